@@ -1,0 +1,21 @@
+//! Bytes: devices that can be read at any offset, the copy-on-write view over one, and image files as devices.
+//!
+//! Nothing here ever writes to an input. The only [`BlockWrite`] above an image is [`Overlay`], which keeps
+//! every changed page to itself; a new image is written front to back through [`ImageWriter`].
+
+mod cast;
+mod device;
+mod error;
+mod extent;
+pub mod field;
+mod image;
+mod overlay;
+mod window;
+
+pub use cast::{to_u64, to_usize};
+pub use device::{BlockRead, BlockWrite, Run, is_zero};
+pub use error::{Corrupt, Error, Object, Result, Unsupported};
+pub use extent::{Extent, ExtentSet, Overlap};
+pub use image::ImageWriter;
+pub use overlay::Overlay;
+pub use window::Window;

@@ -1,0 +1,3 @@
+//! diskscrub: the command.
+
+fn main() {}

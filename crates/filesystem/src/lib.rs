@@ -1,0 +1,12 @@
+//! Volumes and filesystems: what is live and who owns it, the tree, the edits, and the scrub of live metadata.
+//!
+//! A filesystem is a folder of this crate behind two traits: [`Filesystem`] reads, [`FilesystemMut`] edits a
+//! view (never an input). None imports another. All offsets are bytes from the start of the volume.
+
+mod types;
+
+pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
+pub use types::{
+    Change, Claim, Entry, FileKind, Filesystem, FilesystemMut, InodeId, Metadata, Owner, Recovery, Residue,
+    Summary, Target,
+};

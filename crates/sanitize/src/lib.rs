@@ -1,0 +1,1 @@
+//! From an input image to a clean output: findings, plan, edits, live copy, report.
