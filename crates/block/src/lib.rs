@@ -10,6 +10,7 @@ mod extent;
 pub mod field;
 mod image;
 mod overlay;
+pub mod qcow2;
 mod window;
 
 pub use cast::{to_u64, to_usize};

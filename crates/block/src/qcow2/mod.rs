@@ -1,0 +1,3 @@
+//! qcow2 images.
+
+pub mod layout;
