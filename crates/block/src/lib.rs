@@ -9,14 +9,18 @@ mod error;
 mod extent;
 pub mod field;
 mod image;
+mod output;
 mod overlay;
 pub mod qcow2;
 mod window;
+mod write;
 
 pub use cast::{to_u64, to_usize};
 pub use device::{BlockRead, BlockWrite, Run, is_zero};
 pub use error::{Corrupt, Error, Object, Result, Unsupported};
 pub use extent::{Extent, ExtentSet, Overlap};
 pub use image::ImageWriter;
+pub use output::{FileId, OutputFile};
 pub use overlay::Overlay;
 pub use window::Window;
+pub use write::RawWriter;
