@@ -13,7 +13,7 @@ mod output;
 mod overlay;
 pub mod qcow2;
 mod window;
-mod write;
+pub mod write;
 
 pub use cast::{to_u64, to_usize};
 pub use device::{BlockRead, BlockWrite, Run, is_zero};
@@ -23,4 +23,3 @@ pub use image::ImageWriter;
 pub use output::{FileId, OutputFile};
 pub use overlay::Overlay;
 pub use window::Window;
-pub use write::RawWriter;

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use block::{FileId, ImageWriter, OutputFile, RawWriter};
+use block::{FileId, ImageWriter, OutputFile, write::RawWriter};
 
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> =

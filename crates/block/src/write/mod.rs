@@ -3,17 +3,51 @@
 //! A new image holds what was written to it and its own tables, in that order and nothing else: no
 //! snapshots, no backing file, no clusters left over. The same writes give the same bytes.
 
+mod compress;
+mod qcow2;
 mod raw;
 mod sink;
+mod tables;
 
+use std::{fs::File, io};
+
+use crate::{ImageWriter, Result, device::check_range, to_u64};
+
+pub use compress::Compression;
+pub use qcow2::Qcow2Writer;
 pub use raw::RawWriter;
 
-use std::io;
+/// Clusters of 64 KiB, QEMU's default.
+const CLUSTER_BITS: u32 = 16;
+const CLUSTER: usize = 1 << CLUSTER_BITS;
+const CLUSTER_LEN: u64 = 1 << CLUSTER_BITS;
 
-use crate::device::check_range;
-use crate::to_u64;
+/// What kind of image to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// The disk's bytes, with holes.
+    Raw,
+    /// qcow2 version 3.
+    Qcow2(Compression),
+}
 
-/// Holds the caller to what [`ImageWriter`](crate::ImageWriter) asks: ascending, and inside the disk.
+/// Starts an image of a disk of `virtual_size` bytes in `file`, which must be empty. `threads` compress (at least
+/// one does, if there is something to compress); the bytes do not depend on them.
+pub fn create(
+    file: File,
+    format: OutputFormat,
+    virtual_size: u64,
+    threads: usize,
+) -> Result<Box<dyn ImageWriter>> {
+    Ok(match format {
+        OutputFormat::Raw => Box::new(RawWriter::new(file, virtual_size)?),
+        OutputFormat::Qcow2(compression) => {
+            Box::new(Qcow2Writer::new(file, compression, virtual_size, threads)?)
+        }
+    })
+}
+
+/// Holds the caller to what [`ImageWriter`] asks: ascending, and inside the disk.
 #[derive(Debug)]
 struct Order {
     size: u64,
