@@ -11,4 +11,6 @@ pub use types::{
     Change, Claim, Entry, FileKind, Filesystem, FilesystemMut, InodeId, Metadata, Owner, Recovery, Residue,
     Summary, Target,
 };
-pub use volume::{Content, Layout, LiveKind, LiveRegion, OpaqueKind, TableKind, Volume, identify, layout};
+pub use volume::{
+    Content, Layout, LiveKind, LiveRegion, OpaqueKind, TableKind, Volume, identify, layout, scrub_table,
+};

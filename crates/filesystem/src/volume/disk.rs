@@ -1,6 +1,6 @@
 //! From a disk to its [`Layout`]: which table counts, and what follows from it.
 
-use block::{BlockRead, Error, Extent, ExtentSet, Object, Result, Unsupported, Window, to_u64, to_usize};
+use block::{BlockRead, Error, Extent, ExtentSet, Object, Result, Unsupported, Window, to_u64};
 
 use super::{
     Content, Layout, LiveKind, LiveRegion, OpaqueKind, TableKind, Volume, boot,

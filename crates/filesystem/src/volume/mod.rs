@@ -12,12 +12,14 @@ mod guid;
 mod identify;
 mod magic;
 mod mbr;
+mod scrub;
 
 use block::{Extent, ExtentSet};
 
 pub use content::{Content, OpaqueKind};
 pub use disk::layout;
 pub use identify::identify;
+pub use scrub::scrub_table;
 
 /// What kind of table cuts the disk into volumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
