@@ -4,9 +4,13 @@
 //! view (never an input). None imports another. All offsets are bytes from the start of the volume.
 
 mod types;
+pub mod volume;
 
 pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
 pub use types::{
     Change, Claim, Entry, FileKind, Filesystem, FilesystemMut, InodeId, Metadata, Owner, Recovery, Residue,
     Summary, Target,
+};
+pub use volume::{
+    Content, Layout, LiveKind, LiveRegion, OpaqueKind, TableKind, Volume, identify, layout, scrub_table,
 };
