@@ -5,10 +5,16 @@
 //! underneath needs no more than [`Ext::reload`].
 
 mod checksum;
+mod claims;
+mod content;
+mod directory;
 mod group;
 mod inode;
 mod layout;
+mod map;
 mod superblock;
+mod tree;
+mod xattr;
 
 use block::{BlockRead, BlockWrite, Object, Result};
 
