@@ -4,6 +4,7 @@
 //! view (never an input). None imports another. All offsets are bytes from the start of the volume.
 
 pub mod fat;
+pub mod ext;
 mod types;
 pub mod volume;
 
