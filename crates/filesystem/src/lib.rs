@@ -3,12 +3,14 @@
 //! A filesystem is a folder of this crate behind two traits: [`Filesystem`] reads, [`FilesystemMut`] edits a
 //! view (never an input). None imports another. All offsets are bytes from the start of the volume.
 
-pub mod fat;
 pub mod ext;
+pub mod fat;
+mod open;
 mod types;
 pub mod volume;
 
 pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
+pub use open::{open, open_mut};
 pub use types::{
     Change, Claim, Entry, FileKind, Filesystem, FilesystemMut, InodeId, Metadata, Owner, Recovery, Residue,
     Summary, Target,

@@ -240,6 +240,17 @@ impl<D: BlockRead> Filesystem for Fat<D> {
         Ok(done)
     }
 
+    fn extents(&self, inode: InodeId, visit: &mut dyn FnMut(u64, Extent) -> Result<()>) -> Result<()> {
+        let file = self.node(inode)?;
+        self.expect_file(&file)?;
+        let size = u64::from(file.size);
+        for piece in self.content(&file)?.iter().take_while(|piece| piece.start < size) {
+            let len = piece.extent.len.min(size - piece.start);
+            visit(piece.start, Extent { start: piece.extent.start, len })?;
+        }
+        Ok(())
+    }
+
     fn link_target(&self, inode: InodeId) -> Result<Vec<u8>> {
         self.no_link(&self.node(inode)?)
     }
