@@ -96,7 +96,7 @@ fn every_feature_reads_as_the_tree_it_was_made_from() {
         let path = lab.image(name, *kib, options);
         assert_clean(&path, name);
         let ext = open(&path);
-        assert_eq!(tree::ours(&ext).unwrap(), expected, "{name}");
+        tree::assert_same(&tree::ours(&ext).unwrap(), &expected, name);
         assert_partition(&ext, name);
         fs::remove_file(path).unwrap();
     }

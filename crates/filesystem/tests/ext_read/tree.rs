@@ -11,13 +11,13 @@ use block::BlockRead;
 use filesystem::{FileKind, Filesystem, InodeId, Result, ext::Ext};
 
 /// Path to a line that says all of it that both readers see.
-pub type Tree = BTreeMap<Vec<u8>, String>;
+pub(crate) type Tree = BTreeMap<Vec<u8>, String>;
 
 fn digest(bytes: &[u8]) -> String {
     format!("{:08x}/{}", crc32c::crc32c(bytes), bytes.len())
 }
 
-pub fn content(ext: &impl Filesystem, inode: InodeId) -> Result<Vec<u8>> {
+pub(crate) fn content(ext: &impl Filesystem, inode: InodeId) -> Result<Vec<u8>> {
     let size = usize::try_from(ext.metadata(inode)?.size).unwrap();
     assert!(size < 64 << 20, "inode {} is too large for this test", inode.0);
     let mut content = vec![0xEE; size];
@@ -33,7 +33,7 @@ pub fn content(ext: &impl Filesystem, inode: InodeId) -> Result<Vec<u8>> {
 }
 
 /// The tree as our reader sees it. `lost+found` is left out.
-pub fn ours<D: BlockRead>(ext: &Ext<D>) -> Result<Tree> {
+pub(crate) fn ours<D: BlockRead>(ext: &Ext<D>) -> Result<Tree> {
     let mut tree = Tree::new();
     let mut stack = vec![(Vec::new(), ext.root().unwrap())];
     while let Some((path, dir)) = stack.pop() {
@@ -70,7 +70,7 @@ pub fn ours<D: BlockRead>(ext: &Ext<D>) -> Result<Tree> {
 }
 
 /// The tree as the operating system sees it.
-pub fn theirs(root: &Path) -> Tree {
+pub(crate) fn theirs(root: &Path) -> Tree {
     let mut tree = Tree::new();
     let mut stack = vec![(Vec::new(), root.to_owned())];
     while let Some((path, dir)) = stack.pop() {
@@ -106,4 +106,12 @@ pub fn theirs(root: &Path) -> Tree {
         }
     }
     tree
+}
+
+/// Fails with the first difference only.
+pub(crate) fn assert_same(found: &Tree, expected: &Tree, what: &str) {
+    for path in found.keys().chain(expected.keys()) {
+        let (found, expected) = (found.get(path), expected.get(path));
+        assert_eq!(found, expected, "{what}: {}", String::from_utf8_lossy(path));
+    }
 }
