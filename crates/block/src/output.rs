@@ -72,8 +72,8 @@ impl OutputFile {
         check_target(path, overwrite, inputs)?;
         let parent = parent(path);
         let directory = File::open(parent).map_err(|error| named(&error, parent))?;
-        let anonymous = if nameless { anonymous(&directory)? } else { None };
-        let (file, partial) = match anonymous {
+        let anonymous = if nameless { anonymous(&directory) } else { Ok(None) };
+        let (file, partial) = match anonymous.map_err(|error| named(&error, parent))? {
             Some(file) => (file, None),
             None => {
                 let (file, partial) = Builder::new()

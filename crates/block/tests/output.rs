@@ -1,15 +1,25 @@
 //! The output file: under its name there is the whole image or nothing, and never an input replaced.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::{
     fs::{self, File},
-    io::{self, ErrorKind, Write},
+    io::{BufRead, BufReader, ErrorKind, Write},
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
 };
 
-use block::{FileId, ImageWriter, OutputFile, write::RawWriter};
+use block::{
+    FileId, ImageWriter, OutputFile,
+    write::{Compression, OutputFormat, RawWriter, create},
+};
+
+const FORMATS: [OutputFormat; 4] = [
+    OutputFormat::Raw,
+    OutputFormat::Qcow2(Compression::None),
+    OutputFormat::Qcow2(Compression::Deflate),
+    OutputFormat::Qcow2(Compression::Zstd),
+];
 
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> =
@@ -107,7 +117,7 @@ fn only_regular_files_are_replaced() {
     assert_eq!(refusal(Path::new("/"), true, &[]).1, "OUT: is not a file name");
 }
 
-/// A file system of 1 MiB in which both kinds of unfinished file run out of space.
+/// A file system of 1 MiB, a disk of 8 MiB of noise.
 #[test]
 fn no_space_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -117,28 +127,79 @@ fn no_space_leaves_nothing() {
         .status()
         .expect("this test needs mount(8)");
     assert!(mounted.success(), "this test mounts a tmpfs and needs root");
-    let result = std::panic::catch_unwind(|| {
-        let output = OutputFile::create(&dir.path().join("new.img"), false, &[]).unwrap();
-        let mut writer = Box::new(RawWriter::new(output.file().try_clone().unwrap(), 8 << 20).unwrap());
-        let error = (0..8)
-            .try_for_each(|mib| writer.write(mib << 20, &[0xaa; 1 << 20]))
-            .and_then(|()| writer.finish())
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::StorageFull);
-        let message = "writing the output at offset 1048576: No space left on device (os error 28)";
-        assert_eq!(error.to_string(), message);
-        drop(output);
-        names(dir.path())
-    });
+    let result = std::panic::catch_unwind(|| FORMATS.map(|format| no_space(dir.path(), format)));
     let unmounted = Command::new("umount").arg(dir.path()).status().unwrap();
     assert!(unmounted.success());
-    assert!(result.unwrap().is_empty());
+    for message in result.unwrap() {
+        assert!(message.starts_with("writing the output at offset "), "{message}");
+        assert!(message.ends_with(": No space left on device (os error 28)"), "{message}");
+    }
+}
+
+fn no_space(dir: &Path, format: OutputFormat) -> String {
+    let output = OutputFile::create(&dir.join("new.img"), false, &[]).unwrap();
+    let mut writer = create(output.file().try_clone().unwrap(), format, 8 << 20, 2).unwrap();
+    let noise: Vec<u8> =
+        (0..1u32 << 18).flat_map(|i| (i.wrapping_mul(2_654_435_761)).to_le_bytes()).collect();
+    let error = (0..8)
+        .try_for_each(|mib| writer.write(mib << 20, &noise))
+        .and_then(|()| writer.finish())
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+    drop(output);
+    assert!(names(dir).is_empty());
+    error.to_string()
+}
+
+/// Dropped in the middle, threads at work included.
+#[test]
+fn an_unfinished_writer_leaves_nothing() {
+    for format in FORMATS {
+        let dir = tempfile::tempdir().unwrap();
+        let output = OutputFile::create(&dir.path().join("new.img"), false, &[]).unwrap();
+        let mut writer = create(output.file().try_clone().unwrap(), format, 64 << 20, 3).unwrap();
+        writer.write(5000, &[7; 20 << 20]).unwrap();
+        drop(writer);
+        drop(output);
+        assert!(names(dir.path()).is_empty());
+    }
+}
+
+const KILLED_IN: &str = "DISKSCRUB_TEST_KILLED_IN";
+
+/// Run by [`killed_it_leaves_nothing`] as a process of its own: writes, and waits for its end.
+#[test]
+fn helper_that_is_killed() {
+    let Some(dir) = std::env::var_os(KILLED_IN) else { return };
+    let output = OutputFile::create(&Path::new(&dir).join("new.img"), false, &[]).unwrap();
+    put(&output, b"half an image");
+    println!("written");
+    std::thread::sleep(std::time::Duration::from_secs(60));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn killed_it_leaves_nothing() {
+    for signal in ["-INT", "-TERM", "-KILL"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "helper_that_is_killed", "--nocapture"])
+            .env(KILLED_IN, dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.map(Result::unwrap).any(|line| line.ends_with("written")));
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        assert!(!child.wait().unwrap().success());
+        assert!(names(dir.path()).is_empty(), "{signal}");
+    }
 }
 
 #[test]
 fn a_full_device_is_an_error() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let mut writer = RawWriter::new(full, 4 << 20).unwrap();
-    let error: io::Error = writer.write(0, &[1; 2 << 20]).unwrap_err();
+    let error = writer.write(0, &[1; 2 << 20]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StorageFull);
 }

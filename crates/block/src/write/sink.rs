@@ -12,7 +12,7 @@ const DIRECT: usize = 128 << 10;
 const HOLE: usize = 4096;
 /// The system is asked to start writing to disk whenever this much has been handed to it.
 #[cfg(target_os = "linux")]
-const WRITEBACK: u64 = 32 << 20;
+const WRITEBACK: usize = 32 << 20;
 
 /// A file that starts empty, so that what is never written reads as zero.
 #[derive(Debug)]
@@ -21,8 +21,9 @@ pub(crate) struct Sink {
     /// Gathered bytes, and where they go.
     gathered: Vec<u8>,
     start: u64,
-    /// Up to where the system has been asked to write to disk.
+    /// Up to where the system has been asked to write to disk, and bytes handed to it since.
     started: u64,
+    waiting: usize,
 }
 
 impl Sink {
@@ -32,7 +33,7 @@ impl Sink {
         if file.metadata()?.len() != 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the output file is not empty"));
         }
-        Ok(Self { file, gathered: Vec::with_capacity(GATHER), start: 0, started: 0 })
+        Ok(Self { file, gathered: Vec::with_capacity(GATHER), start: 0, started: 0, waiting: 0 })
     }
 
     /// Writes `data` at `offset` of a range that has not been written yet, without its blocks of zeros.
@@ -78,6 +79,7 @@ impl Sink {
 
     fn put(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.file.write_all_at(data, offset).map_err(|error| explain(&error, offset))?;
+        self.waiting += data.len();
         self.start_writeback(offset + to_u64(data.len()));
         Ok(())
     }
@@ -89,10 +91,11 @@ impl Sink {
     #[cfg(target_os = "linux")]
     fn start_writeback(&mut self, end: u64) {
         use rustix::fs::{Advice, fadvise};
-        if end.saturating_sub(self.started) >= WRITEBACK {
-            let len = std::num::NonZeroU64::new(end - self.started);
-            let _ = fadvise(&self.file, self.started, len, Advice::DontNeed);
-            self.started = end;
+        if self.waiting >= WRITEBACK
+            && let Some(len) = end.checked_sub(self.started).and_then(std::num::NonZeroU64::new)
+        {
+            let _ = fadvise(&self.file, self.started, Some(len), Advice::DontNeed);
+            (self.started, self.waiting) = (end, 0);
         }
     }
 
