@@ -3,10 +3,14 @@
 //! A filesystem is a folder of this crate behind two traits: [`Filesystem`] reads, [`FilesystemMut`] edits a
 //! view (never an input). None imports another. All offsets are bytes from the start of the volume.
 
+mod open;
+pub mod swap;
 mod types;
 pub mod volume;
 
 pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
+pub use open::{open, open_mut};
+pub use swap::{Swap, swap_header_of};
 pub use types::{
     Change, Claim, Entry, FileKind, Filesystem, FilesystemMut, InodeId, Metadata, Owner, Recovery, Residue,
     Summary, Target,
