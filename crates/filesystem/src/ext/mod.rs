@@ -12,6 +12,7 @@ mod group;
 mod inode;
 mod layout;
 mod map;
+mod scrub;
 mod superblock;
 mod tree;
 mod xattr;

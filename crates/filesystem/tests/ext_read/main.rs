@@ -1,5 +1,6 @@
 //! The ext reader against mke2fs, debugfs, e2fsck and the kernel.
 
+mod corpora;
 mod image;
 mod tree;
 
