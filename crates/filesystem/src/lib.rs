@@ -3,6 +3,7 @@
 //! A filesystem is a folder of this crate behind two traits: [`Filesystem`] reads, [`FilesystemMut`] edits a
 //! view (never an input). None imports another. All offsets are bytes from the start of the volume.
 
+pub mod ext;
 mod types;
 
 pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
