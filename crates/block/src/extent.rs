@@ -132,7 +132,11 @@ impl ExtentSet {
             if !shared.is_empty() {
                 runs.push(shared);
             }
-            if x.end() <= y.end() { a.next() } else { b.next() };
+            if x.end() <= y.end() {
+                a.next()
+            } else {
+                b.next()
+            };
         }
         Self { runs }
     }

@@ -5,11 +5,7 @@
 
 use std::{collections::BTreeMap, fs::File, io, os::unix::fs::FileExt};
 
-use crate::{
-    BlockRead, BlockWrite, Extent, ExtentSet, Run,
-    device::check_range,
-    to_u64, to_usize,
-};
+use crate::{BlockRead, BlockWrite, Extent, ExtentSet, Run, device::check_range, to_u64, to_usize};
 
 const PAGE: usize = 4096;
 const PAGE_LEN: u64 = 4096;
@@ -122,7 +118,8 @@ impl<B: BlockRead> BlockRead for Overlay<B> {
         }
         let range = Extent { start: offset, len: to_u64(buf.len()) };
         let mut changed = self.pages.range(offset / PAGE_LEN..=(range.end() - 1) / PAGE_LEN).peekable();
-        let page_only = |number: u64| Extent { start: number * PAGE_LEN, len: PAGE_LEN }.intersect(range) == range;
+        let page_only =
+            |number: u64| Extent { start: number * PAGE_LEN, len: PAGE_LEN }.intersect(range) == range;
         if !changed.peek().is_some_and(|(number, _)| page_only(**number)) {
             self.base.read_at(offset, buf)?;
         }

@@ -5,8 +5,10 @@
 //! underneath needs no more than [`Ext::reload`].
 
 mod checksum;
+mod free;
 mod group;
 mod inode;
+mod journal;
 mod layout;
 mod superblock;
 

@@ -7,7 +7,11 @@ use std::ops::Range;
 
 use block::{BlockRead, BlockWrite, Error, Extent, ExtentSet, Object, Result, Unsupported, to_u64, to_usize};
 
-use super::{checksum::{self, Checksum}, layout::*};
+use super::{
+    checksum::{self, Checksum},
+    layout::*,
+};
+use crate::ext::checksum::crc32c_raw;
 
 /// Where the journal's blocks lie: runs of (first logical block, length in blocks, byte offset on the device),
 /// ascending and without overlap.
@@ -20,7 +24,8 @@ pub(crate) struct BlockMap {
 impl BlockMap {
     /// From runs in ascending order of their logical blocks.
     pub(crate) fn new(runs: Vec<(u64, u64, u64)>, block_size: usize) -> Self {
-        let bytes = |&(_, len, start): &(u64, u64, u64)| Extent::new(start, len.checked_mul(to_u64(block_size))?);
+        let bytes =
+            |&(_, len, start): &(u64, u64, u64)| Extent::new(start, len.checked_mul(to_u64(block_size))?);
         let device = runs.iter().filter_map(bytes).collect();
         Self { runs, device }
     }
@@ -66,7 +71,12 @@ const SUPERBLOCK: Object = Object::the("journal superblock");
 
 impl Log {
     /// Reads and checks the superblock of a journal file of `blocks` blocks.
-    pub(crate) fn open(device: &impl BlockRead, block_size: usize, blocks: u64, map: BlockMap) -> Result<Self> {
+    pub(crate) fn open(
+        device: &impl BlockRead,
+        block_size: usize,
+        blocks: u64,
+        map: BlockMap,
+    ) -> Result<Self> {
         let mut log = Self {
             map,
             block_size,
@@ -122,7 +132,11 @@ impl Log {
         }
         let first = S_FIRST.get(superblock);
         if first == 0 || first >= last {
-            return Err(SUPERBLOCK.corrupt("s_first", first, format_args!("1 to {}", last.saturating_sub(1))));
+            return Err(SUPERBLOCK.corrupt(
+                "s_first",
+                first,
+                format_args!("1 to {}", last.saturating_sub(1)),
+            ));
         }
         self.ring = first..last;
         self.start = S_START.get(superblock);
@@ -153,9 +167,9 @@ impl Log {
     }
 
     fn offset(&self, index: u32) -> Result<u64> {
-        self.map
-            .offset(index, to_u64(self.block_size))
-            .ok_or_else(|| Object::numbered("journal block", index.into()).corrupt("mapping", "a hole", "a block"))
+        self.map.offset(index, to_u64(self.block_size)).ok_or_else(|| {
+            Object::numbered("journal block", index.into()).corrupt("mapping", "a hole", "a block")
+        })
     }
 
     /// A block of the journal.
@@ -218,13 +232,11 @@ fn features(superblock: &[u8]) -> Result<(u32, u32)> {
 }
 
 fn checksum_kind(superblock: &[u8], (compat, incompat): (u32, u32)) -> Result<Checksum> {
-    let (v1, v2, v3) = (
-        compat & COMPAT_CHECKSUM != 0,
-        incompat & INCOMPAT_CSUM_V2 != 0,
-        incompat & INCOMPAT_CSUM_V3 != 0,
-    );
+    let (v1, v2, v3) =
+        (compat & COMPAT_CHECKSUM != 0, incompat & INCOMPAT_CSUM_V2 != 0, incompat & INCOMPAT_CSUM_V3 != 0);
     if u8::from(v1) + u8::from(v2) + u8::from(v3) > 1 {
-        let found = [(v1, "v1"), (v2, "v2"), (v3, "v3")].into_iter().filter_map(|(is, name)| is.then_some(name));
+        let found =
+            [(v1, "v1"), (v2, "v2"), (v3, "v3")].into_iter().filter_map(|(is, name)| is.then_some(name));
         return Err(SUPERBLOCK.corrupt("checksum", found.collect::<Vec<_>>().join(" and "), "one version"));
     }
     if !v2 && !v3 {
@@ -238,7 +250,7 @@ fn checksum_kind(superblock: &[u8], (compat, incompat): (u32, u32)) -> Result<Ch
     if found != right {
         return Err(SUPERBLOCK.corrupt("checksum", hex(found), hex(right)));
     }
-    let seed = checksum::crc32c_raw(!0, &S_UUID.get(superblock));
+    let seed = crc32c_raw(!0, &S_UUID.get(superblock));
     Ok(if v2 { Checksum::V2 { seed } } else { Checksum::V3 { seed } })
 }
 

@@ -97,7 +97,11 @@ pub(crate) fn scan(log: &Log, device: &impl BlockRead) -> Result<Scan> {
 }
 
 fn broken(sequence: u32, (found, right): (u32, u32)) -> block::Error {
-    Object::numbered("journal transaction", sequence.into()).corrupt("commit checksum", hex(found), hex(right))
+    Object::numbered("journal transaction", sequence.into()).corrupt(
+        "commit checksum",
+        hex(found),
+        hex(right),
+    )
 }
 
 /// Checksum v1: a commit block without any sum is fine too (the kernel that wrote it had them turned off).
