@@ -11,6 +11,7 @@ mod inode;
 mod journal;
 mod layout;
 mod superblock;
+mod truncate;
 
 use block::{BlockRead, BlockWrite, Object, Result};
 
