@@ -6,12 +6,18 @@
 
 mod checksum;
 mod free;
+mod claims;
+mod content;
+mod directory;
 mod group;
 mod inode;
 mod journal;
 mod layout;
+mod map;
 mod superblock;
 mod truncate;
+mod tree;
+mod xattr;
 
 use block::{BlockRead, BlockWrite, Object, Result};
 
