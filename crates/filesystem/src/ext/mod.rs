@@ -5,18 +5,20 @@
 //! underneath needs no more than [`Ext::reload`].
 
 mod checksum;
-mod free;
 mod claims;
 mod content;
 mod directory;
+mod free;
 mod group;
 mod inode;
 mod journal;
 mod layout;
 mod map;
+mod quota;
+mod release;
 mod superblock;
-mod truncate;
 mod tree;
+mod truncate;
 mod xattr;
 
 use block::{BlockRead, BlockWrite, Object, Result};

@@ -54,7 +54,8 @@ impl Lab {
         }
         fs::create_dir_all(root.join("a/b/c")).unwrap();
         for size in [0usize, 1, 40, 60, 61, 100, 1023, 1024, 1025, 4096, 5000, 70_000, 300_001] {
-            let content: Vec<u8> = (0..size).map(|at| u8::try_from((at * 7 + size) % 251).unwrap() + 1).collect();
+            let content: Vec<u8> =
+                (0..size).map(|at| u8::try_from((at * 7 + size) % 251).unwrap() + 1).collect();
             fs::write(root.join(format!("a/file-{size}")), content).unwrap();
         }
         fs::write(root.join("a/b").join("n".repeat(255)), "long name").unwrap();
@@ -65,7 +66,8 @@ impl Lab {
         fs::hard_link(root.join("a/file-5000"), root.join("a/b/hard")).unwrap();
         fs::create_dir(root.join("many")).unwrap();
         for number in 0..300 {
-            fs::write(root.join(format!("many/{number:04}-{}", "e".repeat(number % 40))), number.to_string()).unwrap();
+            fs::write(root.join(format!("many/{number:04}-{}", "e".repeat(number % 40))), number.to_string())
+                .unwrap();
         }
         let hole = fs::File::create(root.join("a/hole")).unwrap();
         // It ends with its data on a block boundary: mke2fs 1.47.0 gets other sizes wrong with inline_data.

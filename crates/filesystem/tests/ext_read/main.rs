@@ -25,7 +25,11 @@ const MATRIX: &[(&str, usize, &[&str])] = &[
     ("ext4-nocsum", 24576, &["-t", "ext4", "-b", "1024", "-O", "^metadata_csum,^uninit_bg"]),
     ("ext4-noflex", 24576, &["-t", "ext4", "-b", "1024", "-O", "^flex_bg"]),
     ("ext4-metabg", 49152, &["-t", "ext4", "-b", "1024", "-O", "meta_bg,^resize_inode"]),
-    ("ext4-metabg-512", 131_072, &["-t", "ext4", "-b", "1024", "-O", "meta_bg,^resize_inode,^flex_bg", "-g", "1024"]),
+    (
+        "ext4-metabg-512",
+        131_072,
+        &["-t", "ext4", "-b", "1024", "-O", "meta_bg,^resize_inode,^flex_bg", "-g", "1024"],
+    ),
     ("ext4-sparse2", 49152, &["-t", "ext4", "-b", "1024", "-O", "sparse_super2,^resize_inode"]),
     ("ext4-nosparse", 49152, &["-t", "ext4", "-b", "1024", "-O", "^sparse_super,^resize_inode"]),
     ("ext4-bigalloc", 65536, &["-t", "ext4", "-O", "bigalloc", "-C", "16384"]),
@@ -35,7 +39,11 @@ const MATRIX: &[(&str, usize, &[&str])] = &[
     ("ext4-inode-128", 24576, &["-t", "ext4", "-I", "128"]),
     ("ext4-inode-512", 24576, &["-t", "ext4", "-I", "512"]),
     ("ext4-seed", 24576, &["-t", "ext4", "-O", "metadata_csum_seed"]),
-    ("ext4-quota", 24576, &["-t", "ext4", "-O", "quota,project", "-E", "quotatype=usrquota:grpquota:prjquota,nodiscard"]),
+    (
+        "ext4-quota",
+        24576,
+        &["-t", "ext4", "-O", "quota,project", "-E", "quotatype=usrquota:grpquota:prjquota,nodiscard"],
+    ),
     ("ext4-orphanfile", 24576, &["-t", "ext4", "-O", "orphan_file"]),
     ("ext4-mmp", 24576, &["-t", "ext4", "-O", "mmp"]),
     ("ext4-casefold", 24576, &["-t", "ext4", "-O", "casefold"]),
@@ -74,7 +82,10 @@ fn assert_partition(ext: &impl Filesystem, what: &str) {
     let allocated = ext.allocated().unwrap();
     let (more, less): (Vec<_>, Vec<_>) =
         (claimed.difference(&allocated).iter().collect(), allocated.difference(&claimed).iter().collect());
-    assert!(more.is_empty() && less.is_empty(), "{what}: claimed but free {more:?}, in use but unclaimed {less:?}");
+    assert!(
+        more.is_empty() && less.is_empty(),
+        "{what}: claimed but free {more:?}, in use but unclaimed {less:?}"
+    );
 }
 
 #[test]

@@ -92,7 +92,13 @@ pub(crate) fn theirs(root: &Path) -> Tree {
                 "special".to_owned()
             };
             let links = if kind.is_dir() { 0 } else { meta.nlink() };
-            let line = format!("{:o} {} {} {links} {} {what}", meta.mode() & 0o7777, meta.uid(), meta.gid(), meta.mtime());
+            let line = format!(
+                "{:o} {} {} {links} {} {what}",
+                meta.mode() & 0o7777,
+                meta.uid(),
+                meta.gid(),
+                meta.mtime()
+            );
             tree.insert(path.clone(), line);
             if kind.is_dir() {
                 stack.push((path, entry.path()));
