@@ -8,13 +8,18 @@ mod checksum;
 mod claims;
 mod content;
 mod directory;
+mod free;
 mod group;
 mod inode;
+mod journal;
 mod layout;
 mod map;
 mod scrub;
+mod quota;
+mod release;
 mod superblock;
 mod tree;
+mod truncate;
 mod xattr;
 
 use block::{BlockRead, BlockWrite, Object, Result};
