@@ -43,7 +43,12 @@ impl Object {
 
     /// The error that this object's `field` has a value that the format does not allow.
     #[must_use]
-    pub fn corrupt(self, field: &'static str, found: impl fmt::Display, expected: impl fmt::Display) -> Error {
+    pub fn corrupt(
+        self,
+        field: &'static str,
+        found: impl fmt::Display,
+        expected: impl fmt::Display,
+    ) -> Error {
         Corrupt { object: self, field, found: found.to_string(), expected: expected.to_string() }.into()
     }
 }

@@ -37,6 +37,12 @@ impl Extent {
         self.len == 0
     }
 
+    /// Whether the byte at `offset` is in it.
+    #[must_use]
+    pub const fn contains_byte(self, offset: u64) -> bool {
+        self.start <= offset && offset < self.end()
+    }
+
     /// The bytes in both; empty if there are none.
     #[must_use]
     pub fn intersect(self, other: Self) -> Self {
@@ -132,7 +138,11 @@ impl ExtentSet {
             if !shared.is_empty() {
                 runs.push(shared);
             }
-            if x.end() <= y.end() { a.next() } else { b.next() };
+            if x.end() <= y.end() {
+                a.next()
+            } else {
+                b.next()
+            };
         }
         Self { runs }
     }

@@ -5,11 +5,7 @@
 
 use std::{collections::BTreeMap, fs::File, io, os::unix::fs::FileExt};
 
-use crate::{
-    BlockRead, BlockWrite, Extent, ExtentSet, Run,
-    device::check_range,
-    to_u64, to_usize,
-};
+use crate::{BlockRead, BlockWrite, Extent, ExtentSet, Run, device::check_range, to_u64, to_usize};
 
 const PAGE: usize = 4096;
 const PAGE_LEN: u64 = 4096;
@@ -57,6 +53,20 @@ impl<B: BlockRead> Overlay<B> {
             .keys()
             .map(|page| Extent::between(page * PAGE_LEN, (page * PAGE_LEN + PAGE_LEN).min(self.size())))
             .collect()
+    }
+
+    /// Lays the changes over `buf`, which holds the base's bytes from `offset` on. Says whether there were any.
+    pub fn patch(&self, offset: u64, buf: &mut [u8]) -> io::Result<bool> {
+        let range = Extent { start: offset, len: to_u64(buf.len()) };
+        let mut any = false;
+        for (number, page) in self.pages.range(offset / PAGE_LEN..range.end().div_ceil(PAGE_LEN)) {
+            let part = Extent { start: number * PAGE_LEN, len: PAGE_LEN }.intersect(range);
+            let (to, from) = (to_usize(part.start - offset), to_usize(part.start - number * PAGE_LEN));
+            let len = to_usize(part.len);
+            buf[to..to + len].copy_from_slice(&self.load(page)?[from..from + len]);
+            any = true;
+        }
+        Ok(any)
     }
 
     fn load(&self, page: &Page) -> io::Result<[u8; PAGE]> {
@@ -120,18 +130,12 @@ impl<B: BlockRead> BlockRead for Overlay<B> {
         if buf.is_empty() {
             return Ok(());
         }
-        let range = Extent { start: offset, len: to_u64(buf.len()) };
-        let mut changed = self.pages.range(offset / PAGE_LEN..=(range.end() - 1) / PAGE_LEN).peekable();
-        let page_only = |number: u64| Extent { start: number * PAGE_LEN, len: PAGE_LEN }.intersect(range) == range;
-        if !changed.peek().is_some_and(|(number, _)| page_only(**number)) {
+        let page = offset / PAGE_LEN;
+        let within_page = (offset + to_u64(buf.len())).div_ceil(PAGE_LEN) == page + 1;
+        if !(within_page && self.pages.contains_key(&page)) {
             self.base.read_at(offset, buf)?;
         }
-        for (number, page) in changed {
-            let part = Extent { start: number * PAGE_LEN, len: PAGE_LEN }.intersect(range);
-            let (to, from) = (to_usize(part.start - offset), to_usize(part.start - number * PAGE_LEN));
-            let len = to_usize(part.len);
-            buf[to..to + len].copy_from_slice(&self.load(page)?[from..from + len]);
-        }
+        self.patch(offset, buf)?;
         Ok(())
     }
 

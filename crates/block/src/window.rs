@@ -2,11 +2,7 @@
 
 use std::io;
 
-use crate::{
-    BlockRead, BlockWrite, Extent, Run,
-    device::check_range,
-    to_u64, to_usize,
-};
+use crate::{BlockRead, BlockWrite, Extent, Run, device::check_range, to_u64, to_usize};
 
 /// The bytes of `extents`, in their order, as one device.
 #[derive(Debug, Clone)]
@@ -25,14 +21,16 @@ impl<D: BlockRead> Window<D> {
         for &extent in extents.iter().filter(|extent| !extent.is_empty()) {
             check_range(disk.size(), extent.start, to_usize(extent.len))?;
             pieces.push((size, extent));
-            size = size.checked_add(extent.len).ok_or_else(|| io::Error::other("window exceeds 2^64 bytes"))?;
+            size =
+                size.checked_add(extent.len).ok_or_else(|| io::Error::other("window exceeds 2^64 bytes"))?;
         }
         Ok(Self { disk, pieces, size })
     }
 
     /// Where `range` of the window lies on the disk: one extent for each piece it touches, in its order.
     pub fn map(&self, range: Extent) -> impl Iterator<Item = Extent> + '_ {
-        let first = self.pieces.partition_point(|(start, extent)| start.saturating_add(extent.len) <= range.start);
+        let first =
+            self.pieces.partition_point(|(start, extent)| start.saturating_add(extent.len) <= range.start);
         self.pieces[first..].iter().take_while(move |(start, _)| *start < range.end()).map(
             move |&(start, extent)| {
                 let part = range.intersect(Extent { start, len: extent.len });

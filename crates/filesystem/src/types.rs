@@ -177,6 +177,11 @@ pub trait Filesystem {
     /// Reads content of a regular file from `offset` on. Returns how much: short only at the end of the file.
     fn read(&self, inode: InodeId, offset: u64, buf: &mut [u8]) -> Result<usize>;
 
+    /// Reports where the written content of a regular file lies: offset in the file, and the volume's bytes that
+    /// hold it, in the file's order. Holes and unwritten extents are left out; so is content that lies inside
+    /// the inode.
+    fn extents(&self, inode: InodeId, visit: &mut dyn FnMut(u64, Extent) -> Result<()>) -> Result<()>;
+
     /// Where a symbolic link points to.
     fn link_target(&self, inode: InodeId) -> Result<Vec<u8>>;
 

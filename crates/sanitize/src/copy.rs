@@ -1,0 +1,240 @@
+//! The one path from input to output: `output[b] = view[b]` if b is live, else 0.
+//!
+//! Chunks of 1 MiB are read, hashed and masked by several workers and written in order by this thread, so the
+//! output does not depend on the number of workers. Chunks that the input stores as holes are never touched.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+};
+
+use block::{BlockRead, Extent, ImageWriter, Overlay, is_zero, to_usize};
+
+use crate::{
+    digest::{CHUNK, ContentDigest, Digest},
+    map::{Class, DiskMap, VolumeIndex},
+    progress::Progress,
+};
+
+/// Bytes that were not zero in the input's view, by volume and class.
+pub(crate) type Tally = BTreeMap<(VolumeIndex, Class), u64>;
+
+/// What the copy saw.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    /// Of the whole input, edits not included.
+    pub(crate) input: Digest,
+    /// Of what was written.
+    pub(crate) output: Digest,
+    /// Non-zero bytes of the view: those of `Live` were copied, all others dropped.
+    pub(crate) nonzero: Tally,
+}
+
+/// One chunk after a worker has seen it.
+struct Chunk {
+    extent: Extent,
+    input: Option<blake3::Hash>,
+    output: Option<blake3::Hash>,
+    /// The masked view; empty if there is nothing to write.
+    data: Vec<u8>,
+    nonzero: Tally,
+}
+
+/// Copies the live bytes of `view` to `writer`.
+pub(crate) fn copy<B: BlockRead>(
+    view: &Overlay<B>,
+    map: &DiskMap,
+    writer: &mut dyn ImageWriter,
+    workers: usize,
+    progress: &dyn Progress,
+) -> io::Result<Copied> {
+    let workers = workers.clamp(1, 16);
+    thread::scope(|scope| {
+        let (mut jobs, mut results): (Vec<SyncSender<Extent>>, Vec<Receiver<io::Result<Chunk>>>) =
+            (Vec::new(), Vec::new());
+        for _ in 0..workers {
+            let (job_sender, job_receiver) = sync_channel::<Extent>(2);
+            let (result_sender, result_receiver) = sync_channel(2);
+            scope.spawn(move || {
+                for extent in job_receiver {
+                    if result_sender.send(read_chunk(view, map, extent)).is_err() {
+                        break;
+                    }
+                }
+            });
+            jobs.push(job_sender);
+            results.push(result_receiver);
+        }
+        // Chunk n goes to worker n modulo workers and is taken back in the same order.
+        scope.spawn(move || {
+            for (n, extent) in Chunks::new(view).enumerate() {
+                let sent = match extent {
+                    Ok(extent) => jobs[n % jobs.len()].send(extent).is_ok(),
+                    // The worker fails on the same offset, with the same error, when it reads there.
+                    Err(at) => jobs[n % jobs.len()].send(Extent { start: at, len: 1 }).is_ok(),
+                };
+                if !sent || extent.is_err() {
+                    break;
+                }
+            }
+        });
+        write_chunks(view.size(), results, writer, progress)
+    })
+}
+
+fn write_chunks(
+    size: u64,
+    results: Vec<Receiver<io::Result<Chunk>>>,
+    writer: &mut dyn ImageWriter,
+    progress: &dyn Progress,
+) -> io::Result<Copied> {
+    let (mut input, mut output) = (ContentDigest::new(), ContentDigest::new());
+    let mut nonzero = Tally::new();
+    for n in 0.. {
+        let Ok(chunk) = results[n % results.len()].recv() else { break };
+        let chunk = chunk?;
+        let index = chunk.extent.start / CHUNK;
+        if let Some(hash) = &chunk.input {
+            input.chunk(index, hash);
+        }
+        if let Some(hash) = &chunk.output {
+            output.chunk(index, hash);
+            writer.write(chunk.extent.start, &chunk.data)?;
+        }
+        for (key, bytes) in chunk.nonzero {
+            *nonzero.entry(key).or_default() += bytes;
+        }
+        progress.at(chunk.extent.end());
+    }
+    Ok(Copied { input: input.finish(size), output: output.finish(size), nonzero })
+}
+
+/// The chunks that are not one whole hole, in ascending order; an offset where the device failed ends them.
+struct Chunks<'a, B> {
+    view: &'a Overlay<B>,
+    next: u64,
+    failed: bool,
+}
+
+impl<'a, B: BlockRead> Chunks<'a, B> {
+    fn new(view: &'a Overlay<B>) -> Self {
+        Self { view, next: 0, failed: false }
+    }
+}
+
+impl<B: BlockRead> Iterator for Chunks<'_, B> {
+    type Item = Result<Extent, u64>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let size = self.view.size();
+        let mut at = self.next;
+        while at < size && !self.failed {
+            match self.view.run_at(at) {
+                Ok(run) if run.zero => at += run.len,
+                Ok(_) => {
+                    let start = at / CHUNK * CHUNK;
+                    let chunk = Extent::between(start, (start + CHUNK).min(size));
+                    self.next = chunk.end();
+                    return Some(Ok(chunk));
+                }
+                Err(_) => {
+                    self.failed = true;
+                    return Some(Err(at));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Reads a chunk of the input and of the view, hashes both, and keeps of the view what is live.
+fn read_chunk<B: BlockRead>(view: &Overlay<B>, map: &DiskMap, extent: Extent) -> io::Result<Chunk> {
+    let mut data = vec![0; to_usize(extent.len)];
+    view.base().read_at(extent.start, &mut data)?;
+    let input = (!is_zero(&data)).then(|| blake3::hash(&data));
+    let mut changed = view.patch(extent.start, &mut data)?;
+    let mut nonzero = Tally::new();
+    for part in map.parts(extent) {
+        let from = to_usize(part.extent.start - extent.start);
+        let bytes = &mut data[from..from + to_usize(part.extent.len)];
+        let count = count_nonzero(bytes);
+        if count > 0 {
+            *nonzero.entry((part.volume, part.class)).or_default() += count;
+            if part.class != Class::Live {
+                bytes.fill(0);
+                changed = true;
+            }
+        }
+    }
+    let output = match changed {
+        false => input,
+        true => (!is_zero(&data)).then(|| blake3::hash(&data)),
+    };
+    Ok(Chunk { extent, input, output, data, nonzero })
+}
+
+fn count_nonzero(bytes: &[u8]) -> u64 {
+    // Sums of at most 255 stay in a byte, which lets the compiler count many lanes at once.
+    bytes
+        .chunks(255)
+        .map(|chunk| u64::from(chunk.iter().fold(0u8, |sum, &byte| sum + u8::from(byte != 0))))
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{map::Region, progress::Silent};
+    use block::{BlockWrite, to_u64};
+
+    #[derive(Default)]
+    struct Memory(Vec<(u64, Vec<u8>)>);
+    impl ImageWriter for Memory {
+        fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.0.push((offset, data.to_vec()));
+            Ok(())
+        }
+        fn finish(self: Box<Self>) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn run(view: &Overlay<Vec<u8>>, live: Extent, workers: usize) -> (Vec<u8>, Copied) {
+        let region = Region { extent: live, volume: Some(0), class: Class::Live };
+        let map = DiskMap::new(view.size(), vec![region]).unwrap();
+        let mut memory = Memory::default();
+        let copied = copy(view, &map, &mut memory, workers, &Silent).unwrap();
+        let mut out = vec![0; to_usize(view.size())];
+        for (offset, data) in memory.0 {
+            out[to_usize(offset)..to_usize(offset) + data.len()].copy_from_slice(&data);
+        }
+        (out, copied)
+    }
+
+    #[test]
+    fn live_bytes_of_the_view_and_nothing_else() {
+        let base: Vec<u8> = (0..5_000_000u32).map(|i| i.to_le_bytes()[1] | 1).collect();
+        let mut view = Overlay::new(base);
+        view.write_at(2_500_000, &[0; 10_000]).unwrap();
+        let live = Extent::between(1_000_000, 4_000_001);
+        let (out, copied) = run(&view, live, 1);
+        for (at, &byte) in out.iter().enumerate() {
+            let mut expected = [0];
+            if live.contains_byte(to_u64(at)) {
+                view.read_at(to_u64(at), &mut expected).unwrap();
+            }
+            assert_eq!(byte, expected[0], "byte {at}");
+        }
+        assert_eq!(copied.nonzero[&(Some(0), Class::Live)], 3_000_001 - 10_000);
+        assert_eq!(copied.nonzero[&(None, Class::Gap)], 1_999_999);
+        let (same, again) = run(&view, live, 5);
+        assert_eq!(same, out);
+        assert_eq!((again.input, again.output), (copied.input, copied.output));
+        assert_ne!(copied.input, copied.output);
+        // The output, copied whole, has the digest of the output.
+        let (_, second) = run(&Overlay::new(out), Extent::between(0, 5_000_000), 2);
+        assert_eq!((second.input, second.output), (copied.output, copied.output));
+    }
+}

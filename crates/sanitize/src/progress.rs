@@ -1,0 +1,33 @@
+//! What a caller may show while a run goes on.
+
+/// A stage of a run, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Journals are replayed and trees are searched.
+    Survey,
+    /// Files are removed and metadata is scrubbed, in the overlay.
+    Edit,
+    /// Live bytes are copied.
+    Copy,
+    /// The output is handed to the disk.
+    Sync,
+    /// The output is read again and judged.
+    Verify,
+}
+
+/// Told of a run's progress; must not slow it down.
+pub trait Progress: Sync {
+    /// A stage begins; `total` bytes are ahead where that is known.
+    fn stage(&self, stage: Stage, total: Option<u64>);
+    /// The stage has come to this byte.
+    fn at(&self, byte: u64);
+}
+
+/// Shows nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn stage(&self, _: Stage, _: Option<u64>) {}
+    fn at(&self, _: u64) {}
+}
