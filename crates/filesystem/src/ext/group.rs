@@ -219,7 +219,7 @@ impl<D: BlockRead> Ext<D> {
     }
 
     /// What a group's block bitmap is before anything is allocated in it: its own fixed metadata.
-    fn initial_block_bitmap(&self, group: &Group) -> Vec<u8> {
+    pub(super) fn initial_block_bitmap(&self, group: &Group) -> Vec<u8> {
         let layout = &self.layout;
         let mut bits = vec![0; layout.block_len()];
         let base = layout.base(group.number);

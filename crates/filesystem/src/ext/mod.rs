@@ -5,10 +5,13 @@
 //! underneath needs no more than [`Ext::reload`].
 
 mod checksum;
+mod free;
 mod group;
 mod inode;
+mod journal;
 mod layout;
 mod superblock;
+mod truncate;
 
 use block::{BlockRead, BlockWrite, Object, Result};
 

@@ -89,9 +89,12 @@ pub(crate) mod incompat {
 /// Features without which nothing may be written.
 pub(crate) mod ro_compat {
     pub(crate) const SPARSE_SUPER: u32 = 0x1;
+    pub(crate) const HUGE_FILE: u32 = 0x8;
     pub(crate) const GDT_CSUM: u32 = 0x10;
+    pub(crate) const QUOTA: u32 = 0x100;
     pub(crate) const BIGALLOC: u32 = 0x200;
     pub(crate) const METADATA_CSUM: u32 = 0x400;
+    pub(crate) const PROJECT: u32 = 0x2000;
     pub(crate) const ORPHAN_PRESENT: u32 = 0x1_0000;
 }
 
