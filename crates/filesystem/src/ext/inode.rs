@@ -150,7 +150,7 @@ impl Inode {
     pub(crate) fn is_fast_symlink(&self) -> bool {
         // Old writers may have given even a short target its own block.
         self.kind() == Some(FileKind::Symlink)
-            && !self.has(flags::INLINE_DATA | flags::EA_INODE)
+            && !self.has(flags::INLINE_DATA)
             && self.size() < 60
             && !(self.has(flags::EXTENTS) && self.block()[..2] == [0x0A, 0xF3])
     }

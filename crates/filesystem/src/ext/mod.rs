@@ -5,13 +5,21 @@
 //! underneath needs no more than [`Ext::reload`].
 
 mod checksum;
+mod claims;
+mod content;
+mod directory;
 mod free;
 mod group;
 mod inode;
 mod journal;
 mod layout;
+mod map;
+mod quota;
+mod release;
 mod superblock;
+mod tree;
 mod truncate;
+mod xattr;
 
 use block::{BlockRead, BlockWrite, Object, Result};
 

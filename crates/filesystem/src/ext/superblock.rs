@@ -81,6 +81,7 @@ pub(crate) mod incompat {
     pub(crate) const META_BG: u32 = 0x10;
     pub(crate) const SIXTY_FOUR_BIT: u32 = 0x80;
     pub(crate) const MMP: u32 = 0x100;
+    pub(crate) const ENCRYPT: u32 = 0x1_0000;
     pub(crate) const CSUM_SEED: u32 = 0x2000;
     pub(crate) const INLINE_DATA: u32 = 0x8000;
     pub(crate) const CASEFOLD: u32 = 0x2_0000;

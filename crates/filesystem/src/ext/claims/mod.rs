@@ -1,0 +1,100 @@
+//! What every allocated byte is, from the structures that reach it; and the allocator's own word, apart.
+//!
+//! Each block has one claimant: two are an error that names both.
+
+mod bits;
+mod content;
+mod fixed;
+mod ledger;
+mod table;
+
+use block::{BlockRead, Corrupt, Error, Extent, ExtentSet, Result};
+
+use super::{Ext, group, superblock};
+use crate::{Claim, Owner, Residue};
+use content::XattrBlocks;
+use ledger::{Claimant, Ledger};
+
+pub(crate) use fixed::MMP_LEN;
+pub(crate) use table::Slot;
+
+impl<D: BlockRead> Ext<D> {
+    /// See [`Filesystem::claims`](crate::Filesystem::claims).
+    pub(crate) fn visit_claims(&self, visit: &mut dyn FnMut(Extent, Claim) -> Result<()>) -> Result<()> {
+        let mut ledger = Ledger::new(&self.layout, None, visit);
+        match self.fill(&mut ledger) {
+            Ok(()) => ledger.finish(),
+            Err(error) => Err(match ledger.conflict {
+                Some(block) => self.name_first_claimant(block, error),
+                None => error,
+            }),
+        }
+    }
+
+    /// All claims but those that follow from other claims.
+    fn fill(&self, ledger: &mut Ledger<'_>) -> Result<()> {
+        self.claim_boot(ledger)?;
+        // Fixed metadata first: an inode that points into it is the one in the wrong.
+        for number in 0..self.layout.groups {
+            let group = self.group(number)?;
+            self.claim_group(&group, ledger)?;
+            ledger.claim(group.inode_table(), self.layout.inode_table_blocks(), Claimant::Group(number))?;
+        }
+        self.claim_mmp(ledger)?;
+        let mut xattrs = XattrBlocks::default();
+        for number in 0..self.layout.groups {
+            let group = self.group(number)?;
+            self.inode_table(&group, &mut |slot| match slot {
+                Slot::Dead(extent) => ledger.say(extent.start, extent.end(), Claim::Dead(Residue::DeadInode)),
+                Slot::Live(inode) => {
+                    let end = inode.offset + self.layout.inode_size;
+                    ledger.say(inode.offset, end, Claim::Live(Owner::Metadata))?;
+                    self.claim_inode(&inode, &mut xattrs, ledger)
+                }
+            })?;
+        }
+        xattrs.finish()
+    }
+
+    /// Walks again to tell who claimed a block first, so that the error names both.
+    fn name_first_claimant(&self, block: u64, error: Error) -> Error {
+        let Error::Corrupt(corrupt) = error else { return error };
+        let mut ignore = |_, _| Ok(());
+        let mut ledger = Ledger::new(&self.layout, Some(block), &mut ignore);
+        // It ends where the first walk ended, or later with an error of no interest.
+        drop(self.fill(&mut ledger));
+        let first = match ledger.found {
+            Some(Claimant::Group(number)) => format!("the metadata of group {number}"),
+            Some(Claimant::Inode(number)) => format!("inode {number}"),
+            None => return corrupt.into(),
+        };
+        Corrupt { found: format!("{block}, which {first} has"), ..corrupt }.into()
+    }
+
+    /// See [`Filesystem::allocated`](crate::Filesystem::allocated). Bytes before the superblock count as used.
+    pub(crate) fn bitmaps(&self) -> Result<ExtentSet> {
+        let layout = &self.layout;
+        let mut runs = vec![Extent { start: 0, len: superblock::OFFSET }];
+        for number in 0..layout.groups {
+            let group = self.group(number)?;
+            let bits = self.block_bitmap(&group)?;
+            let clusters = layout.group_clusters(number);
+            let (first, end) =
+                (layout.group_start(number), layout.group_start(number) + layout.group_blocks(number));
+            let mut cluster = 0;
+            while cluster < clusters {
+                let start = cluster;
+                while cluster < clusters && group::bit(&bits, cluster) {
+                    cluster += 1;
+                }
+                if start < cluster {
+                    let block = first + start * layout.cluster_blocks;
+                    let last = (first + cluster * layout.cluster_blocks).min(end);
+                    runs.push(layout.extent(block, last - block));
+                }
+                cluster += 1;
+            }
+        }
+        Ok(runs.into_iter().collect())
+    }
+}

@@ -1,0 +1,103 @@
+//! The content of files and the targets of symbolic links.
+
+use block::{BlockRead, Result, Unsupported, to_u64, to_usize};
+
+use super::{
+    Ext,
+    inode::{Inode, flags},
+    map::Mapped,
+};
+use crate::FileKind;
+
+/// Bytes of inline data in i_block; the rest is an xattr's value.
+pub(crate) const INLINE_HEAD: usize = 60;
+
+impl<D: BlockRead> Ext<D> {
+    /// Inline content up to i_size.
+    fn inline_content(&self, inode: &Inode) -> Result<Vec<u8>> {
+        let mut data = inode.block().to_vec();
+        data.extend_from_slice(&inode.raw[inode.inline_rest()?]);
+        let size = inode.size();
+        if size > to_u64(data.len()) {
+            let expected = format!("at most the {} bytes of inline data", data.len());
+            return Err(inode.object().corrupt("i_size", size, expected));
+        }
+        data.truncate(to_usize(size));
+        Ok(data)
+    }
+
+    /// Reads blocks of the file from byte `offset` on into all of `buf`; holes and unwritten extents are zero.
+    fn read_mapped(&self, inode: &Inode, offset: u64, buf: &mut [u8]) -> Result<()> {
+        buf.fill(0);
+        let size = self.layout.block_size;
+        let end = offset + to_u64(buf.len());
+        self.map_range(inode, offset / size..end.div_ceil(size), &mut |mapped| {
+            let Mapped::Data { logical, physical, count, written: true } = mapped else { return Ok(()) };
+            let from = (logical * size).max(offset);
+            let to = ((logical + count) * size).min(end);
+            let target = &mut buf[to_usize(from - offset)..to_usize(to - offset)];
+            Ok(self.device.read_at(physical * size + (from - logical * size), target)?)
+        })
+    }
+
+    fn refuse_encrypted(inode: &Inode) -> Result<()> {
+        if inode.has(flags::ENCRYPT) {
+            return Err(Unsupported::new(inode.object(), "reading encrypted content (fscrypt)").into());
+        }
+        Ok(())
+    }
+
+    /// See [`Filesystem::read`](crate::Filesystem::read).
+    pub(crate) fn read_file(&self, inode: &Inode, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        if inode.kind() != Some(FileKind::File) {
+            return Err(Unsupported::new(inode.object(), "reading other than a regular file").into());
+        }
+        Self::refuse_encrypted(inode)?;
+        let size = inode.size();
+        let len = to_usize(size.saturating_sub(offset).min(to_u64(buf.len())));
+        if len == 0 {
+            return Ok(0);
+        }
+        if inode.has(flags::INLINE_DATA) {
+            let data = self.inline_content(inode)?;
+            buf[..len].copy_from_slice(&data[to_usize(offset)..to_usize(offset) + len]);
+        } else {
+            self.check_size(inode)?;
+            self.read_mapped(inode, offset, &mut buf[..len])?;
+        }
+        Ok(len)
+    }
+
+    /// No file is longer than 2^32 blocks of it.
+    fn check_size(&self, inode: &Inode) -> Result<()> {
+        let limit = self.layout.block_size << 32;
+        if inode.size() > limit {
+            return Err(inode.object().corrupt("i_size", inode.size(), format!("at most {limit}")));
+        }
+        Ok(())
+    }
+
+    /// See [`Filesystem::link_target`](crate::Filesystem::link_target).
+    pub(crate) fn read_link(&self, inode: &Inode) -> Result<Vec<u8>> {
+        if inode.kind() != Some(FileKind::Symlink) {
+            return Err(
+                Unsupported::new(inode.object(), "reading the target of what is no symbolic link").into()
+            );
+        }
+        Self::refuse_encrypted(inode)?;
+        let size = inode.size();
+        if size == 0 || size >= self.layout.block_size {
+            let expected = format!("1 to {}", self.layout.block_size - 1);
+            return Err(inode.object().corrupt("i_size", size, expected));
+        }
+        if inode.has(flags::INLINE_DATA) {
+            return self.inline_content(inode);
+        }
+        if inode.is_fast_symlink() {
+            return Ok(inode.block()[..to_usize(size)].to_vec());
+        }
+        let mut target = vec![0; to_usize(size)];
+        self.read_mapped(inode, 0, &mut target)?;
+        Ok(target)
+    }
+}
