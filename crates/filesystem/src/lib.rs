@@ -4,10 +4,17 @@
 //! view (never an input). None imports another. All offsets are bytes from the start of the volume.
 
 pub mod ext;
+pub mod fat;
+mod open;
 mod types;
+pub mod volume;
 
 pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
+pub use open::{open, open_mut};
 pub use types::{
     Change, Claim, Entry, FileKind, Filesystem, FilesystemMut, InodeId, Metadata, Owner, Recovery, Residue,
     Summary, Target,
+};
+pub use volume::{
+    Content, Layout, LiveKind, LiveRegion, OpaqueKind, TableKind, Volume, identify, layout, scrub_table,
 };

@@ -1,1 +1,25 @@
-//! Rules, and what they find in an image. Never writes.
+//! Rules, and what they find in a guest's tree. Never writes, and never keeps a byte of what it finds.
+//!
+//! [`Guest::open`] lays the volumes out as the guest mounts them, [`Selection`] says which rules apply, and
+//! [`scan`] walks the trees once: each [`Finding`] names a rule, a place and an action.
+
+mod detect;
+mod dynamic;
+mod fstab;
+mod guest;
+mod homes;
+mod markdown;
+mod matcher;
+mod nearest;
+mod pattern;
+mod policy;
+mod rule;
+pub mod rules;
+mod walk;
+
+pub use guest::{DeviceName, Guest, Mounted, Node, VolumeSource};
+pub use homes::{OperatingSystem, User};
+pub use markdown::rules_markdown;
+pub use policy::{BuiltIn, Overrides, Policy, PolicyError, Selection, built_in_policies};
+pub use rule::{Action, Also, Detector, Find, GuestPath, Kinds, Rule, RuleId, Source};
+pub use walk::{Contents, Finding, Note, Place, Scan, contents, scan};

@@ -1,6 +1,6 @@
 //! The content of files and the targets of symbolic links.
 
-use block::{BlockRead, Result, Unsupported, to_u64, to_usize};
+use block::{BlockRead, Extent, Result, Unsupported, to_u64, to_usize};
 
 use super::{
     Ext,
@@ -66,6 +66,24 @@ impl<D: BlockRead> Ext<D> {
             self.read_mapped(inode, offset, &mut buf[..len])?;
         }
         Ok(len)
+    }
+
+    /// See [`Filesystem::extents`](crate::Filesystem::extents).
+    pub(crate) fn visit_extents(
+        &self,
+        inode: &Inode,
+        visit: &mut dyn FnMut(u64, Extent) -> Result<()>,
+    ) -> Result<()> {
+        if inode.kind() != Some(FileKind::File) {
+            return Err(Unsupported::new(inode.object(), "mapping other than a regular file").into());
+        }
+        self.check_size(inode)?;
+        let (file, size) = (inode.size(), self.layout.block_size);
+        self.map_range(inode, 0..file.div_ceil(size), &mut |mapped| {
+            let Mapped::Data { logical, physical, count, written: true } = mapped else { return Ok(()) };
+            let start = logical * size;
+            visit(start, Extent { start: physical * size, len: (count * size).min(file - start) })
+        })
     }
 
     /// No file is longer than 2^32 blocks of it.

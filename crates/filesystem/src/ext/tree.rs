@@ -82,6 +82,10 @@ impl<D: BlockRead> Filesystem for Ext<D> {
         self.read_file(&self.inode(inode)?, offset, buf)
     }
 
+    fn extents(&self, inode: InodeId, visit: &mut dyn FnMut(u64, Extent) -> Result<()>) -> Result<()> {
+        self.visit_extents(&self.inode(inode)?, visit)
+    }
+
     fn link_target(&self, inode: InodeId) -> Result<Vec<u8>> {
         self.read_link(&self.inode(inode)?)
     }

@@ -1,0 +1,144 @@
+//! A raw image, or a block device, as a device. The file is opened read-only and is never written.
+//!
+//! Holes of a sparse file are zero runs where the filesystem can tell (`SEEK_DATA`, `SEEK_HOLE`); elsewhere
+//! everything is data, which is always true and only slower.
+
+use std::{
+    fs::{self, File},
+    io::{self, Seek, SeekFrom},
+    os::unix::fs::{FileExt, FileTypeExt},
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use rustix::io::Errno;
+
+use crate::{BlockRead, Extent, Run, device::check_range, to_u64};
+
+/// A file of `size()` bytes, which need not be a multiple of the sector size.
+#[derive(Debug)]
+pub struct RawImage {
+    file: File,
+    size: u64,
+    /// The run that was found last, and whether it is a hole.
+    last: Mutex<(Extent, bool)>,
+}
+
+impl RawImage {
+    /// Opens a regular file or a block device. Anything else is refused, before a FIFO could block.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let kind = fs::metadata(path)?.file_type();
+        if !kind.is_file() && !kind.is_block_device() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "neither a regular file nor a block device",
+            ));
+        }
+        Self::new(File::open(path)?)
+    }
+
+    /// Takes a file that is open for reading. A block device's size is where its end is, not what `stat` says.
+    pub fn new(mut file: File) -> io::Result<Self> {
+        let size = file.seek(SeekFrom::End(0))?;
+        Ok(Self { file, size, last: Mutex::new((Extent { start: 0, len: 0 }, false)) })
+    }
+
+    /// The file itself, for its metadata.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The rest of the hole or the data that `offset` lies in.
+    fn find_run(&self, offset: u64) -> io::Result<(Extent, bool)> {
+        let rest = Extent::between(offset, self.size);
+        let seek = |from| match rustix::fs::seek(&self.file, from) {
+            Ok(found) => Ok(Some(found.clamp(offset, self.size))),
+            // Only holes (or nothing) follow.
+            Err(Errno::NXIO) => Ok(Some(self.size)),
+            // Such a file has no holes to tell of: EINVAL on block devices and old filesystems.
+            Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOTTY | Errno::NOSYS) => Ok(None),
+            Err(error) => Err(io::Error::from(error)),
+        };
+        let Some(data) = seek(rustix::fs::SeekFrom::Data(offset))? else { return Ok((rest, false)) };
+        if data > offset {
+            return Ok((Extent::between(offset, data), true));
+        }
+        match seek(rustix::fs::SeekFrom::Hole(offset))? {
+            Some(hole) if hole > offset => Ok((Extent::between(offset, hole), false)),
+            _ => Ok((rest, false)),
+        }
+    }
+}
+
+impl BlockRead for RawImage {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        check_range(self.size, offset, buf.len())?;
+        self.file.read_exact_at(buf, offset)
+    }
+
+    fn run_at(&self, offset: u64) -> io::Result<Run> {
+        check_range(self.size, offset, 1)?;
+        // A cache only: what a panicking thread left behind is as true as before.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let byte = Extent { start: offset, len: 1 };
+        if last.0.intersect(byte) != byte {
+            *last = self.find_run(offset)?;
+        }
+        Ok(Run { len: last.0.end() - offset, zero: last.1 })
+    }
+}
+
+/// Reads up to `len` bytes at `offset`: fewer where the file ends. `len` must not come from the image unchecked.
+pub(crate) fn read_up_to(file: &RawImage, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+    let len = len.min(file.size().saturating_sub(offset));
+    let mut bytes = vec![0; crate::to_usize(len)];
+    file.read_at(offset, &mut bytes)?;
+    debug_assert_eq!(to_u64(bytes.len()), len);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sparse_file_of_odd_size() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(3_000_001).unwrap();
+        file.write_all_at(&[7; 100], 1_048_576).unwrap();
+        file.write_all_at(&[9], 3_000_000).unwrap();
+        let image = RawImage::new(file).unwrap();
+        assert_eq!(image.size(), 3_000_001);
+
+        let mut bytes = vec![1; 3_000_001];
+        image.read_at(0, &mut bytes).unwrap();
+        assert_eq!((bytes[0], bytes[1_048_576], bytes[3_000_000]), (0, 7, 9));
+        assert!(image.read_at(3_000_000, &mut [0; 2]).is_err());
+
+        // Walked from the front, the runs cover the file, and a zero run is zero.
+        let mut at = 0;
+        while at < image.size() {
+            let run = image.run_at(at).unwrap();
+            assert!(run.len > 0);
+            let part = &bytes[crate::to_usize(at)..crate::to_usize(at + run.len)];
+            assert!(!run.zero || crate::is_zero(part), "at {at}");
+            at += run.len;
+        }
+        assert_eq!(at, image.size());
+        assert!(image.run_at(at).is_err());
+    }
+
+    #[test]
+    fn a_directory_and_a_device_of_characters_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        for path in [directory.path(), Path::new("/dev/zero")] {
+            let error = RawImage::open(path).unwrap_err();
+            assert_eq!(error.to_string(), "neither a regular file nor a block device");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Signatures at fixed places: byte offset and value, as libblkid knows them.
+
+use super::OpaqueKind::{self, *};
+
+/// `bytes` at byte `offset` say that a volume is `kind`.
+pub(super) struct Magic {
+    pub(super) kind: OpaqueKind,
+    pub(super) offset: u64,
+    pub(super) bytes: &'static [u8],
+}
+
+const fn at(kind: OpaqueKind, offset: u64, bytes: &'static [u8]) -> Magic {
+    Magic { kind, offset, bytes }
+}
+
+/// Counted from the start of the volume, in the order in which libblkid asks.
+pub(super) const FROM_START: &[Magic] = &[
+    // LVM2 puts its label into one of the first four sectors: the type is at byte 24 of the label.
+    at(Lvm2, 0x018, b"LVM2 001"),
+    at(Lvm2, 0x218, b"LVM2 001"),
+    at(Lvm2, 0x418, b"LVM2 001"),
+    at(Lvm2, 0x618, b"LVM2 001"),
+    at(Lvm1, 0, b"HM\x01\0"),
+    at(Lvm1, 0, b"HM\x02\0"),
+    at(MdRaid, 0, b"\xfc\x4e\x2b\xa9\x01\0\0\0"),
+    at(MdRaid, 4096, b"\xfc\x4e\x2b\xa9\x01\0\0\0"),
+    at(SnapshotCow, 0, b"SnAp"),
+    at(VerityHash, 0, b"verity\0\0"),
+    at(Integrity, 0, b"integrit"),
+    at(Vdo, 0, b"dmvdo001"),
+    at(Stratis, 0x204, b"!Stra0tis\x86\xff\x02^\x41rh"),
+    at(Luks, 0, b"LUKS\xba\xbe"),
+    at(FileVault, 88, b"CS\x01\0"),
+    at(BitLocker, 0, b"\xeb\x52\x90-FVE-FS-"),
+    at(BitLocker, 0, b"\xeb\x58\x90-FVE-FS-"),
+    at(VmfsMember, 0x10_0000, b"\x0d\xd0\x01\xc0"),
+    at(Vmfs, 0x20_0000, b"\x5e\xf1\xab\x2f"),
+    at(Ubi, 0, b"UBI#"),
+    at(Ubifs, 0, b"\x31\x18\x10\x06"),
+    at(Bcachefs, 0x1018, b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef"),
+    at(DrbdManage, 0, b"$DRBDmgr=q"),
+    at(OracleAsm, 32, b"ORCLDISK"),
+    at(Xfs, 0, b"XFSB"),
+    at(Btrfs, 0x1_0040, b"_BHRfS_M"),
+    at(Ntfs, 3, b"NTFS    "),
+    at(Refs, 3, b"ReFS\0"),
+    at(Exfat, 3, b"EXFAT   "),
+    at(Hpfs, 8192, b"\x49\xe8\x95\xf9"),
+    at(F2fs, 1024, b"\x10\x20\xf5\xf2"),
+    at(Erofs, 1024, b"\xe2\xe1\xf5\xe0"),
+    at(Cramfs, 0, b"\x45\x3d\xcd\x28"),
+    at(Cramfs, 0, b"\x28\xcd\x3d\x45"),
+    at(Romfs, 0, b"-rom1fs-"),
+    at(Iso9660, 32769, b"CD001"),
+    at(Iso9660, 32777, b"CDROM"),
+    at(Jfs, 32768, b"JFS1"),
+    at(Reiserfs, 8192 + 52, b"ReIsErFs"),
+    at(Reiserfs, 0x1_0034, b"ReIsErFs"),
+    at(Reiserfs, 0x1_0034, b"ReIsEr2Fs"),
+    at(Reiserfs, 0x1_0034, b"ReIsEr3Fs"),
+    at(Reiser4, 0x1_0000, b"ReIsEr4"),
+    at(Gfs2, 0x1_0000, b"\x01\x16\x19\x70\0\0\0\x01"),
+    at(Ocfs2, 1024, b"OCFSV2"),
+    at(Ocfs2, 2048, b"OCFSV2"),
+    at(Ocfs2, 4096, b"OCFSV2"),
+    at(Ocfs2, 8192, b"OCFSV2"),
+    at(Apfs, 32, b"NXSB"),
+    at(HfsPlus, 1024, b"H+\0\x04"),
+    at(HfsPlus, 1024, b"HX\0\x05"),
+    at(Hfs, 1024, b"BD"),
+    at(Befs, 32, b"BFS1"),
+    at(Befs, 32, b"1SFB"),
+    at(Befs, 544, b"BFS1"),
+    at(Befs, 544, b"1SFB"),
+    at(Bfs, 0, b"\xce\xfa\xad\x1b"),
+    at(Vxfs, 1024, b"\xf5\xfc\x01\xa5"),
+    at(Vxfs, 8192, b"\xa5\x01\xfc\xf5"),
+    at(Nss, 4096, b"SPB5"),
+    at(Zonefs, 0, b"SFOZ"),
+    at(Mpool, 0, b"mpoolDev"),
+    at(Mpool, 8, b"mpoolDev"),
+    at(Highpoint37xRaid, 9 * 512 + 0x20, b"\xf0\x16\x78\x5a"),
+    at(Highpoint37xRaid, 9 * 512 + 0x20, b"\xfd\x16\x78\x5a"),
+    at(BsdLabel, 64, b"\x57\x45\x56\x82"),
+    at(BsdLabel, 512, b"\x57\x45\x56\x82"),
+    at(SgiLabel, 0, b"\x0b\xe5\xa9\x41"),
+    at(MacTable, 512, b"PM\0\0"),
+];
+
+/// Here `offset` is the distance from the end of the volume.
+pub(super) const FROM_END: &[Magic] = &[
+    at(DdfRaid, 512, b"\xde\x11\xde\x11"),
+    at(DdfRaid, 257 * 512, b"\xde\x11\xde\x11"),
+    at(IntelRaid, 1024, b"Intel Raid ISM Cfg Sig. "),
+    at(LsiRaid, 512, b"$XIDE$"),
+    at(NvidiaRaid, 1024, b"NVIDIA"),
+    at(AdaptecRaid, 512 - 0x100, b"DPTM"),
+    at(SiliconRaid, 512 - 0x60, b"\0\0\0\x2f"),
+    at(Highpoint45xRaid, 11 * 512, b"\xf3\x16\x78\x5a"),
+    at(Highpoint45xRaid, 11 * 512, b"\xfd\x16\x78\x5a"),
+    at(PromiseRaid, 63 * 512, b"Promise Technology, Inc."),
+    at(PromiseRaid, 255 * 512, b"Promise Technology, Inc."),
+    at(PromiseRaid, 256 * 512, b"Promise Technology, Inc."),
+    at(PromiseRaid, 16 * 512, b"Promise Technology, Inc."),
+    at(PromiseRaid, 399 * 512, b"Promise Technology, Inc."),
+    at(Drbd, 4096 - 60, b"\x83\x74\x02\x67"),
+];

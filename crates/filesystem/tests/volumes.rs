@@ -1,0 +1,480 @@
+//! Partition tables made by sgdisk, sfdisk and fdisk, read, damaged, scrubbed, and judged by the same tools.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    fs,
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use filesystem::{Content, Extent, Layout, LiveKind, OpaqueKind, TableKind, identify, layout, scrub_table};
+use tempfile::TempDir;
+
+const MIB: usize = 1 << 20;
+/// What must not be left over.
+const MARK: &[u8] = b"RESIDUE";
+
+/// Runs a tool, which has to succeed, and returns what it printed.
+fn run(tool: &str, args: &[&str], input: &str) -> String {
+    let mut child = Command::new(tool)
+        .args(args)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{tool} has to be installed: {error}"));
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{tool} {args:?}: {stdout}{stderr}");
+    stdout
+}
+
+/// A disk image in a temporary directory.
+struct Disk {
+    dir: TempDir,
+}
+
+impl Disk {
+    fn new(bytes: usize) -> Self {
+        let disk = Self { dir: tempfile::tempdir().unwrap() };
+        disk.write(&vec![0; bytes]);
+        disk
+    }
+
+    fn path(&self) -> String {
+        self.dir.path().join("disk").to_str().unwrap().to_owned()
+    }
+
+    fn write(&self, bytes: &[u8]) {
+        fs::write(Path::new(&self.path()), bytes).unwrap();
+    }
+
+    fn read(&self) -> Vec<u8> {
+        fs::read(self.path()).unwrap()
+    }
+
+    fn sgdisk(&self, args: &[&str]) -> String {
+        let path = self.path();
+        run("sgdisk", &[args, &[path.as_str()]].concat(), "")
+    }
+
+    fn sfdisk(&self, script: &str) {
+        run("sfdisk", &["-q", &self.path()], script);
+    }
+
+    fn dump(&self) -> String {
+        run("sfdisk", &["-d", &self.path()], "")
+    }
+
+    /// What sgdisk(8) has to say against the table, if anything.
+    fn complaints(&self) -> Option<String> {
+        let text = self.sgdisk(&["-v"]);
+        let good = text.contains("No problems found") && !text.to_lowercase().contains("warning");
+        (!good).then_some(text)
+    }
+}
+
+/// `layout`, which has to succeed.
+fn read(image: &Vec<u8>) -> Layout {
+    layout(image, None).unwrap()
+}
+
+/// Only what is live survives, after a scrub of the table; this is what the sanitizer will write.
+fn live_copy(image: &[u8]) -> Vec<u8> {
+    let mut view = image.to_vec();
+    let found = read(&view);
+    scrub_table(&mut view, &found).unwrap();
+    let volumes = found.volumes.iter().flat_map(|volume| &volume.extents);
+    let mut copy = vec![0; view.len()];
+    for extent in found.live.iter().map(|region| &region.extent).chain(volumes) {
+        let range = usize::try_from(extent.start).unwrap()..usize::try_from(extent.end()).unwrap();
+        copy[range.clone()].copy_from_slice(&view[range]);
+    }
+    copy
+}
+
+fn contains(image: &[u8], text: &[u8]) -> bool {
+    image.windows(text.len()).any(|window| window == text)
+}
+
+fn put(image: &mut [u8], at: usize, bytes: &[u8]) {
+    image[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+/// 8 MiB with three partitions, one of them without a name.
+fn gpt_disk() -> Disk {
+    let disk = Disk::new(8 * MIB);
+    disk.sgdisk(&[
+        "-U",
+        "11111111-2222-3333-4444-555555555555",
+        "-n1:2048:4095",
+        "-t1:ef00",
+        "-c1:boot",
+        "-n2:4096:8191",
+        "-c2:root",
+        "-n128:8192:10239",
+        "-t128:8200",
+        "-c128:",
+    ]);
+    disk
+}
+
+#[test]
+fn a_gpt_is_read_as_sgdisk_wrote_it() {
+    let disk = gpt_disk();
+    let found = read(&disk.read());
+    assert_eq!((found.table, found.sector_size), (TableKind::Gpt, 512));
+    assert_eq!(found.disk_id, "11111111-2222-3333-4444-555555555555");
+    assert_eq!(found.notes, Vec::<String>::new());
+    let seen: Vec<_> = found
+        .volumes
+        .iter()
+        .map(|volume| (volume.number, volume.extents[0], volume.type_name.as_str(), volume.name.as_str()))
+        .collect();
+    let extent = |first: u64, last: u64| Extent::between(first * 512, (last + 1) * 512);
+    assert_eq!(
+        seen,
+        [
+            (1, extent(2048, 4095), "EFI System", "boot"),
+            (2, extent(4096, 8191), "Linux filesystem", "root"),
+            (128, extent(8192, 10239), "Linux swap", ""),
+        ]
+    );
+    assert!(found.volumes.iter().all(|volume| volume.content == Content::Empty));
+    assert_eq!(found.volumes[0].type_id, "C12A7328-F81F-11D2-BA4B-00A0C93EC93B");
+    let live: Vec<_> =
+        found.live.iter().map(|region| (region.kind, region.extent.start, region.extent.len)).collect();
+    let end = 8 * 1024 * 1024;
+    assert_eq!(
+        live,
+        [
+            (LiveKind::ProtectiveMbr, 440, 72),
+            (LiveKind::GptHeader, 512, 92),
+            (LiveKind::GptEntries, 1024, 128 * 128),
+            (LiveKind::GptEntries, end - 512 - 128 * 128, 128 * 128),
+            (LiveKind::GptHeader, end - 512, 92),
+        ]
+    );
+}
+
+#[test]
+fn a_clean_table_stays_as_it_is() {
+    let disk = gpt_disk();
+    let mut image = disk.read();
+    let found = read(&image);
+    let before = image.clone();
+    assert_eq!(scrub_table(&mut image, &found).unwrap(), 0);
+    assert!(image == before);
+    assert!(live_copy(&image) == before);
+}
+
+#[test]
+fn residue_in_a_gpt_goes_and_the_table_stays() {
+    let disk = gpt_disk();
+    let dump = disk.dump();
+    let mut image = disk.read();
+    let end = image.len();
+    // Reserved bytes and an unused record of the MBR.
+    put(&mut image, 444, b"RE");
+    put(&mut image, 446 + 16 + 1, &MARK[..3]);
+    for (header, array) in [(512, 1024), (end - 512, end - 512 - 128 * 128)] {
+        put(&mut image, header + 92, MARK);
+        put(&mut image, header + 500, MARK);
+        // An unused entry: a deleted partition's name. A used one: behind the end of its name.
+        put(&mut image, array + 5 * 128 + 56, MARK);
+        put(&mut image, array + 56 + 12, MARK);
+        redo_crcs(&mut image, header, array, 128 * 128);
+    }
+    put(&mut image, 100_000, MARK);
+    disk.write(&image);
+    assert_eq!(disk.complaints(), None);
+    let mut view = image.clone();
+    let found = read(&view);
+    let cleared = scrub_table(&mut view, &found).unwrap();
+    assert!(cleared >= 2 + 3 + 8 * 7, "{cleared}");
+    let again = scrub_table(&mut view.clone(), &found).unwrap();
+    assert_eq!(again, 0);
+    let copy = live_copy(&image);
+    assert!(!contains(&copy, b"RES") && copy[444..446] == [0, 0]);
+    disk.write(&copy);
+    assert_eq!(disk.complaints(), None);
+    assert_eq!(disk.dump(), dump);
+}
+
+/// Redoes both checksums of the GPT copy whose header is at byte `header`.
+fn redo_crcs(image: &mut [u8], header: usize, array: usize, len: usize) {
+    let crc = crc32(&image[array..array + len]);
+    put(image, header + 88, &crc.to_le_bytes());
+    put(image, header + 16, &[0; 4]);
+    let crc = crc32(&image[header..header + 92]);
+    put(image, header + 16, &crc.to_le_bytes());
+}
+
+/// CRC-32 bit by bit, so that the tests do not lean on the code's own.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(
+            crc ^ u32::from(*byte),
+            |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 },
+        )
+    })
+}
+
+#[test]
+fn either_copy_of_a_gpt_is_repaired_from_the_other() {
+    let disk = gpt_disk();
+    let good = disk.read();
+    let end = good.len();
+    let cases = [
+        ("primary GPT header: checksum is", 512 + 60),
+        ("primary GPT header: signature is", 512),
+        ("primary GPT header: checksum of the entry array is", 1024 + 32),
+        ("backup GPT header: checksum is", end - 512 + 60),
+        ("backup GPT header: signature is", end - 512),
+        ("backup GPT header: checksum of the entry array is", end - 512 - 128 * 128 + 32),
+    ];
+    for (note, at) in cases {
+        let mut image = good.clone();
+        image[at] ^= 0x40;
+        let found = read(&image);
+        assert!(found.notes.iter().any(|text| text.starts_with(note)), "{note}: {:?}", found.notes);
+        assert_eq!(found.volumes.len(), 3);
+        scrub_table(&mut image, &found).unwrap();
+        assert!(image == good, "{note}");
+    }
+    // Not even a trace of the first two sectors.
+    let mut image = good.clone();
+    image[512..1024 + 128 * 128].fill(0xff);
+    let found = read(&image);
+    scrub_table(&mut image, &found).unwrap();
+    assert!(image == good);
+}
+
+#[test]
+fn a_stale_backup_is_brought_up_to_date() {
+    let disk = gpt_disk();
+    let image = disk.read();
+    disk.sgdisk(&["-c2:renamed"]);
+    let renamed = disk.read();
+    let half = image.len() / 2;
+    let mut mixed = [&renamed[..half], &image[half..]].concat();
+    let found = read(&mixed);
+    assert_eq!(found.notes, ["backup GPT: differs from the primary, which is used"]);
+    assert_eq!(found.volumes[1].name, "renamed");
+    scrub_table(&mut mixed, &found).unwrap();
+    assert!(mixed == renamed);
+}
+
+#[test]
+fn a_grown_image_keeps_its_backup_where_it_is() {
+    let disk = gpt_disk();
+    let mut image = disk.read();
+    image.resize(9 * MIB, 0);
+    let found = read(&image);
+    assert_eq!(
+        found.notes,
+        ["backup GPT header: at LBA 16383, not at the last, 18431: the image has grown since"]
+    );
+    let copy = live_copy(&image);
+    assert!(copy == image);
+    // A bad primary leads to it all the same, as long as its own word of where it is can be read.
+    let mut bad = image.clone();
+    bad[512 + 60] ^= 1;
+    let found = read(&bad);
+    scrub_table(&mut bad, &found).unwrap();
+    assert!(bad == image);
+}
+
+#[test]
+fn sectors_of_4096_bytes() {
+    let disk = Disk::new(16 * MIB);
+    let path = disk.path();
+    run("fdisk", &["-b", "4096", &path], "g\nn\n1\n256\n511\nn\n2\n512\n1023\nw\n");
+    let image = disk.read();
+    let found = read(&image);
+    assert_eq!((found.table, found.sector_size), (TableKind::Gpt, 4096));
+    assert_eq!(found.volumes[0].extents, [Extent::between(256 * 4096, 512 * 4096)]);
+    let mut dirty = image.clone();
+    put(&mut dirty, 512, MARK);
+    put(&mut dirty, 4096 + 92, MARK);
+    put(&mut dirty, 4096 + 512, MARK);
+    put(&mut dirty, image.len() - 100, MARK);
+    let found = read(&dirty);
+    assert_eq!(scrub_table(&mut dirty, &found).unwrap(), 4 * 7);
+    assert!(dirty == image);
+    let mut bad = image.clone();
+    bad[4096 + 70] ^= 1;
+    let found = read(&bad);
+    scrub_table(&mut bad, &found).unwrap();
+    assert!(bad == image);
+    assert!(layout(&image, Some(512)).is_err());
+    assert!(layout(&image, Some(4096)).is_ok());
+    assert!(run("fdisk", &["-b", "4096", &path], "v\nq\n").contains("No errors detected"));
+}
+
+#[test]
+fn entries_of_256_bytes() {
+    let disk = gpt_disk();
+    let mut image = disk.read();
+    let end = image.len();
+    // 64 entries of 256 bytes fill the same array. What was entry 2 is the second half of entry 1 now.
+    for (header, array) in [(512, 1024), (end - 512, end - 512 - 128 * 128)] {
+        image.copy_within(array + 128..array + 256, array + 256);
+        image[array + 128..array + 256].fill(0);
+        image[array + 127 * 128..array + 128 * 128].fill(0);
+        put(&mut image, array + 200, MARK);
+        put(&mut image, header + 80, &64u32.to_le_bytes());
+        put(&mut image, header + 84, &256u32.to_le_bytes());
+        redo_crcs(&mut image, header, array, 128 * 128);
+    }
+    let found = read(&image);
+    let names: Vec<_> = found.volumes.iter().map(|volume| (volume.number, volume.name.as_str())).collect();
+    assert_eq!(names, [(1, "boot"), (2, "root")]);
+    disk.write(&image);
+    let dump = disk.dump();
+    let copy = live_copy(&image);
+    assert!(!contains(&copy, MARK));
+    disk.write(&copy);
+    assert_eq!(disk.dump(), dump);
+}
+
+#[test]
+fn a_hybrid_mbr_is_kept() {
+    let disk = gpt_disk();
+    disk.sgdisk(&["-h", "2"]);
+    let image = disk.read();
+    let found = read(&image);
+    assert_eq!(found.table, TableKind::HybridMbr);
+    assert_eq!(found.notes, ["hybrid MBR: names partitions of the GPT for old firmware"]);
+    assert!(live_copy(&image) == image);
+    let mut other = image.clone();
+    let slot = (0..4).find(|slot| !matches!(image[446 + slot * 16 + 4], 0 | 0xee)).unwrap();
+    other[446 + slot * 16 + 8] ^= 1;
+    assert_eq!(
+        layout(&other, None).unwrap_err().to_string(),
+        "MBR partition 2: a hybrid MBR partition that is not also in the GPT is not supported"
+    );
+}
+
+/// 8 MiB: two primary partitions and three logical ones.
+fn mbr_disk() -> Disk {
+    let disk = Disk::new(8 * MIB);
+    disk.sfdisk(
+        "label: dos\nlabel-id: 0x12345678\n\
+         start=2048,size=2048,type=83,bootable\nstart=4096,size=2048,type=82\nstart=6144,type=5\n\
+         start=6200,size=1000,type=83\nstart=8000,size=1000,type=c\nstart=10000,size=1000,type=8e\n",
+    );
+    disk
+}
+
+#[test]
+fn an_mbr_is_read_as_sfdisk_wrote_it() {
+    let disk = mbr_disk();
+    let image = disk.read();
+    let found = read(&image);
+    assert_eq!((found.table, found.disk_id.as_str()), (TableKind::Mbr, "0x12345678"));
+    let seen: Vec<_> = found
+        .volumes
+        .iter()
+        .map(|volume| {
+            (volume.number, volume.extents[0].start / 512, volume.extents[0].len / 512, &*volume.type_id)
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (1, 2048, 2048, "83"),
+            (2, 4096, 2048, "82"),
+            (5, 6200, 1000, "83"),
+            (6, 8000, 1000, "c"),
+            (7, 10000, 1000, "8e")
+        ]
+    );
+    let ebrs = found.live.iter().filter(|region| region.kind == LiveKind::Ebr).count();
+    assert_eq!(ebrs, 3);
+    assert!(live_copy(&image) == image);
+}
+
+#[test]
+fn residue_in_boot_records_goes_and_the_table_stays() {
+    let disk = mbr_disk();
+    let dump = disk.dump();
+    let mut image = disk.read();
+    let ebrs: Vec<usize> = read(&image)
+        .live
+        .iter()
+        .filter(|region| region.kind == LiveKind::Ebr)
+        .map(|region| usize::try_from(region.extent.start).unwrap() - 446)
+        .collect();
+    put(&mut image, 444, b"RE");
+    put(&mut image, 446 + 3 * 16 + 1, &MARK[..3]);
+    for &ebr in &ebrs {
+        put(&mut image, ebr, MARK);
+        put(&mut image, ebr + 435, MARK);
+        put(&mut image, ebr + 446 + 2 * 16 + 1, MARK);
+    }
+    put(&mut image, 3 * 512, MARK);
+    assert_eq!(read(&image).notes, ["gap before the first partition: 7 non-zero bytes dropped"]);
+    let mut view = image.clone();
+    let found = read(&view);
+    assert_eq!(scrub_table(&mut view, &found).unwrap(), 2 + 3 + 3 * 21);
+    let copy = live_copy(&image);
+    assert!(!contains(&copy, MARK) && !contains(&copy, b"RES"));
+    disk.write(&copy);
+    assert_eq!(disk.dump(), dump);
+}
+
+#[test]
+fn a_filesystem_on_the_whole_disk() {
+    let disk = Disk::new(4 * MIB);
+    let path = disk.path();
+    for (tool, args, content) in [
+        ("mkfs.fat", &["-v"][..], Content::Fat),
+        ("mkfs.fat", &["--mbr=y"], Content::Fat),
+        ("mke2fs", &["-q", "-F"], Content::Ext),
+        ("mkswap", &[], Content::Swap),
+    ] {
+        disk.write(&vec![0; 4 * MIB]);
+        run(tool, &[args, &[path.as_str()]].concat(), "");
+        let found = read(&disk.read());
+        assert_eq!((found.table, found.volumes.len()), (TableKind::None, 1), "{tool}");
+        let volume = &found.volumes[0];
+        assert_eq!((volume.number, volume.content), (0, content), "{tool}");
+        assert_eq!(volume.extents, [Extent { start: 0, len: 4 << 20 }]);
+        assert!(found.live.is_empty());
+    }
+}
+
+#[test]
+fn a_disk_without_a_table_or_with_an_empty_one() {
+    let zero = vec![0; MIB];
+    assert_eq!(read(&zero).volumes[0].content, Content::Empty);
+    let mut unknown = zero.clone();
+    unknown[MIB / 2] = 1;
+    assert_eq!(read(&unknown).volumes[0].content, Content::Opaque(OpaqueKind::Unknown));
+    let disk = Disk::new(MIB);
+    disk.sfdisk("label: dos\n");
+    let mut image = disk.read();
+    let found = read(&image);
+    assert_eq!((found.table, found.volumes.len(), found.live.len()), (TableKind::Mbr, 0, 1));
+    image[MIB / 2] = 1;
+    assert_eq!(read(&image).volumes[0].content, Content::Opaque(OpaqueKind::Unknown));
+}
+
+#[test]
+fn two_signatures_are_not_believed() {
+    let disk = Disk::new(4 * MIB);
+    let path = disk.path();
+    run("mkswap", &[path.as_str()], "");
+    let swap = disk.read();
+    run("mke2fs", &["-q", "-F", path.as_str()], "");
+    let mut both = disk.read();
+    both[4086..4096].copy_from_slice(&swap[4086..4096]);
+    let found = identify(&both).unwrap();
+    assert_eq!(found.to_string(), "ambiguous (swap and ext)");
+}

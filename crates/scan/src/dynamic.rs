@@ -1,0 +1,119 @@
+//! Places that only the guest's own configuration tells: sshd_config and fstab.
+
+use block::Result;
+
+use crate::{Also, Guest, pattern::Pattern};
+
+/// Include files of sshd_config that are read; more is a configuration gone mad.
+const MAX_INCLUDES: usize = 256;
+
+/// The patterns that the guest's configuration adds to a rule.
+pub(crate) fn patterns(guest: &Guest<'_>, also: Also) -> Result<Vec<Pattern>> {
+    let texts: Vec<String> = match also {
+        Also::FstabSwap => guest.swap_files().iter().map(|path| globset::escape(path)).collect(),
+        Also::AuthorizedKeysFile => {
+            let names: Vec<&str> = guest.users().iter().map(|user| user.name.as_str()).collect();
+            sshd_values(guest, &["authorizedkeysfile"])?
+                .iter()
+                .flat_map(|value| keys_files(value, &names))
+                .collect()
+        }
+        Also::HostKey => sshd_values(guest, &["hostkey", "hostcertificate"])?
+            .into_iter()
+            .filter(|path| path.starts_with('/'))
+            .flat_map(|path| {
+                let key = globset::escape(&path);
+                [format!("{key}.pub"), format!("{key}-cert.pub"), key]
+            })
+            .collect(),
+    };
+    // What is no pattern (an odd path in a configuration) names no file.
+    Ok(texts.iter().filter_map(|text| Pattern::parse(text).ok()).collect())
+}
+
+/// The arguments of some keywords (in lower case), in Match blocks too: whoever they are for, keys are keys.
+fn sshd_values(guest: &Guest<'_>, keywords: &[&str]) -> Result<Vec<String>> {
+    let mut todo = vec![b"/etc/ssh/sshd_config".to_vec()];
+    if let Some(node) = guest.resolve(b"/etc/ssh/sshd_config.d")? {
+        for entry in guest.list(&node)? {
+            if entry.name.ends_with(b".conf") && todo.len() < MAX_INCLUDES {
+                todo.push([b"/etc/ssh/sshd_config.d/", entry.name.as_slice()].concat());
+            }
+        }
+    }
+    let mut values = Vec::new();
+    for path in todo {
+        let Some(text) = guest.read_file(&path)? else { continue };
+        for line in String::from_utf8_lossy(&text).lines() {
+            let mut words = line.split([' ', '\t', '=']).filter(|word| !word.is_empty());
+            let Some(keyword) = words.next() else { continue };
+            if keywords.contains(&keyword.to_ascii_lowercase().as_str()) {
+                values.extend(
+                    words
+                        .take_while(|word| !word.starts_with('#'))
+                        .map(|word| word.trim_matches('"').to_owned()),
+                );
+            }
+        }
+    }
+    Ok(values)
+}
+
+/// A value of AuthorizedKeysFile as patterns. `%h` is the home. The user is anybody where a directory is there
+/// for keys only, and one of `users` elsewhere: `/etc/ssh/%u` must not take sshd_config.
+fn keys_files(value: &str, users: &[&str]) -> Vec<String> {
+    if value.eq_ignore_ascii_case("none") {
+        return Vec::new();
+    }
+    let (home, rest) = match value.strip_prefix("%h/") {
+        Some(rest) => ("~/", rest),
+        None if value.starts_with('/') => ("", value),
+        None => ("~/", value),
+    };
+    let before = rest.split_once('%').map_or(rest, |(before, _)| before);
+    let anybody = ["*"];
+    let users = if anybody_in_keys(before) { anybody.as_slice() } else { users };
+    let mut globs = Vec::new();
+    for user in users {
+        let mut glob = home.to_owned();
+        let mut chars = rest.chars();
+        while let Some(c) = chars.next() {
+            match (c, if c == '%' { chars.next() } else { None }) {
+                ('%', Some('%')) => glob.push('%'),
+                ('%', Some('u' | 'U')) if *user == "*" => glob.push('*'),
+                ('%', Some('u' | 'U')) => glob.push_str(&globset::escape(user)),
+                // A token that sshd_config(5) does not allow here: sshd refuses it too.
+                ('%', _) => return Vec::new(),
+                (c, _) => glob.push_str(&globset::escape(c.encode_utf8(&mut [0; 4]))),
+            }
+        }
+        if !globs.contains(&glob) {
+            globs.push(glob);
+        }
+    }
+    globs
+}
+
+/// Whether the directory in front of the user's name is there for keys.
+fn anybody_in_keys(before: &str) -> bool {
+    before.rsplit('/').nth(1).is_some_and(|directory| directory.contains("key"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_authorized_keys_file() {
+        for (value, patterns) in [
+            (".ssh/authorized_keys", &["~/.ssh/authorized_keys"][..]),
+            ("%h/.ssh/keys", &["~/.ssh/keys"]),
+            ("/etc/ssh/authorized_keys/%u", &["/etc/ssh/authorized_keys/*"]),
+            ("/etc/ssh/keys%%/%U.pub", &["/etc/ssh/keys%/root.pub", "/etc/ssh/keys%/al.pub"]),
+            ("/etc/ssh/%u", &["/etc/ssh/root", "/etc/ssh/al"]),
+            ("none", &[]),
+        ] {
+            assert_eq!(keys_files(value, &["root", "al"]), patterns, "{value}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! docs/rules.md, from the records.
+
+use std::fmt::Write;
+
+use crate::{built_in_policies, rules};
+
+/// The text of docs/rules.md: policies, then every rule by family. Ends with a newline.
+#[must_use]
+pub fn rules_markdown() -> String {
+    let mut text = String::from(
+        "# Rules\n\n\
+         Made by `cargo xtask docs` from the records in `crates/scan/src/rules`; do not edit.\n\n\
+         `~` is every home: those of passwd, /root, /etc/skel, and directories below /home that no account \
+         claims. `*` stops at a slash, `**` does not; a leading dot is not special.\n\n\
+         ## Policies\n\n",
+    );
+    // Writing to a string cannot fail.
+    for policy in built_in_policies() {
+        let _ = writeln!(text, "- `{}`: {}", policy.name, policy.explain);
+        for (id, guideline) in policy.on {
+            let _ = writeln!(text, "  - also `{id}` ({guideline})");
+        }
+    }
+    for family in rules::FAMILIES {
+        let _ = write!(text, "\n## {}\n", family.heading);
+        for rule in family.rules {
+            let state = if rule.default { "" } else { " (off by default)" };
+            let _ = write!(text, "\n### `{}`: {}{state}\n\n{}\n\n", rule.id, rule.heading, rule.explain);
+            let sources: Vec<String> = rule.sources.iter().map(ToString::to_string).collect();
+            let _ = writeln!(text, "- source: {}", sources.join(", "));
+            let _ = writeln!(text, "- action: {}", action(rule));
+            let _ = writeln!(text, "- paths: {}", code(rule.find.paths));
+            if !rule.find.except.is_empty() {
+                let _ = writeln!(text, "- except: {}", code(rule.find.except));
+            }
+            if let Some(also) = rule.find.also {
+                let what = match also {
+                    crate::Also::AuthorizedKeysFile => "what AuthorizedKeysFile in sshd_config names",
+                    crate::Also::HostKey => "what HostKey and HostCertificate in sshd_config name",
+                    crate::Also::FstabSwap => "files of type swap in fstab",
+                };
+                let _ = writeln!(text, "- also: {what}");
+            }
+        }
+    }
+    text
+}
+
+fn action(rule: &crate::Rule) -> String {
+    let kinds = match (rule.action, rule.find.kinds) {
+        (crate::Action::Remove, crate::Kinds::Any) => "files, and directories with their trees",
+        (crate::Action::Remove, crate::Kinds::NotDirectories) => "files; directories stay",
+        _ => "regular files",
+    };
+    let holding = match rule.find.detector {
+        None => "",
+        Some(crate::Detector::PrivateKey) => " that hold a private key",
+        Some(crate::Detector::SwapHeader) => " that are swap areas",
+    };
+    format!("{} {kinds}{holding}", rule.action)
+}
+
+fn code(paths: &[&str]) -> String {
+    paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_committed_document_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rules.md");
+        if std::env::var_os("DISKSCRUB_BLESS").is_some() {
+            std::fs::write(path, super::rules_markdown()).expect("docs is writable");
+        }
+        let committed = std::fs::read_to_string(path).expect("docs/rules.md is committed");
+        assert!(
+            committed == super::rules_markdown(),
+            "docs/rules.md is stale: run again with DISKSCRUB_BLESS=1"
+        );
+    }
+}

@@ -1,0 +1,244 @@
+//! The selected rules, compiled against a guest: which rule takes a path, and below which directories any can.
+
+use std::{collections::HashMap, ffi::OsStr, os::unix::ffi::OsStrExt};
+
+use block::Result;
+use filesystem::FileKind;
+use globset::{Candidate, GlobSet, GlobSetBuilder};
+
+use crate::{
+    Action, Detector, Guest, Kinds, RuleId, Selection, dynamic,
+    pattern::{ANY_DEPTH, Pattern},
+};
+
+/// A rule, as the walk needs it.
+pub(crate) struct Taker {
+    pub(crate) id: RuleId,
+    pub(crate) action: Action,
+    pub(crate) kinds: Kinds,
+    pub(crate) detector: Option<Detector>,
+}
+
+/// What the patterns say of one path.
+#[derive(Default)]
+pub(crate) struct Verdict {
+    /// A keep pattern matches: nothing else counts.
+    pub(crate) kept: bool,
+    /// Rules whose patterns match, in order, those that except the path left out.
+    pub(crate) takers: Vec<usize>,
+    /// Rules that except the path.
+    pub(crate) excepted: Vec<usize>,
+}
+
+pub(crate) struct Matcher {
+    pub(crate) takers: Vec<Taker>,
+    absolute: Globs,
+    home: Globs,
+    reach: Reach,
+    home_reach: Reach,
+    homes: HashMap<Vec<u8>, ()>,
+}
+
+/// What a glob of a set stands for.
+#[derive(Clone, Copy)]
+enum Role {
+    Take(usize),
+    Except(usize),
+    Keep,
+}
+
+struct Globs {
+    set: GlobSet,
+    roles: Vec<Role>,
+}
+
+/// How deep below a directory a pattern can match, and which directories lead there (0).
+#[derive(Default)]
+struct Reach(HashMap<Vec<u8>, u32>);
+
+impl Reach {
+    fn add(&mut self, pattern: &Pattern) {
+        let prefix = pattern.literal_prefix();
+        let depth = self.0.entry(prefix.as_bytes().to_vec()).or_default();
+        *depth = (*depth).max(pattern.depth());
+        for (at, _) in prefix.match_indices('/') {
+            self.0.entry(prefix.as_bytes()[..at].to_vec()).or_default();
+        }
+    }
+}
+
+/// Where the walk stands: what it may still meet below.
+#[derive(Clone, Default)]
+pub(crate) struct Position {
+    /// Levels below on which a pattern can match.
+    pub(crate) depth: u32,
+    /// Lengths of the homes that the directory is in.
+    homes: Vec<usize>,
+    /// A directory that a pattern names lies below.
+    leads: bool,
+}
+
+impl Position {
+    /// Whether anything below can match at all.
+    pub(crate) fn matters(&self) -> bool {
+        self.depth > 0 || self.leads
+    }
+}
+
+impl Matcher {
+    pub(crate) fn new(guest: &Guest<'_>, selection: &Selection) -> Result<Self> {
+        let mut patterns = Vec::new();
+        let mut takers = Vec::new();
+        // A pattern that the user gave comes before the rules.
+        for (glob, pattern) in selection.remove() {
+            patterns.push((pattern.clone(), Role::Take(takers.len())));
+            let id = RuleId::Remove(glob.clone());
+            takers.push(Taker { id, action: Action::Remove, kinds: Kinds::Any, detector: None });
+        }
+        for rule in selection.rules() {
+            let taker = takers.len();
+            for (texts, role) in
+                [(rule.find.paths, Role::Take(taker)), (rule.find.except, Role::Except(taker))]
+            {
+                for text in texts {
+                    let pattern = Pattern::parse(text).expect("a test compiles every pattern of every rule");
+                    patterns.push((pattern, role));
+                }
+            }
+            if let Some(also) = rule.find.also {
+                patterns.extend(dynamic::patterns(guest, also)?.into_iter().map(|p| (p, Role::Take(taker))));
+            }
+            let id = RuleId::BuiltIn(rule.id);
+            takers.push(Taker {
+                id,
+                action: rule.action,
+                kinds: rule.find.kinds,
+                detector: rule.find.detector,
+            });
+        }
+        patterns.extend(selection.keep().map(|pattern| (pattern.clone(), Role::Keep)));
+
+        let mut behind_links = Vec::new();
+        for (pattern, role) in &patterns {
+            behind_links.extend(behind_link(guest, pattern)?.into_iter().map(|p| (p, *role)));
+        }
+        patterns.extend(behind_links);
+        guest.forget_listings();
+
+        let mut reach = Reach::default();
+        let mut home_reach = Reach::default();
+        for (pattern, _) in patterns.iter().filter(|(_, role)| matches!(role, Role::Take(_))) {
+            if pattern.home { home_reach.add(pattern) } else { reach.add(pattern) }
+        }
+        if !home_reach.0.is_empty() {
+            // The way to a home is worth walking, too.
+            for home in guest.homes() {
+                for (at, _) in home.0.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
+                    reach.0.entry(home.0[..at].to_vec()).or_default();
+                }
+            }
+        }
+        Ok(Self {
+            takers,
+            absolute: Globs::new(patterns.iter().filter(|(pattern, _)| !pattern.home)),
+            home: Globs::new(patterns.iter().filter(|(pattern, _)| pattern.home)),
+            reach,
+            home_reach,
+            homes: guest.homes().iter().map(|home| (home.0.clone(), ())).collect(),
+        })
+    }
+
+    /// The position at the root.
+    pub(crate) fn start(&self) -> Position {
+        self.step(&Position::default(), b"")
+    }
+
+    /// The position in a directory (absolute, without a trailing slash), from that of its parent.
+    pub(crate) fn step(&self, parent: &Position, directory: &[u8]) -> Position {
+        let mut position = Position {
+            depth: if parent.depth == ANY_DEPTH { ANY_DEPTH } else { parent.depth.saturating_sub(1) },
+            homes: parent.homes.clone(),
+            leads: false,
+        };
+        if self.homes.contains_key(directory) {
+            position.homes.push(directory.len());
+        }
+        let own = self.reach.0.get(directory);
+        let of_homes = position.homes.iter().map(|&home| self.home_reach.0.get(&directory[home..]));
+        for depth in of_homes.chain([own]).flatten() {
+            position.depth = position.depth.max(*depth);
+            position.leads = true;
+        }
+        position
+    }
+
+    /// What the patterns say of a path in a directory at `position`.
+    pub(crate) fn judge(&self, position: &Position, path: &[u8], scratch: &mut Vec<usize>) -> Verdict {
+        let mut verdict = Verdict::default();
+        let whole = std::iter::once((&self.absolute, path));
+        let in_homes = position.homes.iter().map(|&home| (&self.home, &path[home..]));
+        for (globs, path) in whole.chain(in_homes) {
+            globs.set.matches_candidate_into(&Candidate::new(OsStr::from_bytes(path)), scratch);
+            for &index in &*scratch {
+                match globs.roles[index] {
+                    Role::Take(taker) => verdict.takers.push(taker),
+                    Role::Except(taker) => verdict.excepted.push(taker),
+                    Role::Keep => verdict.kept = true,
+                }
+            }
+        }
+        if !verdict.takers.is_empty() {
+            verdict.takers.sort_unstable();
+            verdict.takers.dedup();
+            verdict.takers.retain(|taker| !verdict.excepted.contains(taker));
+        }
+        verdict
+    }
+}
+
+impl Taker {
+    /// Whether a file of this kind is for the rule.
+    pub(crate) fn takes(&self, kind: FileKind) -> bool {
+        let by_kinds = match self.kinds {
+            Kinds::Any => true,
+            Kinds::NotDirectories => kind != FileKind::Directory,
+            Kinds::Files => kind == FileKind::File,
+        };
+        let regular_only = self.action != Action::Remove || self.detector.is_some();
+        by_kinds && (kind == FileKind::File || !regular_only)
+    }
+}
+
+impl Globs {
+    fn new<'p>(patterns: impl Iterator<Item = &'p (Pattern, Role)>) -> Self {
+        let mut set = GlobSetBuilder::new();
+        let mut roles = Vec::new();
+        for (pattern, role) in patterns {
+            set.add(pattern.compile().expect("parse has compiled it"));
+            roles.push(*role);
+        }
+        Self { set: set.build().expect("each glob compiles, and the set has no size limit"), roles }
+    }
+}
+
+/// The same pattern where its directory really is, if symbolic links lead there: `/var/run/x` is `/run/x`.
+fn behind_link(guest: &Guest<'_>, pattern: &Pattern) -> Result<Vec<Pattern>> {
+    let prefix = pattern.literal_prefix();
+    if prefix.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bases: Vec<&[u8]> =
+        if pattern.home { guest.homes().iter().map(|home| home.0.as_slice()).collect() } else { vec![b""] };
+    let mut found = Vec::new();
+    for base in bases {
+        let directory = [base, prefix.as_bytes()].concat();
+        if let Some(node) = guest.resolve(&directory)?
+            && node.kind == FileKind::Directory
+            && node.path.0 != directory
+            && node.path.0 != b"/"
+        {
+            found.extend(Pattern::absolute(&node.path.0, pattern.rest()));
+        }
+    }
+    Ok(found)
+}

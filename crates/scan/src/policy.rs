@@ -1,0 +1,338 @@
+//! Which rules apply: a built-in policy or a policy file, and what the command line adds to it.
+//!
+//! Nothing is guessed: an unknown key, rule or policy, or a pattern that can never match, is an error.
+
+use std::collections::BTreeSet;
+
+use crate::{Rule, nearest::nearest, pattern::Pattern, rules};
+
+/// A policy that comes with diskscrub: the default rules, and what differs.
+#[derive(Debug, Clone, Copy)]
+pub struct BuiltIn {
+    /// By this name it is asked for.
+    pub name: &'static str,
+    /// What it is for.
+    pub explain: &'static str,
+    /// Rules that it has beside the default ones, and the guideline that asks for each.
+    pub on: &'static [(&'static str, &'static str)],
+}
+
+const BUILT_IN: &[BuiltIn] = &[
+    BuiltIn {
+        name: "default",
+        explain: "Every rule that takes nothing the guest needs: what goes is made again, or was never part of \
+                  the system.",
+        on: &[],
+    },
+    BuiltIn {
+        name: "aws",
+        explain: "For an AMI that others will start: the default rules, and the keys and tools' state that the \
+                  AWS guidelines for shared Linux AMIs name.",
+        on: &[("private-key-files", "A10, A14"), ("keystores", "A9, A14"), ("sudoers-cloud-users", "A6")],
+    },
+    BuiltIn {
+        name: "outscale",
+        explain: "For an OMI that others will start: the default rules, and all further certificates and key \
+                  material that the OUTSCALE guidelines name.",
+        on: &[
+            ("private-key-files", "O5, O10, O23"),
+            ("keystores", "O5"),
+            ("tls-private-keys", "O5"),
+            ("letsencrypt", "O5"),
+            ("vpn-keys", "O5"),
+            ("sudoers-cloud-users", "O13"),
+        ],
+    },
+    BuiltIn { name: "none", explain: "No rule: the base for a policy file that names its own.", on: &[] },
+];
+
+/// The policies that come with diskscrub.
+#[must_use]
+pub const fn built_in_policies() -> &'static [BuiltIn] {
+    BUILT_IN
+}
+
+/// Why a policy cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// No rule has this id.
+    #[error("there is no rule {id:?}{}", hint(.nearest))]
+    UnknownRule {
+        /// As given.
+        id: String,
+        /// The rule that may be meant.
+        nearest: Option<&'static str>,
+    },
+    /// No policy has this name.
+    #[error("there is no policy {name:?}{}", hint(.nearest))]
+    UnknownPolicy {
+        /// As given.
+        name: String,
+        /// The policy that may be meant.
+        nearest: Option<&'static str>,
+    },
+    /// A policy file has a key of its own.
+    #[error("a policy has no key {key:?}{}", hint(.nearest))]
+    UnknownKey {
+        /// As given.
+        key: String,
+        /// The key that may be meant.
+        nearest: Option<&'static str>,
+    },
+    /// A key has a value of another type.
+    #[error("the key {key:?} must be {expected}")]
+    WrongType {
+        /// Which key.
+        key: &'static str,
+        /// What it takes.
+        expected: &'static str,
+    },
+    /// A pattern that is none, or never matches.
+    #[error("the pattern {glob:?} cannot be used: {reason}")]
+    Pattern {
+        /// As given.
+        glob: String,
+        /// Why.
+        reason: String,
+    },
+    /// The file is no TOML.
+    #[error("the policy is not valid TOML: line {line}: {reason}")]
+    Toml {
+        /// Counted from 1.
+        line: usize,
+        /// What the parser says.
+        reason: String,
+    },
+}
+
+fn hint(nearest: &Option<&'static str>) -> String {
+    nearest.map(|nearest| format!("; did you mean {nearest:?}?")).unwrap_or_default()
+}
+
+/// Rules by id, and patterns: what a policy says, resolved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    rules: BTreeSet<&'static str>,
+    remove: Vec<String>,
+    keep: Vec<String>,
+}
+
+const KEYS: [&str; 5] = ["extends", "rules", "skip", "remove", "keep"];
+
+impl Policy {
+    /// A policy that comes with diskscrub, by name.
+    pub fn built_in(name: &str) -> Result<Self, PolicyError> {
+        let Some(built_in) = BUILT_IN.iter().find(|policy| policy.name == name) else {
+            let nearest = nearest(name, BUILT_IN.iter().map(|policy| policy.name));
+            return Err(PolicyError::UnknownPolicy { name: name.to_owned(), nearest });
+        };
+        let mut policy = Self::default();
+        if name != "none" {
+            policy.rules.extend(rules::all().filter(|rule| rule.default).map(|rule| rule.id));
+        }
+        for (id, _) in built_in.on {
+            policy.rules.insert(known(id)?);
+        }
+        Ok(policy)
+    }
+
+    /// Reads a policy file.
+    ///
+    /// `extends` is a built-in policy to start from (`default` if absent), `rules` are switched on beside its
+    /// own, `skip` off; `remove` and `keep` are patterns.
+    pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| PolicyError::Toml {
+            line: error.span().map_or(1, |span| {
+                text.as_bytes().iter().take(span.start).filter(|byte| **byte == b'\n').count() + 1
+            }),
+            reason: error.message().to_owned(),
+        })?;
+        if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            return Err(PolicyError::UnknownKey { key: key.clone(), nearest: nearest(key, KEYS) });
+        }
+        let mut policy = match table.get("extends") {
+            None => Self::built_in("default")?,
+            Some(toml::Value::String(name)) => Self::built_in(name)?,
+            Some(_) => {
+                return Err(PolicyError::WrongType { key: "extends", expected: "the name of a policy" });
+            }
+        };
+        for id in strings(&table, "rules")? {
+            policy.rules.insert(known(&id)?);
+        }
+        for id in strings(&table, "skip")? {
+            policy.rules.remove(known(&id)?);
+        }
+        policy.remove = strings(&table, "remove")?;
+        policy.keep = strings(&table, "keep")?;
+        for glob in policy.remove.iter().chain(&policy.keep) {
+            pattern(glob)?;
+        }
+        Ok(policy)
+    }
+}
+
+fn strings(table: &toml::Table, key: &'static str) -> Result<Vec<String>, PolicyError> {
+    let wrong = || PolicyError::WrongType { key, expected: "a list of strings" };
+    let Some(value) = table.get(key) else { return Ok(Vec::new()) };
+    let list = value.as_array().ok_or_else(wrong)?;
+    list.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+}
+
+fn known(id: &str) -> Result<&'static str, PolicyError> {
+    rules::get(id).map(|rule| rule.id).ok_or_else(|| PolicyError::UnknownRule {
+        id: id.to_owned(),
+        nearest: nearest(id, rules::all().map(|rule| rule.id)),
+    })
+}
+
+fn pattern(glob: &str) -> Result<Pattern, PolicyError> {
+    Pattern::parse(glob).map_err(|reason| PolicyError::Pattern { glob: glob.to_owned(), reason })
+}
+
+/// What the command line says on top of a policy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Only these rules, whatever the policy has.
+    pub rules: Option<Vec<String>>,
+    /// Not these.
+    pub skip: Vec<String>,
+    /// More patterns to remove.
+    pub remove: Vec<String>,
+    /// More patterns to keep.
+    pub keep: Vec<String>,
+}
+
+/// What a run looks for: policy and command line together, checked.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    rules: Vec<&'static Rule>,
+    remove: Vec<(String, Pattern)>,
+    keep: Vec<(String, Pattern)>,
+}
+
+impl Selection {
+    /// Merges a policy and what the command line says.
+    pub fn new(policy: &Policy, overrides: &Overrides) -> Result<Self, PolicyError> {
+        let mut ids = policy.rules.clone();
+        if let Some(only) = &overrides.rules {
+            ids = only.iter().map(|id| known(id)).collect::<Result<_, _>>()?;
+        }
+        for id in &overrides.skip {
+            ids.remove(known(id)?);
+        }
+        let patterns =
+            |of_policy: &[String], added: &[String]| -> Result<Vec<(String, Pattern)>, PolicyError> {
+                let all: BTreeSet<&String> = of_policy.iter().chain(added).collect();
+                all.into_iter().map(|glob| Ok((glob.clone(), pattern(glob)?))).collect()
+            };
+        Ok(Self {
+            rules: rules::all().filter(|rule| ids.contains(rule.id)).collect(),
+            remove: patterns(&policy.remove, &overrides.remove)?,
+            keep: patterns(&policy.keep, &overrides.keep)?,
+        })
+    }
+
+    /// The rules, in the registry's order.
+    pub fn rules(&self) -> impl Iterator<Item = &'static Rule> + '_ {
+        self.rules.iter().copied()
+    }
+
+    pub(crate) fn remove(&self) -> impl Iterator<Item = &(String, Pattern)> {
+        self.remove.iter()
+    }
+
+    /// With a kept directory goes all that is below it.
+    pub(crate) fn keep(&self) -> impl Iterator<Item = &Pattern> {
+        self.keep.iter().map(|(_, pattern)| pattern)
+    }
+
+    /// What this selection does, as text: one line for each rule with its patterns, then the user's patterns.
+    /// The same selection always gives the same text; a rule whose patterns change gives another.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        use std::fmt::Write;
+        let mut text = String::from("diskscrub policy 1\n");
+        for rule in &self.rules {
+            let find = rule.find;
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "rule {} {:?} {:?} {:?} {:?} {:?} {:?}",
+                rule.id, rule.action, find.kinds, find.detector, find.also, find.paths, find.except
+            );
+        }
+        for (word, globs) in [("remove", &self.remove), ("keep", &self.keep)] {
+            for (glob, _) in globs {
+                let _ = writeln!(text, "{word} {glob:?}");
+            }
+        }
+        text
+    }
+
+    /// BLAKE3 of the canonical text, in hexadecimal.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        blake3::hash(self.canonical().as_bytes()).to_hex().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_policy_resolves() {
+        for policy in BUILT_IN {
+            let policy = Policy::built_in(policy.name).unwrap();
+            Selection::new(&policy, &Overrides::default()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_file_builds_on_a_policy() {
+        let text =
+            "extends = 'none'\nrules = ['machine-id', 'logs']\nskip = ['logs']\nremove = ['/opt/x/**']\n";
+        let policy = Policy::from_toml(text).unwrap();
+        let selection = Selection::new(&policy, &Overrides::default()).unwrap();
+        assert_eq!(selection.rules().map(|rule| rule.id).collect::<Vec<_>>(), ["machine-id"]);
+        assert_eq!(selection.remove.len(), 1);
+    }
+
+    #[test]
+    fn the_command_line_comes_last() {
+        let policy = Policy::built_in("default").unwrap();
+        let only =
+            Overrides { rules: Some(vec!["logs".into(), "machine-id".into()]), ..Overrides::default() };
+        let selection = Selection::new(&policy, &only).unwrap();
+        assert_eq!(selection.rules().count(), 2);
+        let skip = Overrides { skip: vec!["logs".into()], ..only };
+        assert_eq!(Selection::new(&policy, &skip).unwrap().rules().count(), 1);
+    }
+
+    #[test]
+    fn every_refusal_says_what_was_meant() {
+        for (text, message) in [
+            ("rules = ['machineid']", "there is no rule \"machineid\"; did you mean \"machine-id\"?"),
+            ("skips = []", "a policy has no key \"skips\"; did you mean \"skip\"?"),
+            ("extends = 'awz'", "there is no policy \"awz\"; did you mean \"aws\"?"),
+            ("extends = 3", "the key \"extends\" must be the name of a policy"),
+            ("skip = 'logs'", "the key \"skip\" must be a list of strings"),
+            ("remove = ['*.pem']", "the pattern \"*.pem\" cannot be used: it must start with / or ~/"),
+        ] {
+            assert_eq!(Policy::from_toml(text).unwrap_err().to_string(), message);
+        }
+        let error = Policy::from_toml("\nrules = [").unwrap_err();
+        assert!(matches!(error, PolicyError::Toml { line: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn the_digest_follows_the_meaning() {
+        let digest = |text: &str| {
+            Selection::new(&Policy::from_toml(text).unwrap(), &Overrides::default()).unwrap().digest()
+        };
+        assert_eq!(digest("keep = ['/a', '/b']"), digest("keep = ['/b', '/a', '/a']"));
+        assert_ne!(digest("keep = ['/a']"), digest("remove = ['/a']"));
+        assert_ne!(digest(""), digest("skip = ['logs']"));
+    }
+}

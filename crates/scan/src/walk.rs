@@ -1,0 +1,489 @@
+//! The walk: every directory in which a rule can match, once, and what it finds there.
+//!
+//! It holds findings, never the tree. A directory that is reached twice, or lies too deep, is an error: what
+//! cannot be looked at must not pass for clean.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
+
+use block::{Object, Result, Unsupported};
+use filesystem::{Entry, FileKind, Filesystem, InodeId, Target};
+
+use crate::{
+    Action, Guest, GuestPath, Mounted, RuleId, Selection, detect,
+    matcher::{Matcher, Position},
+};
+
+/// Directories in directories that are followed. The kernel's limit on a path, 4096 bytes, allows for more
+/// only where names are tiny.
+const MAX_DEPTH: u32 = 512;
+
+/// Something to be changed, where it is, and who asks for it. Never what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Who asks for it.
+    pub rule: RuleId,
+    /// Where it is.
+    pub place: Place,
+    /// What is to be done.
+    pub action: Action,
+    /// How much it takes.
+    pub contents: Contents,
+}
+
+/// Where a finding is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Place {
+    /// A name in a tree.
+    File {
+        /// The volume, as the caller of [`Guest::open`] numbered it.
+        volume: usize,
+        /// The name, its directory and its inode: as an edit needs it.
+        target: Target,
+        /// The path in the guest.
+        path: GuestPath,
+        /// What it is.
+        kind: FileKind,
+    },
+}
+
+/// What a finding takes: of a file itself, of a directory everything below.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Names that are no directories.
+    pub files: u64,
+    /// Directories, itself included.
+    pub directories: u64,
+    /// Sum of the sizes of the regular files.
+    pub bytes: u64,
+}
+
+impl Contents {
+    fn add(&mut self, other: Self) {
+        self.files = self.files.saturating_add(other.files);
+        self.directories = self.directories.saturating_add(other.directories);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+}
+
+/// Something that a report has to say beside the findings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// No line of fstab names the volume; its tree was taken as if mounted at `/`.
+    NotInFstab {
+        /// The volume.
+        volume: usize,
+    },
+    /// A file that goes has more names, which keep its content.
+    OtherNames {
+        /// The volume.
+        volume: usize,
+        /// One of the names that go.
+        path: GuestPath,
+        /// How many names stay.
+        remaining: u64,
+    },
+    /// A symbolic link goes; what it points to stays, unless another finding has it.
+    LinkTarget {
+        /// The volume of the link.
+        volume: usize,
+        /// The link.
+        path: GuestPath,
+        /// Where it leads in the guest.
+        target: GuestPath,
+    },
+    /// Names in an encrypted directory cannot be read, so no rule can match there.
+    Encrypted {
+        /// The volume.
+        volume: usize,
+        /// The directory.
+        path: GuestPath,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotInFstab { volume } => {
+                write!(f, "volume {volume}: no line of fstab names it; its tree was taken as if mounted at /")
+            }
+            Self::OtherNames { volume, path, remaining: 1 } => {
+                write!(f, "volume {volume}: {path}: 1 other name keeps the content")
+            }
+            Self::OtherNames { volume, path, remaining } => {
+                write!(f, "volume {volume}: {path}: {remaining} other names keep the content")
+            }
+            Self::LinkTarget { volume, path, target } => {
+                write!(f, "volume {volume}: {path} is a symbolic link to {target}, which stays")
+            }
+            Self::Encrypted { volume, path } => {
+                write!(f, "volume {volume}: {path} is encrypted; no rule can look into it")
+            }
+        }
+    }
+}
+
+/// What a scan found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// In the order of the volumes and, within one, of the directories on disk.
+    pub findings: Vec<Finding>,
+    /// What the findings do not say.
+    pub notes: Vec<Note>,
+}
+
+/// Walks the trees of a guest and reports what the selected rules take.
+pub fn scan(guest: &Guest<'_>, selection: &Selection) -> Result<Scan> {
+    let matcher = Matcher::new(guest, selection)?;
+    let mut result = Scan { notes: guest.notes().to_vec(), ..Scan::default() };
+    for mount in guest.mounts() {
+        Walk::new(guest, mount, &matcher, &mut result).run()?;
+    }
+    settle_links(guest, &mut result)?;
+    Ok(result)
+}
+
+/// Calls `visit` for everything that a finding takes: path, kind and size in bytes; a directory before what
+/// is below it.
+pub fn contents(
+    guest: &Guest<'_>,
+    finding: &Finding,
+    visit: &mut dyn FnMut(&GuestPath, FileKind, u64) -> Result<()>,
+) -> Result<()> {
+    let Place::File { volume, target, path, kind } = &finding.place;
+    let Some(filesystem) = guest.filesystem(*volume) else { return Ok(()) };
+    below(filesystem, target.inode, *kind, path, MAX_DEPTH, visit)
+}
+
+fn below(
+    filesystem: &dyn Filesystem,
+    inode: InodeId,
+    kind: FileKind,
+    path: &GuestPath,
+    depth: u32,
+    visit: &mut dyn FnMut(&GuestPath, FileKind, u64) -> Result<()>,
+) -> Result<()> {
+    let size = if kind == FileKind::File { filesystem.metadata(inode)?.size } else { 0 };
+    visit(path, kind, size)?;
+    if kind == FileKind::Directory {
+        let depth = depth.checked_sub(1).ok_or_else(|| too_deep(inode))?;
+        for entry in list(filesystem, inode)? {
+            let path = GuestPath([path.0.as_slice(), b"/", &entry.name].concat());
+            below(filesystem, entry.inode, entry.kind, &path, depth, visit)?;
+        }
+    }
+    Ok(())
+}
+
+fn list(filesystem: &dyn Filesystem, directory: InodeId) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    filesystem.entries(directory, &mut |entry| {
+        entries.push(entry);
+        Ok(())
+    })?;
+    Ok(entries)
+}
+
+fn too_deep(inode: InodeId) -> block::Error {
+    let feature = format!("a directory below more than {MAX_DEPTH} others");
+    Unsupported::new(Object::numbered("inode", inode.0), feature).into()
+}
+
+/// How a tree that a rule takes came out.
+enum Outcome {
+    /// All of it goes.
+    Whole(Contents),
+    /// Something in it stays, so that the directory stays too.
+    Parts,
+}
+
+/// The names of an inode with several.
+struct Names {
+    links: u64,
+    gone: u64,
+    path: GuestPath,
+}
+
+struct Walk<'w, 'g> {
+    guest: &'w Guest<'g>,
+    mount: &'w Mounted<'g>,
+    matcher: &'w Matcher,
+    result: &'w mut Scan,
+    /// Where other volumes are mounted: such a directory cannot go.
+    mount_points: HashSet<&'w [u8]>,
+    seen: HashSet<InodeId>,
+    names: HashMap<InodeId, Names>,
+    scratch: Vec<usize>,
+}
+
+impl<'w, 'g> Walk<'w, 'g> {
+    fn new(guest: &'w Guest<'g>, mount: &'w Mounted<'g>, matcher: &'w Matcher, result: &'w mut Scan) -> Self {
+        Self {
+            guest,
+            mount,
+            matcher,
+            result,
+            mount_points: guest.mounts().iter().map(|mount| mount.mount_point.as_slice()).collect(),
+            seen: HashSet::new(),
+            names: HashMap::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    fn run(mut self) -> Result<()> {
+        let mut path = Vec::new();
+        let mut position = self.matcher.start();
+        let mut taken = None;
+        // What a rule says of a directory above the mount point holds for the volume mounted there.
+        for part in self.mount.mount_point.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
+            path.push(b'/');
+            path.extend(part);
+            let verdict = self.matcher.judge(&position, &path, &mut self.scratch);
+            if verdict.kept {
+                return Ok(());
+            }
+            if taken.is_some_and(|taker| verdict.excepted.contains(&taker)) {
+                taken = None;
+            }
+            taken = taken.or_else(|| self.taker(&verdict.takers, FileKind::Directory));
+            position = self.matcher.step(&position, &path);
+        }
+        self.directory(self.mount.root, &mut path, &position, taken, MAX_DEPTH)?;
+        for names in self.names.into_values().filter(|names| names.gone < names.links) {
+            let remaining = names.links.saturating_sub(names.gone);
+            self.result.notes.push(Note::OtherNames {
+                volume: self.mount.volume,
+                path: names.path,
+                remaining,
+            });
+        }
+        Ok(())
+    }
+
+    /// The first of some rules that takes a file of this kind without a look into it.
+    fn taker(&self, takers: &[usize], kind: FileKind) -> Option<usize> {
+        takers.iter().copied().find(|&taker| self.matcher.takers[taker].takes(kind))
+    }
+
+    /// Walks one directory. `taken` is the rule that takes it whole; then its findings are left in the result
+    /// only if something in it stays.
+    fn directory(
+        &mut self,
+        directory: InodeId,
+        path: &mut Vec<u8>,
+        position: &Position,
+        taken: Option<usize>,
+        depth: u32,
+    ) -> Result<Outcome> {
+        let depth = depth.checked_sub(1).ok_or_else(|| too_deep(directory))?;
+        if !self.seen.insert(directory) {
+            let object = Object::numbered("inode", directory.0);
+            return Err(object.corrupt("directory", "reached by two names", "one name"));
+        }
+        let mut whole = Some(Contents { directories: 1, ..Contents::default() });
+        if self.mount.filesystem.metadata(directory)?.encrypted {
+            let path = GuestPath(path.clone());
+            self.result.notes.push(Note::Encrypted { volume: self.mount.volume, path });
+        }
+        let length = path.len();
+        for step in self.steps(directory, path, position, taken)? {
+            let Step::Visit { entry, taken: mine, candidates } = step else {
+                whole = None;
+                continue;
+            };
+            path.truncate(length);
+            path.push(b'/');
+            path.extend(&entry.name);
+            let outcome = if entry.kind == FileKind::Directory {
+                self.subdirectory(directory, &entry, path, position, mine, depth)?
+            } else {
+                self.file(directory, &entry, path, mine, &candidates)?
+            };
+            match (outcome, &mut whole) {
+                (Outcome::Whole(contents), Some(sum)) => sum.add(contents),
+                _ => whole = None,
+            }
+        }
+        path.truncate(length);
+        Ok(match whole {
+            Some(contents) if taken.is_some() => Outcome::Whole(contents),
+            _ => Outcome::Parts,
+        })
+    }
+
+    /// What is to be done with each name of a directory; those of no interest are left out at once.
+    fn steps(
+        &mut self,
+        directory: InodeId,
+        path: &mut Vec<u8>,
+        position: &Position,
+        taken: Option<usize>,
+    ) -> Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        let length = path.len();
+        let Self { mount, matcher, scratch, .. } = self;
+        mount.filesystem.entries(directory, &mut |entry| {
+            path.truncate(length);
+            path.push(b'/');
+            path.extend(&entry.name);
+            if taken.is_none() && position.depth == 0 {
+                if entry.kind == FileKind::Directory {
+                    steps.push(Step::Visit { entry, taken: None, candidates: Vec::new() });
+                }
+                return Ok(());
+            }
+            let verdict = matcher.judge(position, path, scratch);
+            let inherited = taken.filter(|taker| !verdict.excepted.contains(taker));
+            if verdict.kept {
+                steps.push(Step::Stays);
+            } else if inherited.is_some()
+                || entry.kind == FileKind::Directory
+                || verdict.takers.iter().any(|&taker| matcher.takers[taker].takes(entry.kind))
+            {
+                steps.push(Step::Visit { entry, taken: inherited, candidates: verdict.takers });
+            } else if taken.is_some() {
+                steps.push(Step::Stays);
+            }
+            Ok(())
+        })?;
+        path.truncate(length);
+        // A directory that no inherited rule takes may have one of its own.
+        for step in &mut steps {
+            if let Step::Visit { entry, taken, candidates } = step
+                && entry.kind == FileKind::Directory
+                && taken.is_none()
+            {
+                *taken = self.taker(candidates, FileKind::Directory);
+            }
+        }
+        Ok(steps)
+    }
+
+    fn subdirectory(
+        &mut self,
+        parent: InodeId,
+        entry: &Entry,
+        path: &mut Vec<u8>,
+        position: &Position,
+        taken: Option<usize>,
+        depth: u32,
+    ) -> Result<Outcome> {
+        let below = self.matcher.step(position, path);
+        if taken.is_none() && !below.matters() {
+            return Ok(Outcome::Parts);
+        }
+        let mark = self.result.findings.len();
+        let outcome = self.directory(entry.inode, path, &below, taken, depth)?;
+        match (outcome, taken) {
+            (Outcome::Whole(contents), Some(taker)) if !self.mount_points.contains(path.as_slice()) => {
+                self.result.findings.truncate(mark);
+                self.found(taker, parent, entry, path, contents);
+                Ok(Outcome::Whole(contents))
+            }
+            _ => Ok(Outcome::Parts),
+        }
+    }
+
+    fn file(
+        &mut self,
+        parent: InodeId,
+        entry: &Entry,
+        path: &[u8],
+        inherited: Option<usize>,
+        candidates: &[usize],
+    ) -> Result<Outcome> {
+        let metadata = self.mount.filesystem.metadata(entry.inode)?;
+        let mut taker = inherited;
+        for &candidate in candidates {
+            if taker.is_some() {
+                break;
+            }
+            let rule = &self.matcher.takers[candidate];
+            let wanted = rule.takes(entry.kind)
+                && match rule.detector {
+                    None => true,
+                    Some(detector) => {
+                        detect::detect(detector, self.mount.filesystem, entry.inode, &metadata)?
+                    }
+                };
+            taker = wanted.then_some(candidate);
+        }
+        let Some(taker) = taker else { return Ok(Outcome::Parts) };
+        let bytes = if entry.kind == FileKind::File { metadata.size } else { 0 };
+        let action = self.matcher.takers[taker].action;
+        // An empty file has nothing to truncate: sanitizing twice changes nothing.
+        if action == Action::Truncate && bytes == 0 {
+            return Ok(Outcome::Parts);
+        }
+        // Truncation empties all names at once.
+        if metadata.links > 1 && action == Action::Remove {
+            let names = self.names.entry(entry.inode).or_insert_with(|| Names {
+                links: u64::from(metadata.links),
+                gone: 0,
+                path: GuestPath(path.to_vec()),
+            });
+            names.gone = names.gone.saturating_add(1);
+        }
+        if entry.kind == FileKind::Symlink
+            && inherited.is_none()
+            && let Some(node) = self.guest.resolve(path)?
+        {
+            let path = GuestPath(path.to_vec());
+            self.result.notes.push(Note::LinkTarget { volume: self.mount.volume, path, target: node.path });
+        }
+        let contents = Contents { files: 1, directories: 0, bytes };
+        self.found(taker, parent, entry, path, contents);
+        Ok(Outcome::Whole(contents))
+    }
+
+    fn found(&mut self, taker: usize, parent: InodeId, entry: &Entry, path: &[u8], contents: Contents) {
+        let taker = &self.matcher.takers[taker];
+        self.result.findings.push(Finding {
+            rule: taker.id.clone(),
+            place: Place::File {
+                volume: self.mount.volume,
+                target: Target { parent, name: entry.name.clone(), inode: entry.inode },
+                path: GuestPath(path.to_vec()),
+                kind: entry.kind,
+            },
+            action: taker.action,
+            contents,
+        });
+    }
+}
+
+/// What is to be done with one name.
+enum Step {
+    /// Nothing: it stays, and so does its directory.
+    Stays,
+    /// Look at it. `taken` is the rule that takes it whatever it is.
+    Visit { entry: Entry, taken: Option<usize>, candidates: Vec<usize> },
+}
+
+/// Drops the notes on links whose targets go too, and on names that another volume's note repeats.
+fn settle_links(guest: &Guest<'_>, result: &mut Scan) -> Result<()> {
+    guest.forget_listings();
+    let gone: HashSet<&[u8]> = result
+        .findings
+        .iter()
+        .map(|finding| {
+            let Place::File { path, .. } = &finding.place;
+            path.0.as_slice()
+        })
+        .collect();
+    result.notes.retain(|note| match note {
+        Note::LinkTarget { target, .. } => {
+            let mut above =
+                target.0.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &target.0[..at]);
+            !gone.contains(target.0.as_slice()) && !above.any(|path| gone.contains(path))
+        }
+        _ => true,
+    });
+    result.notes.sort_by_key(ToString::to_string);
+    result.notes.dedup();
+    Ok(())
+}
