@@ -1,0 +1,1 @@
+//! Images of other projects, if they are there.
