@@ -153,12 +153,17 @@ impl<'a> Case<'a> {
         let dump = self.lab.path("dump");
         fs::create_dir(&dump).unwrap();
         run_ok("debugfs", &["-R", &format!("rdump / {}", dump.display()), path.to_str().unwrap()]);
-        let contents = |tree: Tree| -> BTreeMap<Vec<u8>, String> {
+        // debugfs gives all 60 bytes of short inline content, whatever i_size says; those files are left out.
+        let inline = self.ext.summary().features.iter().any(|feature| feature == "inline_data");
+        let short = |name: &[u8]| {
+            let word = self.expected[name].rsplit('/').next().unwrap();
+            inline && word.parse().is_ok_and(|size: u32| size < 60)
+        };
+        let contents = |tree: Tree| -> BTreeMap<String, String> {
             let word = |line: String| line.rsplit(' ').next().unwrap().to_owned();
-            tree.into_iter()
-                .map(|(name, line)| (name, word(line)))
-                .filter(|(_, word)| word != "special")
-                .collect()
+            let tree = tree.into_iter().filter(|(name, _)| !short(name));
+            let tree = tree.map(|(name, line)| (String::from_utf8(name).unwrap(), word(line)));
+            tree.filter(|(_, word)| word != "special").collect()
         };
         assert_eq!(contents(tree::theirs(&dump)), contents(self.expected.clone()), "{what}: debugfs");
         fs::remove_dir_all(dump).unwrap();

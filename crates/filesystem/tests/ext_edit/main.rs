@@ -73,6 +73,8 @@ fn decorate(path: &Path) {
     let script = path.with_extension("debugfs");
     fs::write(&script, commands).unwrap();
     run_ok("debugfs", &["-w", "-f", script.to_str().unwrap(), path.to_str().unwrap()]);
+    // debugfs does not keep quota files; nothing else is to be put right.
+    image::run("e2fsck", &["-fp", path.to_str().unwrap()]);
 }
 
 fn text(len: usize) -> Vec<u8> {
