@@ -8,6 +8,7 @@ mod checksum;
 mod claims;
 mod content;
 mod directory;
+mod edit;
 mod free;
 mod group;
 mod inode;

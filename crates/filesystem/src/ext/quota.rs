@@ -87,6 +87,11 @@ impl<D: BlockRead> Ext<D> {
 impl<D: BlockWrite> Ext<D> {
     /// Takes `usage` off the quotas of the owners of `inode`. An owner without a record uses nothing.
     pub(crate) fn uncharge(&mut self, inode: &Inode, usage: Usage) -> Result<()> {
+        self.recharge(inode, usage, Usage { bytes: 0, inodes: 0 })
+    }
+
+    /// Lets the quotas of the owners of `inode` count `after` instead of `before`.
+    pub(crate) fn recharge(&mut self, inode: &Inode, before: Usage, after: Usage) -> Result<()> {
         for (number, id) in self.quotas(inode) {
             let file = self.inode(InodeId(number))?;
             let mut index = ROOT_BLOCK;
@@ -105,9 +110,10 @@ impl<D: BlockWrite> Ext<D> {
             let records = block[HEADER_LEN..].chunks_exact_mut(RECORD_LEN).take(RECORDS);
             // A record that is all zero is unused, not that of id 0.
             for record in records.filter(|record| DQB_ID.get(record) == id && !is_zero(record)) {
-                let inodes = DQB_CURINODES.get(record).saturating_sub(usage.inodes);
+                let inodes =
+                    DQB_CURINODES.get(record).saturating_sub(before.inodes).saturating_add(after.inodes);
                 DQB_CURINODES.set(record, inodes);
-                let space = DQB_CURSPACE.get(record).saturating_sub(usage.bytes);
+                let space = DQB_CURSPACE.get(record).saturating_sub(before.bytes).saturating_add(after.bytes);
                 DQB_CURSPACE.set(record, space);
             }
             self.device.write_at(offset, &block)?;

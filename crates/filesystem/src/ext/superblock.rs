@@ -79,6 +79,7 @@ pub(crate) mod incompat {
     pub(crate) const FILETYPE: u32 = 0x2;
     pub(crate) const RECOVER: u32 = 0x4;
     pub(crate) const META_BG: u32 = 0x10;
+    pub(crate) const EXTENTS: u32 = 0x40;
     pub(crate) const SIXTY_FOUR_BIT: u32 = 0x80;
     pub(crate) const MMP: u32 = 0x100;
     pub(crate) const ENCRYPT: u32 = 0x1_0000;
@@ -90,6 +91,7 @@ pub(crate) mod incompat {
 /// Features without which nothing may be written.
 pub(crate) mod ro_compat {
     pub(crate) const SPARSE_SUPER: u32 = 0x1;
+    pub(crate) const LARGE_FILE: u32 = 0x2;
     pub(crate) const HUGE_FILE: u32 = 0x8;
     pub(crate) const GDT_CSUM: u32 = 0x10;
     pub(crate) const QUOTA: u32 = 0x100;

@@ -1,6 +1,6 @@
 //! The [`Filesystem`] trait for ext.
 
-use block::{BlockRead, Extent, ExtentSet, Result, Unsupported};
+use block::{BlockRead, Extent, ExtentSet, Result};
 
 use super::{
     Ext, inode,
@@ -90,9 +90,8 @@ impl<D: BlockRead> Filesystem for Ext<D> {
         self.read_link(&self.inode(inode)?)
     }
 
-    fn supports(&self, target: &Target, _change: &Change) -> Result<()> {
-        let object = block::Object::numbered("inode", target.inode.0);
-        Err(Unsupported::new(object, "editing ext filesystems").into())
+    fn supports(&self, target: &Target, change: &Change) -> Result<()> {
+        self.supports_change(target, change)
     }
 }
 

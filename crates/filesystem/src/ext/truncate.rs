@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use block::{
-    BlockWrite, Extent, ExtentSet, Object, Result,
+    BlockRead, BlockWrite, Extent, ExtentSet, Object, Result,
     field::{Le16, Le32},
     to_u64,
 };
@@ -72,6 +72,16 @@ impl Cut {
     }
 }
 
+impl<D: BlockRead> Ext<D> {
+    /// Bytes that an inode's i_blocks counts.
+    pub(crate) fn allocated_bytes(&self, inode: &Inode) -> u64 {
+        let huge = self.superblock.ro_compat(ro_compat::HUGE_FILE);
+        let high = if huge { u64::from(inode::BLOCKS_HI.get(&inode.raw)) << 32 } else { 0 };
+        let unit = if huge && inode.has(flags::HUGE_FILE) { self.layout.block_size } else { 512 };
+        (high | u64::from(inode::BLOCKS_LO.get(&inode.raw))) * unit
+    }
+}
+
 impl<D: BlockWrite> Ext<D> {
     /// Frees the blocks of `inode` from its logical block `first` on and corrects i_blocks; i_size stays.
     /// The inode is written.
@@ -116,14 +126,6 @@ impl<D: BlockWrite> Ext<D> {
         self.write_inode(inode)
     }
 
-    /// Bytes that an inode's i_blocks counts.
-    pub(crate) fn allocated_bytes(&self, inode: &Inode) -> u64 {
-        let huge = self.superblock.ro_compat(ro_compat::HUGE_FILE);
-        let high = if huge { u64::from(inode::BLOCKS_HI.get(&inode.raw)) << 32 } else { 0 };
-        let unit = if huge && inode.has(flags::HUGE_FILE) { self.layout.block_size } else { 512 };
-        (high | u64::from(inode::BLOCKS_LO.get(&inode.raw))) * unit
-    }
-
     /// Takes freed bytes off i_blocks.
     fn charge(&self, inode: &mut Inode, freed: u64) -> Result<()> {
         let before = self.allocated_bytes(inode);
@@ -134,13 +136,18 @@ impl<D: BlockWrite> Ext<D> {
                 format!("at least {}", freed / 512),
             ));
         };
+        self.set_allocated_bytes(inode, rest);
+        Ok(())
+    }
+
+    /// Sets i_blocks to so many bytes, in the inode's own unit.
+    pub(crate) fn set_allocated_bytes(&self, inode: &mut Inode, bytes: u64) {
         let huge = self.superblock.ro_compat(ro_compat::HUGE_FILE) && inode.has(flags::HUGE_FILE);
-        let [a, b, c, d, e, f, ..] = (rest / if huge { self.layout.block_size } else { 512 }).to_le_bytes();
+        let [a, b, c, d, e, f, ..] = (bytes / if huge { self.layout.block_size } else { 512 }).to_le_bytes();
         inode::BLOCKS_LO.set(&mut inode.raw, u32::from_le_bytes([a, b, c, d]));
         if self.superblock.ro_compat(ro_compat::HUGE_FILE) {
             inode::BLOCKS_HI.set(&mut inode.raw, u16::from_le_bytes([e, f]));
         }
-        Ok(())
     }
 
     /// Cuts an extent node. `depth`: what its parent says; `None` for the root.

@@ -25,9 +25,13 @@ const BODY_HEADER_LEN: usize = 4;
 
 const NAME_LEN: U8 = U8(0);
 const NAME_INDEX: U8 = U8(1);
-const VALUE_OFFS: Le16 = Le16(2);
+/// e_value_offs.
+pub(crate) const VALUE_OFFS: Le16 = Le16(2);
 const VALUE_INUM: Le32 = Le32(4);
-const VALUE_SIZE: Le32 = Le32(8);
+/// e_value_size.
+pub(crate) const VALUE_SIZE: Le32 = Le32(8);
+/// e_hash; 0 is always right inside an inode.
+pub(crate) const HASH: Le32 = Le32(12);
 /// Bytes of an entry before its name.
 const ENTRY_LEN: usize = 16;
 
@@ -116,11 +120,16 @@ impl Inode {
 
     /// Where in `raw` inline data continues behind the 60 bytes of i_block; empty if it does not.
     pub(crate) fn inline_rest(&self) -> Result<Range<usize>> {
-        let Some(attributes) = self.attributes()? else { return Ok(0..0) };
-        let data = attributes.list.iter().find(|attribute| {
+        Ok(self.inline_attribute()?.map_or(0..0, |attribute| attribute.value))
+    }
+
+    /// The attribute `system.data` in the inode, whose value is that continuation.
+    pub(crate) fn inline_attribute(&self) -> Result<Option<Attribute>> {
+        let Some(attributes) = self.attributes()? else { return Ok(None) };
+        let data = attributes.list.into_iter().find(|attribute| {
             attribute.name_index == INDEX_SYSTEM && self.raw[attribute.name.clone()] == *b"data"
         });
-        Ok(data.map_or(0..0, |attribute| attribute.value.clone()))
+        Ok(data)
     }
 }
 

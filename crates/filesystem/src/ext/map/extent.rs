@@ -9,13 +9,15 @@ use super::Walk;
 use crate::ext::{Ext, checksum::crc32c_raw, inode::Inode};
 
 /// eh_magic.
-const MAGIC: Le16 = Le16(0);
+pub(crate) const MAGIC: Le16 = Le16(0);
 /// eh_entries: entries in use.
 pub(crate) const ENTRIES: Le16 = Le16(2);
 /// eh_max: room for so many entries.
 pub(crate) const MAX: Le16 = Le16(4);
-const DEPTH: Le16 = Le16(6);
-const MAGIC_VALUE: u16 = 0xF30A;
+/// eh_depth: 0 in a leaf.
+pub(crate) const DEPTH: Le16 = Le16(6);
+/// What eh_magic is.
+pub(crate) const MAGIC_VALUE: u16 = 0xF30A;
 /// Bytes of the header.
 pub(crate) const HEADER_LEN: usize = 12;
 /// Bytes of an entry, extent or index alike.
@@ -23,14 +25,20 @@ pub(crate) const ENTRY_LEN: usize = 12;
 /// A tree of this depth maps 2^32 blocks with the smallest blocks (EXT4_MAX_EXTENT_DEPTH).
 const MAX_DEPTH: u16 = 5;
 
-const LOGICAL: Le32 = Le32(0);
-const LEN: Le16 = Le16(4);
-const START_HI: Le16 = Le16(6);
-const START_LO: Le32 = Le32(8);
-const LEAF_LO: Le32 = Le32(4);
-const LEAF_HI: Le16 = Le16(8);
+/// ee_block or ei_block: the first block of the file that it maps.
+pub(crate) const LOGICAL: Le32 = Le32(0);
+/// ee_len.
+pub(crate) const LEN: Le16 = Le16(4);
+/// ee_start_hi.
+pub(crate) const START_HI: Le16 = Le16(6);
+/// ee_start_lo.
+pub(crate) const START_LO: Le32 = Le32(8);
+/// ei_leaf_lo.
+pub(crate) const LEAF_LO: Le32 = Le32(4);
+/// ei_leaf_hi.
+pub(crate) const LEAF_HI: Le16 = Le16(8);
 /// ee_len above this is an unwritten extent, longer than it by so much.
-const WRITTEN_MAX: u16 = 32768;
+pub(crate) const WRITTEN_MAX: u16 = 32768;
 /// Blocks that a file can have.
 const LOGICAL_END: u64 = 1 << 32;
 

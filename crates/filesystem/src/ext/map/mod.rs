@@ -2,7 +2,7 @@
 //!
 //! A walk ends, whatever the image says: levels are limited, and no walk visits more blocks than there are.
 
-mod extent;
+pub(crate) mod extent;
 mod indirect;
 
 use std::ops::Range;
