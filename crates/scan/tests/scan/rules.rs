@@ -159,3 +159,32 @@ fn directories_of_var_stay() {
         }
     }
 }
+
+/// docs/virt-sysprep.md has each of the 45 operations once, and names only rules that exist, with the right state.
+#[test]
+fn every_operation_of_virt_sysprep_has_an_answer() {
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/virt-sysprep.md"))
+        .expect("the document is committed");
+    let rows: Vec<Vec<&str>> = document
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| operation"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let operations: BTreeSet<&str> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!((rows.len(), operations.len()), (45, 45));
+    for row in &rows {
+        let named: Vec<&str> = row[2].split('`').skip(1).step_by(2).collect();
+        for rule in &named {
+            let rule = rules::get(rule).unwrap_or_else(|| panic!("{}: no rule {rule}", row[0]));
+            assert_eq!(rule.default, row[3] == "yes", "{}: {}", row[0], rule.id);
+        }
+        assert!(!named.is_empty() || row[2].starts_with("not "), "{}: neither covered nor left out", row[0]);
+    }
+    for rule in rules::all() {
+        for source in rule.sources {
+            if let scan::Source::Sysprep(operation) = source {
+                assert!(operations.contains(operation), "{}: no operation {operation}", rule.id);
+            }
+        }
+    }
+}
