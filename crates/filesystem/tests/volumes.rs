@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::process::Command;
+
 use common::{Disk, MIB, contains, live_copy, put, read, redo_crcs, run};
 use filesystem::{Content, Extent, LiveKind, OpaqueKind, TableKind, identify, layout, scrub_table};
 
@@ -352,14 +354,51 @@ fn a_disk_without_a_table_or_with_an_empty_one() {
 }
 
 #[test]
+fn a_filesystem_with_a_table_that_covers_itself() {
+    // Hybrid ISO images have a partition from sector 0 on, for firmware that boots from USB.
+    let mut image = vec![0; MIB];
+    put(&mut image, 32769, b"CD001");
+    put(&mut image, 446, &[0x80, 0, 0, 0, 0x17, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0]);
+    put(&mut image, 510, &[0x55, 0xaa]);
+    let found = read(&image);
+    assert_eq!(
+        (found.table, found.volumes[0].content),
+        (TableKind::None, Content::Opaque(OpaqueKind::Iso9660))
+    );
+}
+
+#[test]
 fn two_signatures_are_not_believed() {
     let disk = Disk::new(4 * MIB);
-    let path = disk.path();
-    run("mkswap", &[path.as_str()], "");
-    let swap = disk.read();
-    run("mke2fs", &["-q", "-F", path.as_str()], "");
+    run("mke2fs", &["-q", "-F", &disk.path()], "");
     let mut both = disk.read();
-    both[4086..4096].copy_from_slice(&swap[4086..4096]);
-    let found = identify(&both).unwrap();
-    assert_eq!(found.to_string(), "ambiguous (swap and ext)");
+    put(&mut both, 65536 + 64, b"_BHRfS_M");
+    assert_eq!(identify(&both).unwrap().to_string(), "ambiguous (btrfs and ext)");
+    disk.write(&both);
+    let blkid =
+        Command::new("blkid").args(["-p", &disk.path()]).output().expect("blkid(8) has to be installed");
+    assert_eq!(blkid.status.code(), Some(8), "blkid calls it ambivalent, too");
+}
+
+/// Each filesystem made over each other one, as happens to partitions that are used again: what blkid says.
+#[test]
+fn the_last_one_counts() {
+    let makers: [(&str, &[&str], Content); 6] = [
+        ("mke2fs", &["-q", "-F", "-b", "1024"], Content::Ext),
+        ("mke2fs", &["-q", "-F", "-b", "4096"], Content::Ext),
+        ("mkfs.fat", &["-F", "16", "-s", "1"], Content::Fat),
+        ("mkfs.fat", &["-F", "32", "-s", "1"], Content::Fat),
+        ("mkswap", &["-q", "-p", "4096"], Content::Swap),
+        ("mkswap", &["-q", "-p", "65536"], Content::Swap),
+    ];
+    for (first, first_args, _) in makers {
+        for (second, second_args, content) in makers {
+            let disk = Disk::new(8 * MIB);
+            let path = disk.path();
+            run(first, &[first_args, &[path.as_str()]].concat(), "");
+            run(second, &[second_args, &[path.as_str()]].concat(), "");
+            let found = identify(disk.read()).unwrap();
+            assert_eq!(found, content, "{second} {second_args:?} over {first} {first_args:?}");
+        }
+    }
 }
