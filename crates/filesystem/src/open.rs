@@ -17,6 +17,7 @@ pub fn open<'d>(device: impl BlockRead + 'd, content: Content) -> Result<Box<dyn
 /// Opens what [`identify`](crate::identify) found on a volume, on a view that can be edited.
 pub fn open_mut<'d>(device: impl BlockWrite + 'd, content: Content) -> Result<Box<dyn FilesystemMut + 'd>> {
     match content {
+        Content::Ext => Ok(Box::new(Ext::open(device)?)),
         Content::Fat => Ok(Box::new(Fat::open(device)?)),
         Content::Swap => Ok(Box::new(Swap::open(device)?)),
         other => Err(unsupported(other)),

@@ -1,7 +1,7 @@
 //! Carries the plan out, in the overlay: edits, then the scrub of live metadata and of the partition table.
 
 use block::{BlockRead, BlockWrite, Extent, Overlay, Window, to_u64, to_usize};
-use filesystem::{Content, FilesystemMut, Object, Result, Unsupported, Volume};
+use filesystem::{Content, Object, Result, Unsupported, Volume};
 use scan::Action;
 
 use crate::{

@@ -163,8 +163,9 @@ fn directories_of_var_stay() {
 /// docs/virt-sysprep.md has each of the 45 operations once, and names only rules that exist, with the right state.
 #[test]
 fn every_operation_of_virt_sysprep_has_an_answer() {
-    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/virt-sysprep.md"))
-        .expect("the document is committed");
+    let document =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/virt-sysprep.md"))
+            .expect("the document is committed");
     let rows: Vec<Vec<&str>> = document
         .lines()
         .filter(|line| line.starts_with("| ") && !line.starts_with("| operation"))
