@@ -299,3 +299,32 @@ fn the_dirty_bits_are_cleared() {
         }
     }
 }
+
+/// `BPB_ExtFlags` 0x81: only the second FAT is in use. The first is stale, and becomes like it.
+#[test]
+fn the_active_fat_is_believed() {
+    let image = Image::new(36864, &["-F", "32", "-s", "1"]);
+    image.put("KEPT.TXT", &[b'k'; 7000]);
+    image.put("LESS.TXT", &[b'l'; 7000]);
+    let good = image.bytes();
+    let fats = 512 * usize::from(u16::from_le_bytes([good[14], good[15]]));
+    let size = 512 * usize::from(u16::from_le_bytes([good[36], good[37]]));
+    let tree = our_tree(&Fat::open(good.clone()).unwrap()).unwrap();
+    let mut view = good.clone();
+    view[40] = 0x81;
+    view[6 * 512 + 40] = 0x81;
+    view[fats + 16..fats + size].fill(0x5a);
+    let mut fat = Fat::open(&mut view).unwrap();
+    assert_eq!(our_tree(&fat).unwrap(), tree);
+    let note = "the FATs differ; number 2 is used, and copied over the others";
+    assert_eq!(fat.summary().notes, [note]);
+    change(&mut fat, "/LESS.TXT", &Change::Truncate);
+    drop(fat);
+    assert!(view[fats + 16..fats + size].iter().all(|&byte| byte == 0x5a), "the inactive FAT was edited");
+    let clean = sanitize(&view, |_| {});
+    assert!(clean[fats..fats + size] == clean[fats + size..fats + 2 * size]);
+    image.write(&clean);
+    image.assert_clean("after the scrub");
+    assert_eq!(image.mtools_tree()["/KEPT.TXT"], tree["/KEPT.TXT"]);
+    assert_eq!(image.mtools_tree()["/LESS.TXT"], Some(vec![]));
+}
