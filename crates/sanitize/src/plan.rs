@@ -210,7 +210,7 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     for (index, mount_point) in mount_points {
         plan.volumes[index].mount_point = Some(mount_point);
     }
-    plan.notes.extend(guest.notes().iter().chain(&scan.notes).map(Note::to_string));
+    plan.notes.extend(scan.notes.iter().map(Note::to_string));
     plan.system = guest.system().cloned();
     plan.users = guest.users().to_vec();
     Ok(())
