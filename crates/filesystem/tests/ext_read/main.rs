@@ -3,6 +3,7 @@
 mod corpora;
 mod image;
 mod kernel;
+mod mutation;
 mod planted;
 mod tree;
 
