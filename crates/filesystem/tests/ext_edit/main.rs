@@ -3,6 +3,7 @@
 mod case;
 #[path = "../ext_read/image.rs"]
 mod image;
+mod kernel;
 #[path = "../ext_read/tree.rs"]
 mod tree;
 
