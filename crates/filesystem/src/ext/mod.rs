@@ -17,6 +17,7 @@ mod layout;
 mod map;
 mod quota;
 mod release;
+mod scrub;
 mod superblock;
 mod tree;
 mod truncate;

@@ -1,13 +1,17 @@
 //! The ext reader against mke2fs, debugfs, e2fsck and the kernel.
 
+mod corpora;
 mod image;
+mod kernel;
+mod planted;
 mod tree;
 
 use std::{fs, path::Path};
 
-use block::{Extent, ExtentSet};
+use block::{Extent, ExtentSet, is_zero, to_usize};
 use filesystem::{Claim, Filesystem, ext::Ext};
 use image::{Lab, assert_clean};
+use tree::Tree;
 
 /// Name, size in KiB, and options of mke2fs: each feature that it makes, alone and with others.
 const MATRIX: &[(&str, usize, &[&str])] = &[
@@ -88,8 +92,50 @@ fn assert_partition(ext: &impl Filesystem, what: &str) {
     );
 }
 
+/// What diskscrub writes: the scrubbed view where it is live, zero elsewhere. Also the bytes scrubbed.
+fn clean(path: &Path, what: &str) -> (Vec<u8>, u64) {
+    let mut ext = open(path);
+    let wiped = ext.scrub_metadata().unwrap_or_else(|error| panic!("{what}: {error}"));
+    let (live, _) = claims(&ext);
+    let view = ext.into_device();
+    let mut output = vec![0; view.len()];
+    for extent in live.iter() {
+        let range = to_usize(extent.start)..to_usize(extent.end());
+        output[range.clone()].copy_from_slice(&view[range]);
+    }
+    (output, wiped)
+}
+
+/// How often a token occurs. Output is mostly zero, so zero pages are skipped.
+fn count(haystack: &[u8], needle: &[u8]) -> usize {
+    let mut found = 0;
+    for start in (0..haystack.len()).step_by(4096) {
+        let page = &haystack[start..(start + 4096 + needle.len() - 1).min(haystack.len())];
+        if !is_zero(page) {
+            found += page.windows(needle.len()).filter(|window| *window == needle).count();
+        }
+    }
+    found
+}
+
+/// Cleans the image in place and checks all that must hold of the result.
+fn assert_cleans(path: &Path, expected: &Tree, tokens: &[&[u8]], what: &str) {
+    let (output, _) = clean(path, what);
+    fs::write(path, &output).unwrap();
+    assert_clean(path, what);
+    let ext = open(path);
+    tree::assert_same(&tree::ours(&ext).unwrap(), expected, what);
+    assert_partition(&ext, what);
+    for token in tokens {
+        assert_eq!(count(&output, token), 0, "{what}: {} is still there", String::from_utf8_lossy(token));
+    }
+    let (again, wiped) = clean(path, what);
+    assert_eq!(wiped, 0, "{what}: the second scrub found something");
+    assert!(again == output, "{what}: the second run changed something");
+}
+
 #[test]
-fn every_feature_reads_as_the_tree_it_was_made_from() {
+fn every_feature_reads_and_cleans() {
     let lab = Lab::new();
     let expected = tree::theirs(&lab.tree());
     for (name, kib, options) in MATRIX {
@@ -98,6 +144,13 @@ fn every_feature_reads_as_the_tree_it_was_made_from() {
         let ext = open(&path);
         tree::assert_same(&tree::ours(&ext).unwrap(), &expected, name);
         assert_partition(&ext, name);
+        let residue = ext.device().windows(7).any(|window| window == &image::RESIDUE[..7]);
+        assert!(residue, "{name}: the image had no residue");
+        assert_cleans(&path, &expected, &[&image::RESIDUE[..7]], name);
+        // Rebuilt as hash trees.
+        image::run("e2fsck", &["-fyD", path.to_str().unwrap()]);
+        let what = format!("{name} with hash trees");
+        assert_cleans(&path, &expected, &[&image::RESIDUE[..7]], &what);
         fs::remove_file(path).unwrap();
     }
 }

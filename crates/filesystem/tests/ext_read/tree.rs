@@ -1,7 +1,7 @@
 //! Trees as lists of lines, by our reader and by the operating system, so that they can be compared.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::Path,
@@ -18,8 +18,8 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn content(ext: &impl Filesystem, inode: InodeId) -> Result<Vec<u8>> {
-    let size = usize::try_from(ext.metadata(inode)?.size).unwrap();
-    assert!(size < 64 << 20, "inode {} is too large for this test", inode.0);
+    // Of files that are huge but for a hole, the start is enough.
+    let size = usize::try_from(ext.metadata(inode)?.size.min(16 << 20)).unwrap();
     let mut content = vec![0xEE; size];
     let mut done = 0;
     // An odd step, so that reads start and end anywhere in a block.
@@ -36,7 +36,12 @@ pub(crate) fn content(ext: &impl Filesystem, inode: InodeId) -> Result<Vec<u8>> 
 pub(crate) fn ours<D: BlockRead>(ext: &Ext<D>) -> Result<Tree> {
     let mut tree = Tree::new();
     let mut stack = vec![(Vec::new(), ext.root().unwrap())];
+    // A damaged tree may hold a directory twice, or in itself.
+    let mut seen = BTreeSet::new();
     while let Some((path, dir)) = stack.pop() {
+        if !seen.insert(dir) {
+            continue;
+        }
         let mut entries = Vec::new();
         ext.entries(dir, &mut |entry| {
             entries.push(entry);
@@ -48,7 +53,6 @@ pub(crate) fn ours<D: BlockRead>(ext: &Ext<D>) -> Result<Tree> {
             }
             let path = [&path[..], b"/", &entry.name].concat();
             let meta = ext.metadata(entry.inode)?;
-            assert_eq!(meta.kind, entry.kind, "{}", String::from_utf8_lossy(&path));
             let what = match meta.kind {
                 FileKind::File if meta.encrypted => "encrypted".to_owned(),
                 FileKind::File => digest(&content(ext, entry.inode)?),
@@ -59,7 +63,7 @@ pub(crate) fn ours<D: BlockRead>(ext: &Ext<D>) -> Result<Tree> {
             };
             let links = if meta.kind == FileKind::Directory { 0 } else { meta.links };
             let line = format!("{:o} {} {} {} {} {what}", meta.mode, meta.uid, meta.gid, links, meta.mtime);
-            assert!(tree.insert(path.clone(), line).is_none(), "a name twice");
+            tree.insert(path.clone(), line);
             assert!(tree.len() < 100_000, "the tree has no end");
             if meta.kind == FileKind::Directory {
                 stack.push((path, entry.inode));

@@ -39,6 +39,14 @@ pub(crate) enum BlockKind {
     Node,
 }
 
+/// A block of a directory, by its places in the directory and in the filesystem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) logical: u64,
+    pub(crate) physical: u64,
+    pub(crate) kind: BlockKind,
+}
+
 /// One block of a directory, its checksum right.
 #[derive(Debug, Clone)]
 pub(crate) struct DirectoryBlock {
@@ -112,14 +120,11 @@ impl<D: BlockRead> Ext<D> {
         self.htree_nodes(inode, blocks, &root, &|logical| self.read_logical(inode, logical))
     }
 
-    /// Visits the blocks of a directory that is not inline, in their order; each checksum is right.
-    pub(crate) fn directory_blocks(
-        &self,
-        inode: &Inode,
-        visit: &mut dyn FnMut(DirectoryBlock) -> Result<()>,
-    ) -> Result<()> {
+    /// Where the blocks of a directory that is not inline lie, in their order, and what they hold.
+    pub(crate) fn directory_places(&self, inode: &Inode) -> Result<Vec<Place>> {
         let blocks = self.directory_len(inode)?;
         let nodes = self.index_nodes(inode, blocks)?;
+        let mut places = Vec::new();
         let mut expected = 0;
         self.map_range(inode, 0..blocks, &mut |mapped| {
             let Mapped::Data { logical, physical, count, written } = mapped else { return Ok(()) };
@@ -128,24 +133,30 @@ impl<D: BlockRead> Ext<D> {
                 return Err(inode.object().corrupt("directory block", found, "a block"));
             }
             expected = logical + count;
-            for step in 0..count {
-                let (logical, physical) = (logical + step, physical + step);
+            places.extend((0..count).map(|step| {
+                let logical = logical + step;
                 let kind = match logical {
                     0 if self.is_indexed(inode) => BlockKind::Root,
                     _ if nodes.contains(&logical) => BlockKind::Node,
                     _ => BlockKind::Leaf,
                 };
-                let block = DirectoryBlock { logical, physical, kind, data: self.read_block(physical)? };
-                self.check_directory_block(inode, &block)?;
-                visit(block)?;
-            }
+                Place { logical, physical: physical + step, kind }
+            }));
             Ok(())
         })?;
         if expected != blocks {
             let found = format!("a hole at {expected}");
             return Err(inode.object().corrupt("directory block", found, "a block"));
         }
-        Ok(())
+        Ok(places)
+    }
+
+    /// Reads one block of a directory; its checksum is right.
+    pub(crate) fn read_directory_block(&self, inode: &Inode, place: Place) -> Result<DirectoryBlock> {
+        let Place { logical, physical, kind } = place;
+        let block = DirectoryBlock { logical, physical, kind, data: self.read_block(physical)? };
+        self.check_directory_block(inode, &block)?;
+        Ok(block)
     }
 
     /// Limit and count of a root or node; `None` for a leaf.
@@ -256,9 +267,13 @@ impl<D: BlockRead> Ext<D> {
             }
             return Ok(());
         }
-        self.directory_blocks(&inode, &mut |block| {
-            self.dirents(&inode, &block, &mut |dirent| self.report_entry(&inode, &block.data, &dirent, visit))
-        })
+        for place in self.directory_places(&inode)? {
+            let block = self.read_directory_block(&inode, place)?;
+            self.dirents(&inode, &block, &mut |dirent| {
+                self.report_entry(&inode, &block.data, &dirent, visit)
+            })?;
+        }
+        Ok(())
     }
 
     fn report_entry(
