@@ -5,6 +5,7 @@
 
 use std::{
     ffi::OsStr,
+    fs::File,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
@@ -26,6 +27,15 @@ pub enum Format {
     Raw,
     /// QEMU's copy-on-write format, versions 2 and 3.
     Qcow2,
+}
+
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Raw => "raw",
+            Self::Qcow2 => "qcow2",
+        })
+    }
 }
 
 /// What [`open`] may do. The default: tell the format by its magic number, and open no other file.
@@ -91,7 +101,15 @@ enum Layer {
 
 /// Opens the image at `path`, and with `options.allow_backing` the files it stands on.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Image> {
-    let first = RawImage::open(path)?;
+    open_layers(RawImage::open(path)?, path, options)
+}
+
+/// Opens an image by its file, which needs no name: one that is not published yet. It must stand alone.
+pub fn open_file(file: File, options: &OpenOptions) -> Result<Image> {
+    open_layers(RawImage::new(file)?, Path::new(""), &OpenOptions { allow_backing: false, ..options.clone() })
+}
+
+fn open_layers(first: RawImage, path: &Path, options: &OpenOptions) -> Result<Image> {
     let format = options.format.map_or_else(|| probe(&first), Ok)?;
     let metadata = first.file().metadata()?;
     let (file_size, allocated_size) = (first.size(), metadata.blocks().saturating_mul(512));

@@ -1,3 +1,37 @@
-//! diskscrub: the command.
+//! `diskscrub`: the command. The only crate that prints.
+//!
+//! Results go to stdout, messages and progress to stderr. Exit codes: 0 clean, 1 findings remain, 2 usage,
+//! 65 the image is corrupt or unsupported, 74 input/output error.
 
-fn main() {}
+mod args;
+mod bar;
+mod commands;
+mod failure;
+mod human;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match &cli.command {
+        Command::Inspect(args) => commands::inspect::run(args),
+        Command::Plan(args) => commands::plan::run(args),
+        Command::Clean(args) => commands::clean::run(args),
+        Command::Rules(args) => commands::rules::run(args),
+        Command::Completions(args) => commands::assets::completions(args),
+        Command::Manual(args) => commands::assets::manual(args),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            output::message(&failure.to_string());
+            failure.code()
+        }
+    }
+}

@@ -52,7 +52,8 @@ pub(crate) fn parse(text: &[u8]) -> Vec<Line> {
 
 fn device_of(text: &str) -> Device {
     let value = |text: &str| text.trim_matches('"').to_owned();
-    let forms: [(&str, fn(String) -> Device); 8] = [
+    type Make = fn(String) -> Device;
+    let forms: [(&str, Make); 8] = [
         ("UUID=", Device::Uuid),
         ("LABEL=", Device::Label),
         ("PARTUUID=", Device::PartUuid),

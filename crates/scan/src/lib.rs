@@ -20,6 +20,6 @@ mod walk;
 pub use guest::{DeviceName, Guest, Mounted, Node, VolumeSource};
 pub use homes::{OperatingSystem, User};
 pub use markdown::rules_markdown;
-pub use policy::{BuiltIn, Overrides, Policy, PolicyError, Selection, built_in_policies};
+pub use policy::{BuiltIn, Overrides, Policy, PolicyError, Selection, built_in_policies, find_rule};
 pub use rule::{Action, Also, Detector, Find, GuestPath, Kinds, Rule, RuleId, Source};
 pub use walk::{Contents, Finding, Note, Place, Scan, contents, scan};

@@ -102,6 +102,9 @@ impl Matcher {
             {
                 for text in texts {
                     let pattern = Pattern::parse(text).expect("a test compiles every pattern of every rule");
+                    if let Role::Except(_) = role {
+                        patterns.extend(pattern.below().map(|below| (below, role)));
+                    }
                     patterns.push((pattern, role));
                 }
             }

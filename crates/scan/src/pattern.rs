@@ -39,9 +39,18 @@ impl Pattern {
         Self::parse(&glob).ok()
     }
 
+    /// What lies below the paths that this one matches, at any depth.
+    pub(crate) fn below(&self) -> Option<Self> {
+        (!self.glob.ends_with("/**")).then(|| Self { home: self.home, glob: format!("{}/**", self.glob) })
+    }
+
     /// As globset's value.
     pub(crate) fn compile(&self) -> Result<globset::Glob, globset::Error> {
-        GlobBuilder::new(&self.glob).literal_separator(true).backslash_escape(true).build()
+        GlobBuilder::new(&self.glob)
+            .literal_separator(true)
+            .backslash_escape(true)
+            .empty_alternates(true)
+            .build()
     }
 
     /// For a single pattern.

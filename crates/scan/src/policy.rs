@@ -46,6 +46,22 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn { name: "none", explain: "No rule: the base for a policy file that names its own.", on: &[] },
 ];
 
+impl BuiltIn {
+    /// Whether it applies a rule.
+    #[must_use]
+    pub fn applies(&self, rule: &Rule) -> bool {
+        (rule.default && self.name != "none") || self.on.iter().any(|(id, _)| *id == rule.id)
+    }
+}
+
+/// The rule of this id; the error names the nearest one.
+pub fn find_rule(id: &str) -> Result<&'static Rule, PolicyError> {
+    rules::get(id).ok_or_else(|| PolicyError::UnknownRule {
+        id: id.to_owned(),
+        nearest: nearest(id, rules::all().map(|rule| rule.id)),
+    })
+}
+
 /// The policies that come with diskscrub.
 #[must_use]
 pub const fn built_in_policies() -> &'static [BuiltIn] {
@@ -180,10 +196,7 @@ fn strings(table: &toml::Table, key: &'static str) -> Result<Vec<String>, Policy
 }
 
 fn known(id: &str) -> Result<&'static str, PolicyError> {
-    rules::get(id).map(|rule| rule.id).ok_or_else(|| PolicyError::UnknownRule {
-        id: id.to_owned(),
-        nearest: nearest(id, rules::all().map(|rule| rule.id)),
-    })
+    find_rule(id).map(|rule| rule.id)
 }
 
 fn pattern(glob: &str) -> Result<Pattern, PolicyError> {

@@ -1,10 +1,16 @@
 //! The registry: every rule, by family, in the order in which they are asked. Records only.
 
 mod accounts;
+mod authentication;
+mod cloud;
+mod credentials;
+mod histories;
 mod hosts;
 mod identity;
 mod keystores;
 mod logs;
+mod residue;
+mod services;
 
 use crate::Rule;
 
@@ -21,9 +27,18 @@ pub struct Family {
 pub const FAMILIES: &[Family] = &[
     Family { heading: "Host keys", rules: hosts::RULES },
     Family { heading: "Users' keys and access", rules: accounts::RULES },
+    Family { heading: "Histories", rules: histories::RULES },
+    Family {
+        heading: "Credentials of clouds, containers, developers and databases",
+        rules: credentials::RULES,
+    },
     Family { heading: "Key stores and certificates", rules: keystores::RULES },
+    Family { heading: "Authentication infrastructure", rules: authentication::RULES },
     Family { heading: "Identity of the machine", rules: identity::RULES },
+    Family { heading: "Clouds' and managements' agents", rules: cloud::RULES },
     Family { heading: "Logs", rules: logs::RULES },
+    Family { heading: "Services' spools and data", rules: services::RULES },
+    Family { heading: "Caches, temporary files and residue", rules: residue::RULES },
 ];
 
 /// Every rule, in order.

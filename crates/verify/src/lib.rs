@@ -1,1 +1,131 @@
-//! Judges any image on its own: shares the readers with `sanitize`, never its plan or live set.
+//! Judges any image on its own: what is live is found anew from the image itself, never taken from whoever
+//! wrote it. Shares the readers with `sanitize`, never its plan, its live set or its code.
+//!
+//! Three witnesses: every byte that nothing live claims must be zero ([`judge`]), the published readers
+//! ext4-view, fatfs and gpt must see the same tree ([`judge`]), and what was to stay must have stayed
+//! ([`compare_trees`]).
+
+mod complement;
+mod finding;
+mod retained;
+mod second;
+
+use std::sync::Arc;
+
+use block::{BlockRead, Extent, ExtentSet, Window};
+use filesystem::{Claim, Content, Layout, Result};
+
+pub use finding::{Finding, Region};
+pub use retained::{Expected, compare_trees};
+pub use second::{Opinion, Reader};
+
+/// What the caller allows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Bytes of a logical sector; `None`: found out.
+    pub sector_size: Option<u32>,
+    /// Volumes that diskscrub cannot read count as live (they were kept on purpose).
+    pub keep_opaque: bool,
+    /// The second readers read every file's content too, not only the tree.
+    pub content: bool,
+}
+
+/// The judgement of an image.
+#[derive(Debug, Default, serde::Serialize)]
+pub struct Verdict {
+    /// What should not be. Empty: the image is clean.
+    pub findings: Vec<Finding>,
+    /// What the other readers said, one each a volume.
+    pub opinions: Vec<Opinion>,
+    /// Live bytes.
+    pub live: u64,
+    /// Bytes outside live ranges that were looked at; holes, which are zero by definition, not counted.
+    pub examined: u64,
+}
+
+/// Reads the image as if for the first time, and says what is left in it.
+///
+/// Fails if it cannot be read: then it can't be judged.
+pub fn judge(device: &Arc<dyn BlockRead>, options: Options) -> Result<Verdict> {
+    let mut verdict = Verdict::default();
+    let layout = filesystem::layout(device, options.sector_size)?;
+    let mut live: Vec<Extent> = layout.live.iter().map(|region| region.extent).collect();
+    for volume in &layout.volumes {
+        let window = Window::new(Arc::clone(device), &volume.extents)?;
+        match &volume.content {
+            Content::Ext | Content::Fat | Content::Swap => {
+                verdict.findings.extend(claims_of(&window, volume, &mut live)?);
+            }
+            Content::Opaque(_) if options.keep_opaque => live.extend(&volume.extents),
+            Content::Opaque(_) | Content::BootCode | Content::Empty => {}
+        }
+    }
+    let live: ExtentSet = live.into_iter().collect();
+    verdict.live = live.total();
+    let left = complement::non_zero(device, &live)?;
+    verdict.examined = left.examined;
+    verdict.findings.extend(complement::attribute(device, &layout, &left.non_zero)?);
+    if verdict.findings.is_empty() {
+        second_opinions(device, &layout, options, &mut verdict)?;
+    }
+    Ok(verdict)
+}
+
+/// Adds the volume's live extents (on the disk), and compares the two witnesses: claims and bitmaps.
+fn claims_of(
+    window: &Window<Arc<dyn BlockRead>>,
+    volume: &filesystem::Volume,
+    live: &mut Vec<Extent>,
+) -> Result<Vec<Finding>> {
+    let filesystem = filesystem::open(window, volume.content)?;
+    let mut claimed = Vec::new();
+    filesystem.claims(&mut |extent, claim| {
+        claimed.push(extent);
+        if matches!(claim, Claim::Live(_)) {
+            live.extend(window.map(extent));
+        }
+        Ok(())
+    })?;
+    let claimed: ExtentSet = claimed.into_iter().collect();
+    let allocated = filesystem.allocated()?;
+    let (owned, unowned) = (claimed.difference(&allocated), allocated.difference(&claimed));
+    let finding = |extents: &ExtentSet, region| {
+        extents.iter().next().map(|first| Finding::Residue {
+            volume: Some(volume.number),
+            region,
+            first: window.map(first).next().map_or(first.start, |extent| extent.start),
+            bytes: extents.total(),
+        })
+    };
+    Ok([finding(&owned, Region::OwnedButFree), finding(&unowned, Region::Unowned)]
+        .into_iter()
+        .flatten()
+        .collect())
+}
+
+/// The published readers come last: their input has passed our own checks by then.
+fn second_opinions(
+    device: &Arc<dyn BlockRead>,
+    layout: &Layout,
+    options: Options,
+    verdict: &mut Verdict,
+) -> Result<()> {
+    verdict.opinions.extend(second::gpt(device, layout));
+    for volume in &layout.volumes {
+        let window = Window::new(Arc::clone(device), &volume.extents)?;
+        let opinion = match volume.content {
+            Content::Ext => second::ext4(window, volume.number, options.content)?,
+            Content::Fat => second::fat(window, volume.number, options.content)?,
+            _ => continue,
+        };
+        verdict.opinions.push(opinion);
+    }
+    for opinion in &verdict.opinions {
+        verdict.findings.extend(opinion.differences.iter().map(|difference| Finding::Disagreement {
+            reader: opinion.reader,
+            volume: opinion.volume,
+            difference: difference.clone(),
+        }));
+    }
+    Ok(())
+}

@@ -91,30 +91,30 @@ impl<D: BlockRead> Fat<D> {
     }
 
     fn find_differing_copies(&self) -> Result<bool> {
-        let mut differ = false;
-        self.compare_copies(&mut |_, _, _| differ = true)?;
-        Ok(differ)
+        for (piece, which) in self.copies() {
+            if self.difference(piece, which)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    /// Reports each piece of a FAT that is not like the active one: its offset, its bytes, those of the active.
-    fn compare_copies(&self, visit: &mut dyn FnMut(u64, &[u8], &[u8])) -> Result<()> {
+    /// The pieces of each FAT that is not the active one: bytes of the FAT, and its number.
+    fn copies(&self) -> impl Iterator<Item = (Extent, u64)> + use<D> {
         const PIECE: u64 = 256 << 10;
-        let geometry = &self.geometry;
-        let mut done = 0;
-        while done < geometry.fat_used() {
-            let len = to_usize(PIECE.min(geometry.fat_used() - done));
-            let (mut active, mut copy) = (vec![0; len], vec![0; len]);
-            self.device.read_at(geometry.fat_start(geometry.active) + done, &mut active)?;
-            for which in (0..geometry.fats).filter(|&which| which != geometry.active) {
-                let offset = geometry.fat_start(which) + done;
-                self.device.read_at(offset, &mut copy)?;
-                if active != copy {
-                    visit(offset, &copy, &active);
-                }
-            }
-            done += PIECE;
-        }
-        Ok(())
+        let (used, fats, active) = (self.geometry.fat_used(), self.geometry.fats, self.geometry.active);
+        (0..used.div_ceil(PIECE)).flat_map(move |index| {
+            let piece = Extent::between(index * PIECE, (index * PIECE + PIECE).min(used));
+            (0..fats).filter(move |&which| which != active).map(move |which| (piece, which))
+        })
+    }
+
+    /// A piece of a FAT, and the same piece of the active one, if they differ.
+    fn difference(&self, piece: Extent, which: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let (mut copy, mut active) = (vec![0; to_usize(piece.len)], vec![0; to_usize(piece.len)]);
+        self.device.read_at(self.geometry.fat_start(which) + piece.start, &mut copy)?;
+        self.device.read_at(self.geometry.fat_start(self.geometry.active) + piece.start, &mut active)?;
+        Ok((copy != active).then_some((copy, active)))
     }
 
     /// Where the content of a file lies; the last one asked for is remembered.

@@ -131,13 +131,12 @@ impl<D: BlockWrite> Fat<D> {
                 self.device.write_at(offset, &[last[0] & 0x0f])?;
             }
         }
-        let mut stale = Vec::new();
-        self.compare_copies(&mut |offset, copy, active| {
-            wiped += to_u64(copy.iter().zip(active).filter(|(old, new)| old != new && **old != 0).count());
-            stale.push((offset, active.to_vec()));
-        })?;
-        for (offset, active) in stale {
-            self.device.write_at(offset, &active)?;
+        for (piece, which) in self.copies() {
+            if let Some((copy, active)) = self.difference(piece, which)? {
+                let stale = copy.iter().zip(&active).filter(|(old, new)| old != new && **old != 0);
+                wiped += to_u64(stale.count());
+                self.device.write_at(self.geometry.fat_start(which) + piece.start, &active)?;
+            }
         }
         self.copies_differ = false;
         Ok(wiped)

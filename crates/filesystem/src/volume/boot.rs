@@ -103,6 +103,7 @@ pub(super) fn find(
             extents: vec![gap],
             type_name: loader.unwrap_or("gap before the first partition").to_owned(),
             type_id: String::new(),
+            uuid: String::new(),
             name: String::new(),
             content: Content::Opaque(OpaqueKind::Unknown),
         });

@@ -67,6 +67,7 @@ fn whole(disk: &dyn BlockRead, sector_size: Option<u32>, content: Content) -> Re
         extents: vec![Extent { start: 0, len: disk.size() }],
         type_name: "whole disk".to_owned(),
         type_id: String::new(),
+        uuid: String::new(),
         name: String::new(),
         content,
     };
@@ -159,6 +160,7 @@ fn gpt_layout(disk: &dyn BlockRead, sector: &[u8], gpt: Gpt) -> Result<Layout> {
             extents: vec![extent],
             type_name: guid::type_name(&type_id).to_owned(),
             type_id,
+            uuid: guid::text(&entry.unique_guid).to_ascii_lowercase(),
             name: entry.name,
             content: identify(Window::new(disk, &[extent])?)?,
         });
@@ -247,6 +249,7 @@ fn mbr_layout(disk: &dyn BlockRead, sector: &[u8], geometry: Geometry) -> Result
             extents: vec![extent],
             type_name: mbr::type_name(record.os_type).to_owned(),
             type_id: format!("{:x}", record.os_type),
+            uuid: format!("{:08x}-{:02x}", mbr::DISK_SIGNATURE.get(sector), record.number),
             name: String::new(),
             content: identify(Window::new(disk, &[extent])?)?,
         });

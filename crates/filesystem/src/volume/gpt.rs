@@ -42,6 +42,8 @@ pub(super) const HEADER_LEN: usize = 92;
 
 /// What the partition is for; all zero for an unused entry.
 pub(super) const PARTITION_TYPE_GUID: Bytes<16> = Bytes(0);
+/// The partition's own GUID.
+pub(super) const UNIQUE_PARTITION_GUID: Bytes<16> = Bytes(16);
 /// First sector.
 pub(super) const STARTING_LBA: Le64 = Le64(32);
 /// Last sector, inclusive.
@@ -101,6 +103,7 @@ pub(super) struct Entry {
     /// Counted from 1.
     pub(super) number: u32,
     pub(super) type_guid: [u8; 16],
+    pub(super) unique_guid: [u8; 16],
     pub(super) first: u64,
     /// Inclusive.
     pub(super) last: u64,
@@ -186,7 +189,14 @@ impl Table {
             if last < first || last > high {
                 return Err(object.corrupt("last LBA", last, format_args!("{first} to {high}")));
             }
-            used.push(Entry { number, type_guid, first, last, name: name(&PARTITION_NAME.get(raw)) });
+            used.push(Entry {
+                number,
+                type_guid,
+                unique_guid: UNIQUE_PARTITION_GUID.get(raw),
+                first,
+                last,
+                name: name(&PARTITION_NAME.get(raw)),
+            });
         }
         let mut sorted: Vec<&Entry> = used.iter().collect();
         sorted.sort_by_key(|entry| entry.first);

@@ -13,22 +13,6 @@ use super::{Content, OpaqueKind, magic};
 
 /// Bytes from the start of a volume that are read in one piece: all but VMFS and ZFS sign within them.
 const HEAD: u64 = 72 << 10;
-/// Page sizes whose last 10 bytes may hold the signature of a swap area.
-pub(crate) const PAGE_SIZES: [usize; 5] = [4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10];
-/// Signatures of a swap area, all 10 bytes but for the last, which has 9: in use, old, or holding a
-/// suspended system (swsusp, uswsusp, TuxOnIce).
-pub(crate) const SWAP_SIGNATURES: [&[u8]; 9] = [
-    b"SWAPSPACE2",
-    b"SWAP-SPACE",
-    b"S1SUSPEND",
-    b"S2SUSPEND",
-    b"ULSUSPEND",
-    b"LINHIB0001",
-    b"\xed\xc3\x02\xe9\x98\x56\xe5\x0c",
-    b"TOI\0\0\0\0\0\0\0",
-    b"TuxOnIce\0",
-];
-
 /// Names the content of a volume. A volume without a signature is [`Content::Empty`] if all its bytes are zero,
 /// and [`OpaqueKind::Unknown`] otherwise.
 pub fn identify(device: impl BlockRead) -> Result<Content> {
@@ -81,7 +65,7 @@ pub(super) fn signatures(device: &dyn BlockRead) -> Result<Vec<Content>> {
             add(Content::Opaque(magic.kind));
         }
     }
-    if PAGE_SIZES.iter().any(|&page| swap_signature(&head, page).is_some()) {
+    if crate::swap::is_swap(&head) {
         add(Content::Swap);
     }
     if is_fat(&head) {
@@ -134,12 +118,6 @@ pub(super) fn all_zero(device: &dyn BlockRead) -> Result<bool> {
         at += len;
     }
     Ok(true)
-}
-
-/// The signature at the end of the first page of `page` bytes, if it is that of a swap area.
-pub(crate) fn swap_signature(head: &[u8], page: usize) -> Option<&'static [u8]> {
-    let end = head.get(page - 10..page)?;
-    SWAP_SIGNATURES.into_iter().find(|signature| end.starts_with(signature))
 }
 
 /// Linux RAID superblocks at the end: version 0.90, 64 KiB aligned and of either byte order, and 1.0.

@@ -14,6 +14,8 @@ mod magic;
 mod mbr;
 mod scrub;
 
+use std::fmt;
+
 use block::{Extent, ExtentSet};
 
 pub use content::{Content, OpaqueKind};
@@ -32,6 +34,17 @@ pub enum TableKind {
     Mbr,
     /// No table: one filesystem on the whole disk.
     None,
+}
+
+impl fmt::Display for TableKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gpt => "GPT",
+            Self::HybridMbr => "GPT with a hybrid MBR",
+            Self::Mbr => "MBR",
+            Self::None => "no partition table",
+        })
+    }
 }
 
 /// A disk's table and volumes.
@@ -70,6 +83,9 @@ pub struct Volume {
     pub type_name: String,
     /// The type as sfdisk(8) prints it: a GUID, or two hexadecimal digits; empty without a table.
     pub type_id: String,
+    /// UUID of the partition, as blkid(8) prints `PARTUUID`: a GUID, or disk signature and number; empty without a
+    /// table.
+    pub uuid: String,
     /// Name that the table gives it (GPT only).
     pub name: String,
     /// What its bytes are, whatever the table declares.

@@ -86,7 +86,7 @@ pub(super) const RULES: &[Rule] = &[
             "/root/{autoinst.xml,preseed.cfg,ks.cfg,inst-sys/autoinst.xml}",
             "/var/lib/autoinstall/**",
             "/var/adm/autoinstall/**",
-            "/{,root/}{swapspace,TOE_}*.{log,json}",
+            "/{,root/}TOE_*",
         ]),
         action: Action::Remove,
         default: true,

@@ -10,6 +10,8 @@ mod layout;
 mod log;
 mod orphan;
 mod replay;
+#[cfg(test)]
+mod sample;
 mod scan;
 mod tags;
 

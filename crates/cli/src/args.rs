@@ -1,0 +1,220 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Clean a disk image offline: write a new one that works as before and holds no host keys, histories,
+/// credentials or logs, nor any hidden copy of them
+#[derive(Debug, Parser)]
+#[command(name = "diskscrub", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show an image's layout, filesystems, operating system and users
+    Inspect(InspectArgs),
+    /// List what `clean` would remove or change, and write nothing
+    Plan(PlanArgs),
+    /// Write a clean copy of an image, and verify it
+    Clean(CleanArgs),
+    /// List or explain the rules
+    Rules(RulesArgs),
+    /// Print a shell's completion script
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
+    /// Write the manual pages to a directory
+    #[command(hide = true)]
+    Manual(ManualArgs),
+}
+
+/// How to read the input.
+#[derive(Debug, Args)]
+pub(crate) struct InputArgs {
+    /// The image: raw, qcow2, or a block device
+    #[arg(value_name = "IMAGE")]
+    pub(crate) input: PathBuf,
+
+    /// Format of the image, whatever it looks like
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<FormatArg>,
+
+    /// Open the backing and data files that the image names
+    #[arg(long)]
+    pub(crate) allow_backing: bool,
+
+    /// Format of a backing file whose image does not record it
+    #[arg(long, value_name = "FORMAT", requires = "allow_backing")]
+    pub(crate) backing_format: Option<FormatArg>,
+
+    /// Bytes of a logical sector, if the partition table does not tell
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) sector_size: Option<u32>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to remove.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
+    /// Policy: default, aws, outscale, or a TOML file
+    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
+    pub(crate) policy: String,
+
+    /// Apply only these rules
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) rules: Vec<String>,
+
+    /// Do not apply these rules
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) skip: Vec<String>,
+
+    /// Remove what this path pattern matches, too
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) remove: Vec<String>,
+
+    /// Keep what this path pattern matches, whatever rule says otherwise
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) keep: Vec<String>,
+
+    /// What to do with volumes that cannot be read (LUKS, LVM2, XFS ...) [default: refuse the image]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) opaque: Option<OpaqueArg>,
+
+    /// Drop blocks that are allocated but owned by nothing, instead of refusing the image
+    #[arg(long)]
+    pub(crate) drop_unowned: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CleanArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    /// The clean image to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+
+    /// Format of the output [default: as the input]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) output_format: Option<FormatArg>,
+
+    /// Compress the clusters of a qcow2 output
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) compress: Option<CompressArg>,
+
+    /// Replace the output if it exists
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// How the finished output is verified: its tree, or every file's content too
+    #[arg(long, value_name = "HOW", default_value = "tree")]
+    pub(crate) verify: VerifyArg,
+
+    /// Write the JSON report to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+
+    /// Threads that read, hash and compress [default: one each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+
+    /// Show no progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RulesArgs {
+    #[command(subcommand)]
+    pub(crate) command: RulesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// List the rules, and which policies apply them
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what a rule removes, why, and what the guest does afterwards
+    Explain {
+        /// The rule
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManualArgs {
+    /// Existing directory
+    pub(crate) directory: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatArg {
+    Raw,
+    Qcow2,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompressArg {
+    Zstd,
+    Deflate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OpaqueArg {
+    /// Copy them whole, uncleaned
+    Keep,
+    /// Let them become zero
+    Zero,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyArg {
+    /// Zeros outside live ranges, and names, kinds, sizes and links by a second reader
+    Tree,
+    /// The same, and every file's content by the second reader
+    Content,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,190 @@
+//! `diskscrub clean`: the main job. The output gets its name only when it is complete, verified and synced.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use block::{
+    BlockRead, FileId, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
+    write::{Compression, OutputFormat},
+};
+use filesystem::{Content, Result};
+use sanitize::{Plan, Progress, Report, Stage};
+use scan::Action;
+use serde::Serialize;
+use verify::{Expected, Verdict};
+
+use super::{open, request, selection, workers};
+use crate::{
+    args::{CleanArgs, CompressArg, OpaqueArg, VerifyArg},
+    bar::Bar,
+    failure::{FINDINGS, Failure},
+    human, output,
+};
+
+/// The whole report of a run.
+#[derive(Serialize)]
+pub(crate) struct CleanReport {
+    #[serde(flatten)]
+    pub(crate) run: Report,
+    /// What the container dropped: internal snapshots and bitmaps, by name.
+    pub(crate) container: Vec<String>,
+    /// What the verification of the finished output said.
+    pub(crate) verdict: Verdict,
+}
+
+/// Cleans an image.
+pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
+    let selection = selection(&args.policy)?;
+    let (device, info) = open(&args.input)?;
+    let format = output_format(args, &info)?;
+    let workers = workers(args.threads);
+    let request = request(&args.input, &args.policy, &selection, workers);
+    let bar = Bar::new(args.quiet || args.input.json);
+    let input_failure = |error| Failure::image(&args.input.input, &error);
+
+    let inputs = inputs(&args.input.input, &info)?;
+    let output = OutputFile::create(&args.output, args.force, &inputs)
+        .map_err(|error| Failure::output(&args.output, &error))?;
+    let mut view = Overlay::new(Arc::clone(&device));
+    let plan = sanitize::plan(&mut view, &request, &bar).map_err(input_failure)?;
+    let output_failure = |error| Failure::image(&args.output, &error);
+    let file = file_of(&output).map_err(|error| Failure::output(&args.output, &error))?;
+    let writer = block::write::create(file, format, device.size(), workers).map_err(output_failure)?;
+    let run = sanitize::sanitize(&mut view, &plan, writer, &request, &bar).map_err(input_failure)?;
+    drop(view);
+
+    bar.stage(Stage::Verify, None);
+    let verdict =
+        judge(args, &device, &output, format, &plan).map_err(|error| Failure::image(&args.output, &error))?;
+    let clean = verdict.findings.is_empty();
+    drop(bar);
+    let report = CleanReport { run, container: container_notes(&info), verdict };
+    if clean {
+        output.publish().map_err(|error| Failure::output(&args.output, &error))?;
+    }
+    if let Some(path) = &args.report {
+        fs::write(path, output::json(&report)).map_err(|error| Failure::output(path, &error))?;
+    }
+    if args.input.json {
+        output::print_json(&report)?;
+    } else {
+        output::print(&human::clean(&report, &args.output))?;
+    }
+    if !clean {
+        output::message("the output did not pass verification and was not written");
+        return Ok(ExitCode::from(FINDINGS));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn file_of(output: &OutputFile) -> std::io::Result<fs::File> {
+    output.file().try_clone()
+}
+
+fn output_format(args: &CleanArgs, info: &ImageInfo) -> Result<OutputFormat, Failure> {
+    let compression = match args.compress {
+        None => Compression::None,
+        Some(CompressArg::Zstd) => Compression::Zstd,
+        Some(CompressArg::Deflate) => Compression::Deflate,
+    };
+    match args.output_format.map_or(info.format, Format::from) {
+        Format::Qcow2 => Ok(OutputFormat::Qcow2(compression)),
+        Format::Raw if args.compress.is_some() => {
+            Err(Failure::usage("--compress needs a qcow2 output: add --output-format qcow2"))
+        }
+        Format::Raw => Ok(OutputFormat::Raw),
+    }
+}
+
+/// The files that the input consists of: none of them may be the output.
+fn inputs(input: &Path, info: &ImageInfo) -> Result<Vec<FileId>, Failure> {
+    let paths = [input.to_owned()].into_iter().chain(info.backing.clone()).chain(info.data_file.clone());
+    paths
+        .map(|path: PathBuf| {
+            fs::metadata(&path)
+                .map(|metadata| FileId::from(&metadata))
+                .map_err(|error| Failure::image(&path, &error.into()))
+        })
+        .collect()
+}
+
+fn container_notes(info: &ImageInfo) -> Vec<String> {
+    let snapshots = info
+        .snapshots
+        .iter()
+        .map(|snapshot| format!("internal snapshot {} dropped", snapshot.name.escape_debug()));
+    let bitmaps = info.bitmaps.iter().map(|name| format!("bitmap {} dropped", name.escape_debug()));
+    snapshots.chain(bitmaps).chain(info.notes.iter().cloned()).collect()
+}
+
+/// Reads the finished output as if for the first time, and compares its trees with the input's.
+fn judge(
+    args: &CleanArgs,
+    input: &Arc<dyn BlockRead>,
+    output: &OutputFile,
+    format: OutputFormat,
+    plan: &Plan,
+) -> Result<Verdict> {
+    let format = match format {
+        OutputFormat::Raw => Format::Raw,
+        OutputFormat::Qcow2(_) => Format::Qcow2,
+    };
+    let options = OpenOptions { format: Some(format), ..OpenOptions::default() };
+    let written: Arc<dyn BlockRead> = Arc::from(block::open_file(file_of(output)?, &options)?.device);
+    let mut verdict = verify::judge(
+        &written,
+        verify::Options {
+            sector_size: args.input.sector_size,
+            keep_opaque: args.policy.opaque == Some(OpaqueArg::Keep),
+            content: args.verify == VerifyArg::Content,
+        },
+    )?;
+    let mut before = Overlay::new(Arc::clone(input));
+    for (index, volume) in plan.layout.volumes.iter().enumerate() {
+        if !matches!(volume.content, Content::Ext | Content::Fat) {
+            continue;
+        }
+        filesystem::open_mut(Window::new(&mut before, &volume.extents)?, volume.content)?.recover()?;
+        let before = filesystem::open(Window::new(&before, &volume.extents)?, volume.content)?;
+        let after = filesystem::open(Window::new(&written, &volume.extents)?, volume.content)?;
+        let differences = verify::compare_trees(&*before, &*after, &expected(plan, index))?;
+        verdict.findings.extend(
+            differences
+                .into_iter()
+                .map(|difference| verify::Finding::NotRetained { volume: volume.number, difference }),
+        );
+    }
+    Ok(verdict)
+}
+
+/// What the plan lets differ in a volume.
+fn expected(plan: &Plan, volume: usize) -> Expected {
+    let mut expected = Expected::default();
+    for edit in plan.edits.iter().filter(|edit| usize::from(edit.volume) == volume) {
+        match edit.action {
+            Action::Remove => {
+                expected.gone.insert((edit.target.parent, edit.target.name.clone()));
+            }
+            Action::Truncate => {
+                expected.changed.insert(edit.target.inode);
+            }
+            Action::SwapFile => {}
+        }
+    }
+    expected
+}
+
+/// Bytes dropped in all, by class, over all volumes and the space outside them.
+pub(crate) fn dropped(report: &Report) -> BTreeMap<&str, u64> {
+    let mut sums = BTreeMap::new();
+    let all = report.volumes.iter().map(|volume| &volume.dropped).chain([&report.outside]);
+    for (class, bytes) in all.flatten() {
+        *sums.entry(class.as_str()).or_default() += bytes;
+    }
+    sums
+}

@@ -1,0 +1,120 @@
+//! `diskscrub inspect`: what is in an image, without judging it.
+
+use std::{fmt::Write, process::ExitCode};
+
+use block::{ImageInfo, Overlay};
+use sanitize::Inspection;
+use serde::Serialize;
+
+use super::open;
+use crate::{args::InspectArgs, bar::Bar, failure::Failure, human, output};
+
+#[derive(Serialize)]
+struct InspectReport {
+    container: Container,
+    #[serde(flatten)]
+    inspection: Inspection,
+}
+
+/// The image file itself.
+#[derive(Serialize)]
+struct Container {
+    format: String,
+    virtual_size: u64,
+    file_size: u64,
+    allocated_size: u64,
+    cluster_size: Option<u64>,
+    backing: Vec<String>,
+    snapshots: Vec<String>,
+    bitmaps: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Container {
+    fn new(info: &ImageInfo) -> Self {
+        let version = info.version.map_or_else(String::new, |version| format!(" v{version}"));
+        Self {
+            format: format!("{}{version}", info.format),
+            virtual_size: info.virtual_size,
+            file_size: info.file_size,
+            allocated_size: info.allocated_size,
+            cluster_size: info.cluster_size,
+            backing: info.backing.iter().map(|path| path.display().to_string()).collect(),
+            snapshots: info
+                .snapshots
+                .iter()
+                .map(|snapshot| snapshot.name.escape_debug().to_string())
+                .collect(),
+            bitmaps: info.bitmaps.iter().map(|name| name.escape_debug().to_string()).collect(),
+            notes: info.notes.clone(),
+        }
+    }
+}
+
+/// Shows an image's layout, filesystems, operating system and users.
+pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
+    let (device, info) = open(&args.input)?;
+    let mut view = Overlay::new(device);
+    let bar = Bar::new(args.input.json);
+    let inspection = sanitize::inspect(&mut view, args.input.sector_size, &bar)
+        .map_err(|error| Failure::image(&args.input.input, &error))?;
+    drop(bar);
+    let report = InspectReport { container: Container::new(&info), inspection };
+    if args.input.json {
+        output::print_json(&report)?;
+    } else {
+        output::print(&text(&report))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+macro_rules! line {
+    ($text:expr, $($arg:tt)*) => {{
+        // Writing to a string cannot fail.
+        let _ = writeln!($text, $($arg)*);
+    }};
+}
+
+fn text(report: &InspectReport) -> String {
+    let mut text = String::new();
+    let Container { format, virtual_size, allocated_size, .. } = &report.container;
+    line!(text, "{format}, {} disk, {} allocated", human::size(*virtual_size), human::size(*allocated_size));
+    for (what, names) in [
+        ("backing file", &report.container.backing),
+        ("internal snapshot", &report.container.snapshots),
+        ("bitmap", &report.container.bitmaps),
+    ] {
+        names.iter().for_each(|name| line!(text, "  {what} {name}"));
+    }
+    let inspection = &report.inspection;
+    line!(text, "{} {}, sectors of {} bytes", inspection.table, inspection.disk_id, inspection.sector_size);
+    for volume in &inspection.volumes {
+        let name = if volume.name.is_empty() { String::new() } else { format!(" {:?}", volume.name) };
+        line!(
+            text,
+            "  {} {} at {}, {}{name} ({})",
+            volume.number,
+            volume.content,
+            human::size(volume.start),
+            human::size(volume.size),
+            volume.type_name
+        );
+        if let Some(filesystem) = &volume.filesystem {
+            let dirty = if filesystem.dirty { ", journal to be replayed" } else { "" };
+            let label = if filesystem.label.is_empty() { "no label" } else { &filesystem.label };
+            line!(text, "      {}, {}, blocks of {}{dirty}", label, filesystem.uuid, filesystem.block_size);
+            line!(text, "      {}", filesystem.features.join(" "));
+            if let Some(place) = &volume.mount_point {
+                line!(text, "      mounted on {place}");
+            }
+        }
+    }
+    line!(text, "{}", inspection.system.as_deref().unwrap_or("no operating system"));
+    for user in &inspection.users {
+        line!(text, "  {} {} {} {}", user.uid, user.name, user.home, user.shell);
+    }
+    for note in report.container.notes.iter().chain(&inspection.notes) {
+        line!(text, "note: {note}");
+    }
+    text
+}

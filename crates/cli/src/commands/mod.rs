@@ -1,0 +1,79 @@
+//! One file a command, and what they share: opening the input, and the policy.
+
+pub(crate) mod assets;
+pub(crate) mod clean;
+pub(crate) mod inspect;
+pub(crate) mod plan;
+pub(crate) mod rules;
+
+use std::{fmt::Display, num::NonZero, path::Path, sync::Arc, thread};
+
+use block::{BlockRead, Format, Image, OpenOptions};
+use sanitize::{OpaqueVolumes, Request};
+use scan::{Overrides, Policy, Selection, built_in_policies};
+
+use crate::{
+    args::{FormatArg, InputArgs, OpaqueArg, PolicyArgs},
+    failure::Failure,
+};
+
+impl From<FormatArg> for Format {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Raw => Self::Raw,
+            FormatArg::Qcow2 => Self::Qcow2,
+        }
+    }
+}
+
+/// Opens the input, read-only.
+fn open(args: &InputArgs) -> Result<(Arc<dyn BlockRead>, block::ImageInfo), Failure> {
+    let options = OpenOptions {
+        format: args.format.map(Format::from),
+        allow_backing: args.allow_backing,
+        backing_format: args.backing_format.map(Format::from),
+    };
+    let Image { device, info, .. } =
+        block::open(&args.input, &options).map_err(|error| Failure::image(&args.input, &error))?;
+    Ok((Arc::from(device), info))
+}
+
+/// The effective policy of the command line.
+fn selection(args: &PolicyArgs) -> Result<Selection, Failure> {
+    let built_in = built_in_policies().iter().any(|policy| policy.name == args.policy);
+    let path = Path::new(&args.policy);
+    let policy = if built_in || !path.exists() {
+        Policy::built_in(&args.policy).map_err(Failure::usage)?
+    } else {
+        let named = |error: &dyn Display| Failure::usage(format!("{}: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+        Policy::from_toml(&text).map_err(|error| named(&error))?
+    };
+    let overrides = Overrides {
+        rules: (!args.rules.is_empty()).then(|| args.rules.clone()),
+        skip: args.skip.clone(),
+        remove: args.remove.clone(),
+        keep: args.keep.clone(),
+    };
+    Selection::new(&policy, &overrides).map_err(Failure::usage)
+}
+
+/// What the command line asks of `sanitize`.
+fn request<'a>(
+    input: &InputArgs,
+    policy: &PolicyArgs,
+    selection: &'a Selection,
+    workers: usize,
+) -> Request<'a> {
+    let opaque = match policy.opaque {
+        None => OpaqueVolumes::Refuse,
+        Some(OpaqueArg::Keep) => OpaqueVolumes::Keep,
+        Some(OpaqueArg::Zero) => OpaqueVolumes::Zero,
+    };
+    Request { selection, opaque, drop_unowned: policy.drop_unowned, sector_size: input.sector_size, workers }
+}
+
+/// As many threads as asked for, or one each processor.
+fn workers(threads: Option<u16>) -> usize {
+    threads.map_or_else(|| thread::available_parallelism().map_or(2, NonZero::get), usize::from)
+}

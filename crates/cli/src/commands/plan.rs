@@ -1,0 +1,26 @@
+//! `diskscrub plan`: the dry run.
+
+use std::process::ExitCode;
+
+use block::Overlay;
+use sanitize::DryRun;
+
+use super::{open, request, selection};
+use crate::{args::PlanArgs, bar::Bar, failure::Failure, human, output};
+
+/// Lists what `clean` would do.
+pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode, Failure> {
+    let selection = selection(&args.policy)?;
+    let (device, _) = open(&args.input)?;
+    let request = request(&args.input, &args.policy, &selection, 1);
+    let mut view = Overlay::new(device);
+    let plan = sanitize::plan(&mut view, &request, &Bar::new(args.input.json))
+        .map_err(|error| Failure::image(&args.input.input, &error))?;
+    let dry_run = DryRun::new(&plan);
+    if args.input.json {
+        output::print_json(&dry_run)?;
+    } else {
+        output::print(&human::dry_run(&dry_run))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,82 @@
+//! `diskscrub rules`: what can go, and why.
+
+use std::{fmt::Write, process::ExitCode};
+
+use scan::{Rule, built_in_policies, rules};
+use serde::Serialize;
+
+use crate::{
+    args::{RulesArgs, RulesCommand},
+    failure::Failure,
+    output::{print, print_json},
+};
+
+#[derive(Serialize)]
+struct Row {
+    id: &'static str,
+    heading: &'static str,
+    action: String,
+    sources: Vec<String>,
+    policies: Vec<&'static str>,
+}
+
+/// Lists the rules, or explains one.
+pub(crate) fn run(args: &RulesArgs) -> Result<ExitCode, Failure> {
+    match &args.command {
+        RulesCommand::List { json: true } => print_json(&rows())?,
+        RulesCommand::List { json: false } => print(&table())?,
+        RulesCommand::Explain { id } => {
+            let rule = scan::find_rule(id).map_err(Failure::usage)?;
+            print(&explain(rule))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn policies_of(rule: &Rule) -> Vec<&'static str> {
+    built_in_policies().iter().filter(|policy| policy.applies(rule)).map(|policy| policy.name).collect()
+}
+
+fn rows() -> Vec<Row> {
+    rules::all()
+        .map(|rule| Row {
+            id: rule.id,
+            heading: rule.heading,
+            action: rule.action.to_string(),
+            sources: rule.sources.iter().map(ToString::to_string).collect(),
+            policies: policies_of(rule),
+        })
+        .collect()
+}
+
+fn table() -> String {
+    let rows = rows();
+    let width = rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
+    rows.iter().fold(String::new(), |mut text, row| {
+        let policies =
+            if row.policies.is_empty() { "by name only".to_owned() } else { row.policies.join(", ") };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{:width$}  {} ({policies})", row.id, row.heading);
+        text
+    })
+}
+
+fn explain(rule: &Rule) -> String {
+    let list = |title: &str, items: &[&str]| match items {
+        [] => String::new(),
+        items => format!("\n{title}:\n  {}\n", items.join("\n  ")),
+    };
+    let sources: Vec<String> = rule.sources.iter().map(ToString::to_string).collect();
+    let policies = policies_of(rule);
+    format!(
+        "{}: {}\n\n{}\n\nAction: {}\nPolicies: {}\nAsked for by: {}\n{}{}",
+        rule.id,
+        rule.heading,
+        rule.explain,
+        rule.action,
+        if policies.is_empty() { "none; --rules names it".to_owned() } else { policies.join(", ") },
+        sources.join("; "),
+        list("Paths", rule.find.paths),
+        list("But not", rule.find.except),
+    )
+}

@@ -1,0 +1,89 @@
+//! Why a command failed, in one sentence, and the exit code that a pipeline can rely on (sysexits.h).
+
+use std::{fmt, io, path::Path, process::ExitCode};
+
+use block::Error;
+
+/// Findings remain, or a policy is not met.
+pub(crate) const FINDINGS: u8 = 1;
+/// The command line or the policy file is wrong.
+const USAGE: u8 = 2;
+/// EX_DATAERR: the image is corrupt or unsupported.
+const DATA: u8 = 65;
+/// EX_IOERR: the medium failed.
+const IO: u8 = 74;
+
+/// A failure to print and to exit with.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    sentence: String,
+    code: u8,
+}
+
+impl Failure {
+    /// The command line, or a file that it names, is wrong.
+    pub(crate) fn usage(sentence: impl fmt::Display) -> Self {
+        Self { sentence: sentence.to_string(), code: USAGE }
+    }
+
+    /// The image at `path` could not be read.
+    pub(crate) fn image(path: &Path, error: &Error) -> Self {
+        let code = match error {
+            Error::Io(error) => io_code(error),
+            Error::Unsupported(_) | Error::Corrupt(_) => DATA,
+        };
+        let hint = match error {
+            Error::Corrupt(_) => "; nothing was written",
+            Error::Unsupported(_) | Error::Io(_) => "",
+        };
+        Self { sentence: format!("{}: {error}{hint}", path.display()), code }
+    }
+
+    /// The file at `path` could not be written.
+    pub(crate) fn output(path: &Path, error: &io::Error) -> Self {
+        let code = match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput => USAGE,
+            _ => IO,
+        };
+        Self { sentence: format!("{}: {error}", path.display()), code }
+    }
+
+    /// What the process ends with.
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+}
+
+/// A file that does not exist is a mistake on the command line; a short or malformed one is bad data.
+fn io_code(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => USAGE,
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => DATA,
+        _ => IO,
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use block::Object;
+
+    #[test]
+    fn names_the_image_and_what_is_wrong() {
+        let error = Object::numbered("inode", 12).corrupt("extent header magic", "0x0000", "0xf30a");
+        let failure = Failure::image(Path::new("disk.raw"), &error);
+        assert_eq!(
+            failure.to_string(),
+            "disk.raw: inode 12: extent header magic is 0x0000, expected 0xf30a; nothing was written"
+        );
+        assert_eq!(failure.code, DATA);
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert_eq!(Failure::output(Path::new("out"), &full).code, IO);
+    }
+}

@@ -1,0 +1,142 @@
+//! Reports for people: plain text, a screen or two. Names from the image are escaped.
+
+use std::{fmt::Write, path::Path};
+
+use sanitize::{DryRun, EditReport, Residues, RuleReport, VolumeReport};
+
+use crate::commands::clean::{CleanReport, dropped};
+
+/// Paths shown of a long list.
+const SHOWN: usize = 12;
+
+/// `1617`, `12.3 KiB`, `4.0 GiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let Some(power) = (1..=6).rev().find(|power| bytes >> (10 * power) > 0) else {
+        return format!("{bytes} B");
+    };
+    let tenths = u128::from(bytes) * 10 / (1u128 << (10 * power));
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power - 1])
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn residues(residues: &Residues) -> String {
+    let parts: Vec<String> =
+        residues.iter().map(|(class, bytes)| format!("{class} {}", size(*bytes))).collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+}
+
+macro_rules! line {
+    ($text:expr, $($arg:tt)*) => {{
+        // Writing to a string cannot fail.
+        let _ = writeln!($text, $($arg)*);
+    }};
+}
+
+fn rules(text: &mut String, rules: &[RuleReport]) {
+    let width = rules.iter().map(|rule| rule.rule.len()).max().unwrap_or(0);
+    for rule in rules {
+        line!(text, "  {:width$}  {:>12}  {:>10}", rule.rule, count(rule.files, "file"), size(rule.bytes));
+    }
+}
+
+fn edit(text: &mut String, edit: &EditReport) {
+    let tree = if edit.files == 1 { String::new() } else { format!(", {}", count(edit.files, "file")) };
+    line!(text, "  {} {} ({}, {}{tree})", edit.action, edit.path, edit.rule, size(edit.bytes));
+}
+
+fn notes(text: &mut String, notes: &[String]) {
+    if !notes.is_empty() {
+        line!(text, "\nTo know:");
+        notes.iter().for_each(|note| line!(text, "  {note}"));
+    }
+}
+
+/// Every path that would go or change.
+pub(crate) fn dry_run(plan: &DryRun) -> String {
+    let mut text = String::new();
+    line!(
+        text,
+        "{} would be removed or changed:",
+        count(plan.edits.iter().map(|edit| edit.files).sum(), "file")
+    );
+    plan.edits.iter().for_each(|one| edit(&mut text, one));
+    if !plan.rules.is_empty() {
+        line!(text, "\nBy rule:");
+        rules(&mut text, &plan.rules);
+    }
+    notes(&mut text, &plan.notes);
+    text
+}
+
+fn volume(text: &mut String, volume: &VolumeReport) {
+    let place = volume.mount_point.as_ref().map_or_else(String::new, |path| format!(" on {path}"));
+    line!(text, "  {} {}{place}, {}", volume.number, volume.content, size(volume.size));
+    line!(text, "      kept {}, dropped: {}", size(volume.live), residues(&volume.dropped));
+    if volume.scrubbed > 0 {
+        line!(text, "      scrubbed in live metadata: {}", size(volume.scrubbed));
+    }
+    if volume.transactions > 0 || volume.orphans > 0 {
+        let (transactions, orphans) =
+            (count(volume.transactions, "transaction"), count(volume.orphans, "orphan"));
+        line!(text, "      journal: {transactions} replayed, {orphans} freed");
+    }
+}
+
+/// What was done to an image.
+pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
+    let run = &report.run;
+    let mut text = String::new();
+    let system = run.system.as_deref().unwrap_or("no operating system");
+    line!(text, "{system}, {} disk, {}", size(run.size), run.table);
+    line!(text, "\nRemoved or changed, by rule:");
+    if run.rules.is_empty() {
+        line!(text, "  nothing");
+    }
+    rules(&mut text, &run.rules);
+    if run.edits.len() <= SHOWN {
+        run.edits.iter().for_each(|one| edit(&mut text, one));
+    }
+    line!(text, "\nVolumes:");
+    run.volumes.iter().for_each(|one| volume(&mut text, one));
+    line!(text, "  outside volumes, dropped: {}", residues(&run.outside));
+    let all = dropped(run);
+    line!(text, "\nHidden residue dropped: {}", size(all.values().sum()));
+    let known: Vec<String> = run.notes.iter().chain(&report.container).cloned().collect();
+    notes(&mut text, &known);
+    line!(text, "\nVerification:");
+    line!(text, "  {} live, {} outside looked at", size(report.verdict.live), size(report.verdict.examined));
+    for opinion in &report.verdict.opinions {
+        let volume = opinion.volume.map_or_else(|| "table".to_owned(), |number| format!("volume {number}"));
+        match &opinion.refused {
+            Some(why) => line!(text, "  {} has no opinion on {volume}: {why}", opinion.reader),
+            None => {
+                line!(text, "  {} agrees on {volume}: {}", opinion.reader, count(opinion.compared, "name"))
+            }
+        }
+    }
+    report.verdict.findings.iter().for_each(|finding| line!(text, "  FOUND {finding}"));
+    line!(text, "\ninput   {}\noutput  {}\npolicy  {}", run.input, run.output, run.policy);
+    if report.verdict.findings.is_empty() {
+        line!(text, "\n{} is clean.", output.display());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_rounded_down() {
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(u64::MAX), "15.9 EiB");
+        assert_eq!(count(1, "file"), "1 file");
+        assert_eq!(count(0, "file"), "0 files");
+    }
+}

@@ -1,0 +1,35 @@
+//! Printing. A closed pipe ends the output quietly: `diskscrub plan image | head` is no failure.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Prints a result to stdout.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::output("stdout".as_ref(), &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a result to stdout as indented JSON.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    print(&json(value))
+}
+
+/// `value` as indented JSON with a final newline.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(value).expect("reports are plain data");
+    text.push('\n');
+    text
+}
+
+/// Prints a message to stderr.
+pub(crate) fn message(sentence: &str) {
+    // There is nowhere to report that stderr is closed.
+    drop(writeln!(io::stderr().lock(), "diskscrub: {sentence}"));
+}

@@ -1,0 +1,143 @@
+//! What is in an image: layout, filesystems, operating system, users. Opaque volumes are named, not refused.
+
+use block::{BlockRead, Overlay};
+use filesystem::{Result, Summary};
+use scan::{Overrides, Policy, Selection};
+use serde::Serialize;
+
+use crate::{
+    plan::plan,
+    progress::Progress,
+    request::{OpaqueVolumes, Request},
+};
+
+/// What is in an image. Field names are the JSON's; names from the image are escaped where not printable.
+#[derive(Debug, Serialize)]
+pub struct Inspection {
+    /// Kind of partition table.
+    pub table: String,
+    /// Disk identifier.
+    pub disk_id: String,
+    /// Bytes in a logical sector.
+    pub sector_size: u32,
+    /// Its volumes.
+    pub volumes: Vec<InspectedVolume>,
+    /// The operating system's own name.
+    pub system: Option<String>,
+    /// The accounts of passwd.
+    pub users: Vec<InspectedUser>,
+    /// What there is to say.
+    pub notes: Vec<String>,
+}
+
+/// One volume.
+#[derive(Debug, Serialize)]
+pub struct InspectedVolume {
+    /// Partition number; 0: the whole disk, or a gap.
+    pub number: u32,
+    /// Offset on the disk in bytes.
+    pub start: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// The type that the table declares.
+    pub type_name: String,
+    /// The name that the table gives it.
+    pub name: String,
+    /// What it holds.
+    pub content: String,
+    /// Where the guest mounts it.
+    pub mount_point: Option<String>,
+    /// What its filesystem says of itself.
+    pub filesystem: Option<InspectedFilesystem>,
+}
+
+/// One filesystem.
+#[derive(Debug, Serialize)]
+pub struct InspectedFilesystem {
+    /// Label.
+    pub label: String,
+    /// UUID.
+    pub uuid: String,
+    /// Bytes in a block or cluster.
+    pub block_size: u32,
+    /// Features, by the names of its own tools.
+    pub features: Vec<String>,
+    /// Whether a journal has to be replayed.
+    pub dirty: bool,
+}
+
+/// One account.
+#[derive(Debug, Serialize)]
+pub struct InspectedUser {
+    /// Login name.
+    pub name: String,
+    /// User number.
+    pub uid: u32,
+    /// Home.
+    pub home: String,
+    /// Login shell.
+    pub shell: String,
+}
+
+impl From<&Summary> for InspectedFilesystem {
+    fn from(summary: &Summary) -> Self {
+        Self {
+            label: printable(&summary.label),
+            uuid: summary.uuid.clone(),
+            block_size: summary.block_size,
+            features: summary.features.clone(),
+            dirty: summary.dirty,
+        }
+    }
+}
+
+fn printable(text: &str) -> String {
+    text.escape_debug().to_string()
+}
+
+/// Looks at an image. Journals are replayed in the overlay, so that what is shown is what a guest would see.
+pub fn inspect<B: BlockRead>(
+    view: &mut Overlay<B>,
+    sector_size: Option<u32>,
+    progress: &dyn Progress,
+) -> Result<Inspection> {
+    let nothing = Policy::built_in("none").expect("the policy is built in");
+    let selection = Selection::new(&nothing, &Overrides::default()).expect("nothing is selected");
+    let request = Request {
+        selection: &selection,
+        opaque: OpaqueVolumes::Keep,
+        drop_unowned: true,
+        sector_size,
+        workers: 1,
+    };
+    let mut plan = plan(view, &request, progress)?;
+    plan.notes.retain(|note| !note.ends_with("NOT CLEANED"));
+    let volumes = plan.layout.volumes.iter().zip(&plan.volumes).map(|(volume, facts)| InspectedVolume {
+        number: volume.number,
+        start: volume.extents.first().map_or(0, |extent| extent.start),
+        size: volume.extents.iter().map(|extent| extent.len).sum(),
+        type_name: volume.type_name.clone(),
+        name: printable(&volume.name),
+        content: facts.summary.as_ref().map_or_else(|| volume.content.to_string(), |s| s.kind.to_owned()),
+        mount_point: facts.mount_point.as_ref().map(ToString::to_string),
+        filesystem: facts.summary.as_ref().map(InspectedFilesystem::from),
+    });
+    Ok(Inspection {
+        table: plan.layout.table.to_string(),
+        disk_id: plan.layout.disk_id.clone(),
+        sector_size: plan.layout.sector_size,
+        volumes: volumes.collect(),
+        system: plan.system.as_ref().map(|system| printable(&system.pretty_name)),
+        users: plan
+            .users
+            .iter()
+            .map(|user| InspectedUser {
+                name: printable(&user.name),
+                uid: user.uid,
+                home: user.home.to_string(),
+                shell: printable(&user.shell),
+            })
+            .collect(),
+        notes: plan.notes,
+    })
+}

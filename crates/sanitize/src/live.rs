@@ -1,0 +1,145 @@
+//! What is live on the edited view: claims of every filesystem and of the partition table, checked against the
+//! allocators' own word.
+
+use block::{BlockRead, Extent, ExtentSet, Object, Overlay, Window};
+use filesystem::{Claim, Content, InodeId, Owner, Residue, Result};
+
+use crate::{
+    map::{Class, DiskMap, Region},
+    plan::Plan,
+    request::{OpaqueVolumes, Request},
+};
+
+/// Allocated bytes that nothing owns, by index of the volume; present only if the request drops them.
+pub(crate) type Unowned = Vec<(u16, u64)>;
+
+/// Maps every byte of the disk.
+///
+/// Fails if two structures claim a byte, if a byte is owned but free in the bitmaps (the image is corrupt), or
+/// if bytes are allocated but owned by nothing and the request does not drop them.
+pub(crate) fn live<B: BlockRead>(view: &Overlay<B>, plan: &Plan, request: &Request<'_>) -> Result<DiskMap> {
+    let mut regions: Vec<Region> = plan
+        .layout
+        .live
+        .iter()
+        .map(|region| Region { extent: region.extent, volume: None, class: Class::Live })
+        .collect();
+    let table: ExtentSet = plan.layout.live_set();
+    for (index, volume) in (0u16..).zip(&plan.layout.volumes) {
+        let whole = |class| {
+            let extents: ExtentSet = volume.extents.iter().copied().collect();
+            let rest: Vec<Extent> = extents.difference(&table).iter().collect();
+            rest.into_iter().map(move |extent| Region { extent, volume: Some(index), class })
+        };
+        match volume.content {
+            Content::Ext | Content::Fat | Content::Swap => {
+                let window = Window::new(view, &volume.extents)?;
+                claims(&window, index, plan, request, &mut regions)?;
+            }
+            Content::BootCode | Content::Empty => regions.extend(whole(Class::Empty)),
+            Content::Opaque(_) if request.opaque == OpaqueVolumes::Keep => regions.extend(whole(Class::Live)),
+            Content::Opaque(_) => regions.extend(whole(Class::Opaque)),
+        }
+    }
+    DiskMap::new(view.size(), regions).map_err(|shared| {
+        Object::the("disk").corrupt("use of byte", format!("{} by two structures", shared.start), "one")
+    })
+}
+
+/// One volume's claims, its free space, and what its allocator says of both.
+fn claims<B: BlockRead>(
+    window: &Window<&Overlay<B>>,
+    index: u16,
+    plan: &Plan,
+    request: &Request<'_>,
+    regions: &mut Vec<Region>,
+) -> Result<()> {
+    let volume = &plan.layout.volumes[usize::from(index)];
+    let filesystem = filesystem::open(window, volume.content)?;
+    let blanked: Vec<InodeId> = plan.blanked(index).map(|edit| edit.target.inode).collect();
+    let mut claimed: Vec<(Extent, Class)> = Vec::new();
+    filesystem.claims(&mut |extent, claim| {
+        let class = match claim {
+            Claim::Live(Owner::Data(inode)) if blanked.contains(&inode) => Class::Dead(Residue::Swap),
+            Claim::Live(_) => Class::Live,
+            Claim::Dead(residue) => Class::Dead(residue),
+        };
+        // Neighbours of one class are one region: memory follows the changes of class, not the files.
+        match claimed.last_mut() {
+            Some((last, same)) if *same == class && last.end() == extent.start => last.len += extent.len,
+            _ => claimed.push((extent, class)),
+        }
+        Ok(())
+    })?;
+    for header in plan.blanked_headers(index, &*filesystem)? {
+        keep_header(&mut claimed, header);
+    }
+    let owned =
+        ExtentSet::disjoint(claimed.iter().map(|(extent, _)| *extent).collect()).map_err(|overlap| {
+            Object::numbered("volume", u64::from(volume.number)).corrupt(
+                "use of byte",
+                format!("{} by two structures", overlap.extent.start),
+                "one",
+            )
+        })?;
+    let allocated = filesystem.allocated()?;
+    if let Some(first) = owned.difference(&allocated).iter().next() {
+        return Err(Object::numbered("volume", u64::from(volume.number)).corrupt(
+            "allocation of byte",
+            format!("{} free but in use", first.start),
+            "allocated",
+        ));
+    }
+    let unowned = allocated.difference(&owned);
+    if let (Some(first), false) = (unowned.iter().next(), request.drop_unowned) {
+        return Err(Object::numbered("volume", u64::from(volume.number)).corrupt(
+            "owner of byte",
+            format!("{} none ({} bytes are allocated but owned by nothing)", first.start, unowned.total()),
+            "a file or the filesystem",
+        ));
+    }
+    let free = allocated.complement(window.size());
+    let all = claimed
+        .into_iter()
+        .chain(unowned.iter().map(|extent| (extent, Class::Unowned)))
+        .chain(free.iter().map(|extent| (extent, Class::Free)));
+    for (extent, class) in all {
+        regions.extend(window.map(extent).map(|extent| Region { extent, volume: Some(index), class }));
+    }
+    Ok(())
+}
+
+/// Makes `header`, which lies in claimed bytes, live again.
+fn keep_header(claimed: &mut Vec<(Extent, Class)>, header: Extent) {
+    let mut kept = Vec::with_capacity(claimed.len() + 2);
+    for (extent, class) in claimed.drain(..) {
+        let inside = extent.intersect(header);
+        if inside.is_empty() {
+            kept.push((extent, class));
+            continue;
+        }
+        kept.push((Extent::between(extent.start, inside.start), class));
+        kept.push((inside, Class::Live));
+        kept.push((Extent::between(inside.end(), extent.end()), class));
+    }
+    kept.retain(|(extent, _)| !extent.is_empty());
+    *claimed = kept;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_header_splits_its_region() {
+        let mut claimed =
+            vec![(Extent::between(0, 100), Class::Free), (Extent::between(100, 200), Class::Live)];
+        keep_header(&mut claimed, Extent::between(0, 10));
+        let expected = [
+            (Extent::between(0, 10), Class::Live),
+            (Extent::between(10, 100), Class::Free),
+            (Extent::between(100, 200), Class::Live),
+        ];
+        assert_eq!(claimed, expected);
+    }
+}

@@ -1,0 +1,238 @@
+//! Decide, show, then do: the plan is a value, complete before the first edit.
+
+use std::io;
+
+use block::{BlockRead, Extent, Overlay, Window, to_u64, to_usize};
+use filesystem::{
+    Change, Content, FileKind, Filesystem, Layout, Object, Recovery, Result, Summary, Target, Unsupported,
+    Volume,
+};
+use scan::{Action, DeviceName, Guest, GuestPath, Note, OperatingSystem, Place, RuleId, User, VolumeSource};
+
+use crate::{
+    progress::{Progress, Stage},
+    request::{OpaqueVolumes, Request},
+};
+
+/// Largest header page of a swap area in bytes.
+const SWAP_HEADER: usize = 65_536;
+
+/// All that will be done to an image.
+#[derive(Debug)]
+pub struct Plan {
+    /// Partition table and volumes.
+    pub layout: Layout,
+    /// What each volume of the layout is, in the same order.
+    pub volumes: Vec<VolumeFacts>,
+    /// The operating system by its own os-release.
+    pub system: Option<OperatingSystem>,
+    /// The accounts of its passwd.
+    pub users: Vec<User>,
+    /// The edits, in the order of the paths.
+    pub edits: Vec<Edit>,
+    /// What a user has to know: content with further names, volumes outside fstab, volumes not cleaned ...
+    pub notes: Vec<String>,
+}
+
+/// What is known of a volume before the edits.
+#[derive(Debug)]
+pub struct VolumeFacts {
+    /// What its filesystem said of itself, before its journal was replayed. `None`: not readable.
+    pub summary: Option<Summary>,
+    /// What the replay did.
+    pub recovery: Recovery,
+    /// Where the guest mounts it, if it says so.
+    pub mount_point: Option<GuestPath>,
+}
+
+/// One planned edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Index of the volume in the layout.
+    pub volume: u16,
+    /// What asked for it.
+    pub rule: RuleId,
+    /// Path in the guest.
+    pub path: GuestPath,
+    /// Kind of the file.
+    pub kind: FileKind,
+    /// The name to change.
+    pub target: Target,
+    /// How.
+    pub action: Action,
+    /// Files that go or change; more than one for a tree.
+    pub files: u64,
+    /// Their sizes in bytes, summed.
+    pub bytes: u64,
+}
+
+impl Plan {
+    /// The swap files of a volume: their bodies become zero.
+    pub(crate) fn blanked(&self, volume: u16) -> impl Iterator<Item = &Edit> {
+        self.edits.iter().filter(move |edit| edit.volume == volume && edit.action == Action::SwapFile)
+    }
+
+    /// Where on the volume the header pages of its swap files lie.
+    pub(crate) fn blanked_headers(&self, volume: u16, filesystem: &dyn Filesystem) -> Result<Vec<Extent>> {
+        let mut headers = Vec::new();
+        for edit in self.blanked(volume) {
+            let page = to_u64(swap_header(filesystem, &edit.target, &edit.path)?.len());
+            filesystem.extents(edit.target.inode, &mut |offset, extent| {
+                if offset < page {
+                    headers.push(Extent { start: extent.start, len: extent.len.min(page - offset) });
+                }
+                Ok(())
+            })?;
+        }
+        Ok(headers)
+    }
+}
+
+/// The header page that a swap file keeps.
+pub(crate) fn swap_header(filesystem: &dyn Filesystem, target: &Target, path: &GuestPath) -> Result<Vec<u8>> {
+    let mut page = vec![0; SWAP_HEADER];
+    let len = filesystem.read(target.inode, 0, &mut page)?;
+    let size = filesystem.metadata(target.inode)?.size;
+    filesystem::swap_header_of(&page[..len], size).ok_or_else(|| {
+        Unsupported::new(
+            Object::numbered("inode", target.inode.0),
+            format!("a swap file without a swap header at {path}"),
+        )
+        .into()
+    })
+}
+
+/// Reads the image, replays journals (in the overlay), and decides what has to go. Edits nothing.
+pub fn plan<B: BlockRead>(
+    view: &mut Overlay<B>,
+    request: &Request<'_>,
+    progress: &dyn Progress,
+) -> Result<Plan> {
+    progress.stage(Stage::Survey, None);
+    let layout = filesystem::layout(view, request.sector_size)?;
+    let mut notes = layout.notes.clone();
+    let mut volumes = Vec::with_capacity(layout.volumes.len());
+    for volume in &layout.volumes {
+        volumes.push(recover(view, volume, request, &mut notes)?);
+    }
+    let mut plan = Plan { layout, volumes, system: None, users: Vec::new(), edits: Vec::new(), notes };
+    find(view, &mut plan, request)?;
+    Ok(plan)
+}
+
+/// Replays a volume's journal in the overlay; refuses what cannot be read unless the request decides otherwise.
+fn recover<B: BlockRead>(
+    view: &mut Overlay<B>,
+    volume: &Volume,
+    request: &Request<'_>,
+    notes: &mut Vec<String>,
+) -> Result<VolumeFacts> {
+    match volume.content {
+        Content::Ext | Content::Fat | Content::Swap => {
+            let window = Window::new(view, &volume.extents)?;
+            let mut filesystem = filesystem::open_mut(window, volume.content)?;
+            let summary = filesystem.summary();
+            notes.extend(summary.notes.iter().map(|note| format!("volume {}: {note}", volume.number)));
+            let recovery = filesystem.recover()?;
+            Ok(VolumeFacts { summary: Some(summary), recovery, mount_point: None })
+        }
+        Content::Opaque(kind) => {
+            let object = Object::numbered("volume", u64::from(volume.number));
+            let outcome = match request.opaque {
+                OpaqueVolumes::Refuse => {
+                    let feature =
+                        format!("{kind} (--opaque keep copies it uncleaned, --opaque zero drops it)");
+                    return Err(Unsupported::new(object, feature).into());
+                }
+                OpaqueVolumes::Keep => "is copied whole: NOT CLEANED",
+                OpaqueVolumes::Zero => "is dropped: its bytes become zero",
+            };
+            notes.push(format!("{object} ({kind}) {outcome}"));
+            Ok(VolumeFacts { summary: None, recovery: Recovery::default(), mount_point: None })
+        }
+        Content::BootCode | Content::Empty => {
+            Ok(VolumeFacts { summary: None, recovery: Recovery::default(), mount_point: None })
+        }
+    }
+}
+
+/// Lays the guest out, runs the rules over its trees, and turns each finding into an edit that is known to work.
+fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>) -> Result<()> {
+    let mut filesystems: Vec<Option<Box<dyn Filesystem + '_>>> = Vec::new();
+    for volume in &plan.layout.volumes {
+        filesystems.push(match volume.content {
+            Content::Ext | Content::Fat => {
+                Some(filesystem::open(Window::new(view, &volume.extents)?, volume.content)?)
+            }
+            _ => None,
+        });
+    }
+    // Volumes with a tree have numbers of their own, which the notes then speak of.
+    let numbered = |number: usize| {
+        let mut volumes = plan.layout.volumes.iter().zip(&filesystems);
+        volumes
+            .position(|(volume, filesystem)| filesystem.is_some() && to_usize(volume.number.into()) == number)
+    };
+    let sources = plan.layout.volumes.iter().zip(&filesystems).filter_map(|(volume, filesystem)| {
+        Some(VolumeSource {
+            volume: to_usize(volume.number.into()),
+            filesystem: &**filesystem.as_ref()?,
+            names: device_names(volume),
+        })
+    });
+    let guest = Guest::open(sources.collect())?;
+    let scan = scan::scan(&guest, request.selection)?;
+    let mut edits = Vec::with_capacity(scan.findings.len());
+    for finding in scan.findings {
+        let Place::File { volume, target, path, kind } = finding.place else { continue };
+        let index = numbered(volume).expect("findings are only in volumes that were given");
+        let filesystem = filesystems[index].as_ref().expect("the volume has a filesystem");
+        match change(finding.action) {
+            Some(change) => filesystem.supports(&target, &change)?,
+            None => drop(swap_header(&**filesystem, &target, &path)?),
+        }
+        edits.push(Edit {
+            volume: u16::try_from(index).map_err(|_| io::Error::other("more than 65535 volumes"))?,
+            rule: finding.rule,
+            path,
+            kind,
+            target,
+            action: finding.action,
+            files: finding.contents.files,
+            bytes: finding.contents.bytes,
+        });
+    }
+    let mounts = guest.mounts().iter().filter(|mounted| mounted.named);
+    let mount_points: Vec<_> = mounts
+        .filter_map(|mounted| Some((numbered(mounted.volume)?, GuestPath(mounted.mount_point.clone()))))
+        .collect();
+    plan.edits = edits;
+    for (index, mount_point) in mount_points {
+        plan.volumes[index].mount_point = Some(mount_point);
+    }
+    plan.notes.extend(guest.notes().iter().chain(&scan.notes).map(Note::to_string));
+    plan.system = guest.system().cloned();
+    plan.users = guest.users().to_vec();
+    Ok(())
+}
+
+/// How fstab may call a volume.
+fn device_names(volume: &Volume) -> Vec<DeviceName> {
+    let mut names = vec![DeviceName::Number(volume.number)];
+    if !volume.uuid.is_empty() {
+        names.push(DeviceName::PartUuid(volume.uuid.clone()));
+    }
+    if !volume.name.is_empty() {
+        names.push(DeviceName::PartLabel(volume.name.clone()));
+    }
+    names
+}
+
+/// The filesystem's change for an action; `None` for swap files, which are changed where they lie.
+pub(crate) fn change(action: Action) -> Option<Change> {
+    match action {
+        Action::Remove => Some(Change::Remove),
+        Action::Truncate => Some(Change::Truncate),
+        Action::SwapFile => None,
+    }
+}

@@ -1,0 +1,216 @@
+//! What was done, as a value: printed for people by the command, or as JSON. Holds no secret's bytes.
+
+use std::collections::BTreeMap;
+
+use filesystem::{Layout, Recovery};
+use scan::{Action, RuleId};
+use serde::Serialize;
+
+use crate::{
+    apply::Scrubbed,
+    copy::{Copied, Tally},
+    digest::Digest,
+    map::{Class, VolumeIndex},
+    plan::{Plan, VolumeFacts},
+};
+
+/// The report of a run. Field names are the JSON's.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// `diskscrub` and its version.
+    pub tool: String,
+    /// Digest of the input's content.
+    pub input: Digest,
+    /// Digest of the output's content.
+    pub output: Digest,
+    /// Size of the guest's disk in bytes.
+    pub size: u64,
+    /// Kind of partition table.
+    pub table: String,
+    /// Operating system, by its own words.
+    pub system: Option<String>,
+    /// Digest of the effective policy.
+    pub policy: String,
+    /// The volumes in the order of the layout.
+    pub volumes: Vec<VolumeReport>,
+    /// What lay outside all volumes.
+    pub outside: Residues,
+    /// The edits by rule.
+    pub rules: Vec<RuleReport>,
+    /// Every edited path.
+    pub edits: Vec<EditReport>,
+    /// What a user has to know: what was not understood, kept uncleaned, or keeps a further name.
+    pub notes: Vec<String>,
+}
+
+/// Non-zero bytes by class of place.
+pub type Residues = BTreeMap<String, u64>;
+
+/// One volume.
+#[derive(Debug, Serialize)]
+pub struct VolumeReport {
+    /// Partition number; 0: the whole disk, or a gap.
+    pub number: u32,
+    /// What it holds.
+    pub content: String,
+    /// Label of its filesystem.
+    pub label: String,
+    /// UUID of its filesystem.
+    pub uuid: String,
+    /// Where the guest mounts it.
+    pub mount_point: Option<String>,
+    /// Size in bytes.
+    pub size: u64,
+    /// Live bytes that were not zero: copied.
+    pub live: u64,
+    /// Bytes that were not zero and were dropped, by class.
+    pub dropped: Residues,
+    /// Bytes of residue zeroed inside live metadata.
+    pub scrubbed: u64,
+    /// Journal transactions replayed.
+    pub transactions: u64,
+    /// Orphaned inodes freed.
+    pub orphans: u64,
+}
+
+/// What one rule did.
+#[derive(Debug, Serialize, Default)]
+pub struct RuleReport {
+    /// Its id, or the user's pattern.
+    pub rule: String,
+    /// Files removed or changed.
+    pub files: u64,
+    /// Their sizes in bytes, summed.
+    pub bytes: u64,
+}
+
+/// One edit.
+#[derive(Debug, Serialize)]
+pub struct EditReport {
+    /// Partition number.
+    pub volume: u32,
+    /// Path in the guest, escaped where it is not printable.
+    pub path: String,
+    /// The rule.
+    pub rule: String,
+    /// `remove`, `truncate` ...
+    pub action: String,
+    /// Files that went or changed.
+    pub files: u64,
+    /// Their sizes in bytes, summed.
+    pub bytes: u64,
+}
+
+/// The edits of a plan, as the report and the dry run show them.
+#[must_use]
+pub fn edit_reports(plan: &Plan) -> Vec<EditReport> {
+    plan.edits
+        .iter()
+        .map(|edit| EditReport {
+            volume: plan.layout.volumes[usize::from(edit.volume)].number,
+            path: edit.path.to_string(),
+            rule: edit.rule.to_string(),
+            action: edit.action.to_string(),
+            files: edit.files,
+            bytes: edit.bytes,
+        })
+        .collect()
+}
+
+/// The edits of a plan summed by rule, in the order of the first of each.
+#[must_use]
+pub fn rule_reports(plan: &Plan) -> Vec<RuleReport> {
+    let mut reports: Vec<(&RuleId, RuleReport)> = Vec::new();
+    for edit in &plan.edits {
+        let index = reports.iter().position(|(id, _)| **id == edit.rule).unwrap_or_else(|| {
+            reports.push((&edit.rule, RuleReport { rule: edit.rule.to_string(), ..RuleReport::default() }));
+            reports.len() - 1
+        });
+        reports[index].1.files += edit.files;
+        reports[index].1.bytes += edit.bytes;
+    }
+    reports.into_iter().map(|(_, report)| report).collect()
+}
+
+pub(crate) fn report(plan: &Plan, scrubbed: &Scrubbed, copied: &Copied, policy: String, size: u64) -> Report {
+    let volumes = (0u16..).zip(&plan.volumes).map(|(index, facts)| {
+        volume_report(&plan.layout, index, facts, scrubbed.volumes[usize::from(index)], &copied.nonzero)
+    });
+    let mut outside = dropped(&copied.nonzero, None);
+    if scrubbed.table > 0 {
+        outside.insert("partition table".to_owned(), scrubbed.table);
+    }
+    Report {
+        tool: concat!("diskscrub ", env!("CARGO_PKG_VERSION")).to_owned(),
+        input: copied.input,
+        output: copied.output,
+        size,
+        table: plan.layout.table.to_string(),
+        system: plan.system.as_ref().map(|system| system.pretty_name.escape_debug().to_string()),
+        policy,
+        volumes: volumes.collect(),
+        outside,
+        rules: rule_reports(plan),
+        edits: edit_reports(plan),
+        notes: plan.notes.clone(),
+    }
+}
+
+fn volume_report(
+    layout: &Layout,
+    index: u16,
+    facts: &VolumeFacts,
+    scrubbed: u64,
+    nonzero: &Tally,
+) -> VolumeReport {
+    let volume = &layout.volumes[usize::from(index)];
+    let summary = facts.summary.as_ref();
+    let Recovery { transactions, orphans, .. } = facts.recovery;
+    VolumeReport {
+        number: volume.number,
+        content: summary.map_or_else(|| volume.content.to_string(), |summary| summary.kind.to_owned()),
+        label: summary.map_or_else(String::new, |summary| summary.label.clone()),
+        uuid: summary.map_or_else(String::new, |summary| summary.uuid.clone()),
+        mount_point: facts.mount_point.as_ref().map(ToString::to_string),
+        size: volume.extents.iter().map(|extent| extent.len).sum(),
+        live: nonzero.get(&(Some(index), Class::Live)).copied().unwrap_or(0),
+        dropped: dropped(nonzero, Some(index)),
+        scrubbed,
+        transactions,
+        orphans,
+    }
+}
+
+fn dropped(nonzero: &Tally, volume: VolumeIndex) -> Residues {
+    nonzero
+        .iter()
+        .filter(|((of, class), _)| *of == volume && *class != Class::Live)
+        .map(|((_, class), bytes)| (class.to_string(), *bytes))
+        .collect()
+}
+
+/// What a plan will do, in the report's words, before it is done.
+#[derive(Debug, Serialize)]
+pub struct DryRun {
+    /// The edits by rule.
+    pub rules: Vec<RuleReport>,
+    /// Every path to be edited.
+    pub edits: Vec<EditReport>,
+    /// What a user has to know.
+    pub notes: Vec<String>,
+}
+
+impl DryRun {
+    /// The dry run of a plan.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self { rules: rule_reports(plan), edits: edit_reports(plan), notes: plan.notes.clone() }
+    }
+
+    /// Paths that would be removed, and paths that would be changed.
+    #[must_use]
+    pub fn counts(plan: &Plan) -> (usize, usize) {
+        let removed = plan.edits.iter().filter(|edit| edit.action == Action::Remove).count();
+        (removed, plan.edits.len() - removed)
+    }
+}

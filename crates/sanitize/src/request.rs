@@ -1,0 +1,30 @@
+//! What a caller wants done.
+
+use scan::Selection;
+
+/// What to do with a volume that diskscrub cannot read: LUKS, LVM2, XFS, or unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OpaqueVolumes {
+    /// Refuse the image.
+    #[default]
+    Refuse,
+    /// Copy it whole, uncleaned; the report says so.
+    Keep,
+    /// Let it become zero.
+    Zero,
+}
+
+/// What a caller wants done with an image.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Which rules, and which paths besides.
+    pub selection: &'a Selection,
+    /// What to do with volumes that diskscrub cannot read.
+    pub opaque: OpaqueVolumes,
+    /// Drop what is allocated but owned by nothing, instead of refusing the image as corrupt.
+    pub drop_unowned: bool,
+    /// Bytes of a logical sector; `None`: found out.
+    pub sector_size: Option<u32>,
+    /// Threads that read and hash.
+    pub workers: usize,
+}

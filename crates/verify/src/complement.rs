@@ -1,0 +1,161 @@
+//! Every byte outside the live ranges must be zero.
+
+use std::collections::BTreeMap;
+
+use block::{BlockRead, Extent, ExtentSet, Window, is_zero, to_u64, to_usize};
+use filesystem::{Claim, Content, Layout, Residue, Result};
+
+use crate::finding::{Finding, Region};
+
+/// Largest read in bytes.
+const PIECE: u64 = 1 << 20;
+/// Non-zero extents remembered one by one; of further ones only the sum is known.
+const REMEMBERED: usize = 65_536;
+
+/// What [`non_zero`] saw.
+pub(crate) struct Left {
+    /// Bytes read.
+    pub(crate) examined: u64,
+    /// Where they were not zero, in pieces of at most 4096 bytes.
+    pub(crate) non_zero: Vec<Extent>,
+}
+
+/// Reads all that is neither live nor a hole.
+pub(crate) fn non_zero(device: &dyn BlockRead, live: &ExtentSet) -> Result<Left> {
+    let mut left = Left { examined: 0, non_zero: Vec::new() };
+    let mut buf = vec![0; to_usize(PIECE)];
+    let mut at = 0;
+    while at < device.size() {
+        let run = device.run_at(at)?;
+        let end = at + run.len;
+        if run.zero {
+            at = end;
+            continue;
+        }
+        let piece = Extent::between(at, end.min((at / PIECE + 1) * PIECE));
+        look(device, live, piece, &mut buf, &mut left)?;
+        at = piece.end();
+    }
+    Ok(left)
+}
+
+fn look(
+    device: &dyn BlockRead,
+    live: &ExtentSet,
+    piece: Extent,
+    buf: &mut [u8],
+    left: &mut Left,
+) -> Result<()> {
+    // One large read where there are many small gaps, a read each where there are few.
+    let whole = live.gaps(piece).nth(16).is_some();
+    if whole {
+        device.read_at(piece.start, &mut buf[..to_usize(piece.len)])?;
+    }
+    for gap in live.gaps(piece) {
+        let from = if whole { to_usize(gap.start - piece.start) } else { 0 };
+        let bytes = &mut buf[from..from + to_usize(gap.len)];
+        if !whole {
+            device.read_at(gap.start, bytes)?;
+        }
+        left.examined += gap.len;
+        if is_zero(bytes) {
+            continue;
+        }
+        for (index, part) in bytes.chunks(4096).enumerate() {
+            if !is_zero(part) && left.non_zero.len() < REMEMBERED {
+                let first = part.iter().position(|&byte| byte != 0).expect("the part is not all zero");
+                let start = gap.start + to_u64(index * 4096 + first);
+                left.non_zero.push(Extent::between(start, gap.start + to_u64(index * 4096 + part.len())));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Names the place of each non-zero extent, summed by volume and region.
+pub(crate) fn attribute(device: &dyn BlockRead, layout: &Layout, extents: &[Extent]) -> Result<Vec<Finding>> {
+    if extents.is_empty() {
+        return Ok(Vec::new());
+    }
+    let all: ExtentSet = extents.iter().copied().collect();
+    let mut sums: BTreeMap<(Option<u32>, Region), (u64, u64)> = BTreeMap::new();
+    let mut add = |volume, region, part: Extent| {
+        let sum = sums.entry((volume, region)).or_insert((part.start, 0));
+        *sum = (sum.0.min(part.start), sum.1 + part.len);
+    };
+    let mut rest = all.clone();
+    for volume in &layout.volumes {
+        let whole: ExtentSet = volume.extents.iter().copied().collect();
+        let inside = rest.intersection(&whole);
+        rest = rest.difference(&whole);
+        if inside.is_empty() {
+            continue;
+        }
+        let mut free = inside.clone();
+        if matches!(volume.content, Content::Ext | Content::Fat | Content::Swap) {
+            let window = Window::new(device, &volume.extents)?;
+            let mut claimed = Vec::new();
+            filesystem::open(&window, volume.content)?.claims(&mut |extent, claim| {
+                if let Claim::Dead(residue) = claim {
+                    for part in
+                        window.map(extent).flat_map(|on_disk| inside.parts(on_disk).collect::<Vec<_>>())
+                    {
+                        add(Some(volume.number), region_of(residue), part);
+                        claimed.push(part);
+                    }
+                }
+                Ok(())
+            })?;
+            free = free.difference(&claimed.into_iter().collect());
+        }
+        let region = match volume.content {
+            Content::Ext | Content::Fat | Content::Swap => Region::Free,
+            Content::Opaque(_) => Region::Opaque,
+            Content::BootCode | Content::Empty => Region::Empty,
+        };
+        free.iter().for_each(|part| add(Some(volume.number), region, part));
+    }
+    rest.iter().for_each(|part| add(None, Region::Gap, part));
+    Ok(sums
+        .into_iter()
+        .map(|((volume, region), (first, bytes))| Finding::Residue { volume, region, first, bytes })
+        .collect())
+}
+
+fn region_of(residue: Residue) -> Region {
+    match residue {
+        Residue::Journal => Region::Journal,
+        Residue::Unwritten => Region::Unwritten,
+        Residue::Slack => Region::Slack,
+        Residue::DeadInode => Region::DeadInode,
+        Residue::Reserved => Region::Reserved,
+        Residue::Unmapped => Region::Unmapped,
+        Residue::Swap => Region::Swap,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_a_byte_between_live_ranges() {
+        let mut disk = vec![0u8; 3_000_000];
+        disk[..1000].fill(1);
+        disk[2_500_000] = 9;
+        let live: ExtentSet = [Extent::between(0, 1000)].into_iter().collect();
+        let left = non_zero(&disk, &live).unwrap();
+        assert_eq!(left.examined, 2_999_000);
+        assert_eq!(left.non_zero.len(), 1);
+        assert_eq!(left.non_zero[0].start, 2_500_000);
+    }
+
+    #[test]
+    fn many_small_gaps_are_all_seen() {
+        let mut disk = vec![0u8; 100_000];
+        let live: ExtentSet = (0..1000).map(|i| Extent { start: i * 100, len: 90 }).collect();
+        assert!(non_zero(&disk, &live).unwrap().non_zero.is_empty());
+        disk[5_095] = 1;
+        assert_eq!(non_zero(&disk, &live).unwrap().non_zero[0].start, 5_095);
+    }
+}

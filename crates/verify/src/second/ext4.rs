@@ -1,0 +1,105 @@
+//! ext4-view reads the finished ext2, ext3 or ext4.
+
+use std::{collections::BTreeMap, error::Error, sync::Arc};
+
+use block::{BlockRead, Window};
+use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType, Path, PathBuf};
+use filesystem::{Content, FileKind, Result};
+
+use super::{
+    Opinion, Reader, guarded,
+    tree::{Other, PIECE, Seen, compare},
+};
+
+/// Where the superblock, at byte 1024, has `s_inode_size` (le16).
+const INODE_SIZE: u64 = 1024 + 0x58;
+
+struct Device(Window<Arc<dyn BlockRead>>);
+
+impl Ext4Read for Device {
+    fn read(&mut self, start: u64, dst: &mut [u8]) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(self.0.read_at(start, dst)?)
+    }
+}
+
+struct View(Ext4);
+
+/// The opinion of ext4-view on a volume.
+pub(crate) fn ext4(window: Window<Arc<dyn BlockRead>>, number: u32, content: bool) -> Result<Opinion> {
+    let ours = filesystem::open(window.clone(), Content::Ext)?;
+    let summary = ours.summary();
+    let checksums = summary.features.iter().any(|name| name == "metadata_csum");
+    // ext4-view 1.0 reads the checksum of a 128-byte inode where there is none, and calls the inode truncated.
+    let mut inode_size = [0; 2];
+    window.read_at(INODE_SIZE, &mut inode_size)?;
+    let small_inodes = checksums && u16::from_le_bytes(inode_size) == 128;
+    let mut outcome = Ok(());
+    let mut opinion = guarded(Reader::Ext4View, Some(number), |opinion| {
+        if small_inodes {
+            opinion.refused = Some("128-byte inodes with metadata_csum".to_owned());
+            return;
+        }
+        match Ext4::load(Box::new(Device(window))) {
+            Ok(view) => match compare(&*ours, &mut View(view), content) {
+                Ok(compared) => {
+                    opinion.compared = compared.compared;
+                    opinion.differences = compared.differences;
+                }
+                Err(error) => outcome = Err(error),
+            },
+            Err(Ext4Error::Incompatible(feature)) => opinion.refused = Some(feature.to_string()),
+            Err(error) => opinion.differences.push(error.to_string()),
+        }
+    });
+    outcome?;
+    opinion.differences.truncate(20);
+    Ok(opinion)
+}
+
+fn kind(file_type: FileType) -> FileKind {
+    match file_type {
+        FileType::BlockDevice => FileKind::BlockDevice,
+        FileType::CharacterDevice => FileKind::CharDevice,
+        FileType::Directory => FileKind::Directory,
+        FileType::Fifo => FileKind::Fifo,
+        FileType::Regular => FileKind::File,
+        FileType::Socket => FileKind::Socket,
+        FileType::Symlink => FileKind::Symlink,
+    }
+}
+
+fn path(bytes: &[u8]) -> Result<Path<'_>, String> {
+    Path::try_from(bytes).map_err(|error| format!("{error:?}"))
+}
+
+impl Other for View {
+    fn list(&mut self, dir: &[u8]) -> Result<BTreeMap<Vec<u8>, Seen>, String> {
+        let mut entries = BTreeMap::new();
+        for entry in self.0.read_dir(path(dir)?).map_err(|error| error.to_string())? {
+            let entry = entry.map_err(|error| error.to_string())?;
+            let name = entry.file_name().as_ref().to_vec();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            let metadata = entry.metadata().map_err(|error| error.to_string())?;
+            entries.insert(name, Seen { kind: kind(metadata.file_type()), size: metadata.len() });
+        }
+        Ok(entries)
+    }
+
+    fn target(&mut self, link: &[u8]) -> Result<Vec<u8>, String> {
+        let target: PathBuf = self.0.read_link(path(link)?).map_err(|error| error.to_string())?;
+        Ok(target.as_path().as_ref().to_vec())
+    }
+
+    fn content(&mut self, file: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), String> {
+        let mut file = self.0.open(path(file)?).map_err(|error| error.to_string())?;
+        let mut buf = vec![0; PIECE];
+        loop {
+            let len = file.read_bytes(&mut buf).map_err(|error| error.to_string())?;
+            if len == 0 || !visit(&buf[..len]) {
+                return Ok(());
+            }
+        }
+    }
+}

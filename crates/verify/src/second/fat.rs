@@ -1,0 +1,81 @@
+//! fatfs reads the finished FAT. Our own checks have excluded cyclic chains, on which it would not end.
+
+use std::{collections::BTreeMap, io::Read, sync::Arc};
+
+use block::{BlockRead, Window};
+use fatfs::{Dir, FileSystem, FsOptions};
+use filesystem::{Content, FileKind, Result};
+
+use super::{
+    Opinion, Reader,
+    cursor::Cursor,
+    guarded,
+    tree::{Other, PIECE, Seen, compare},
+};
+
+type Disk = Cursor<Window<Arc<dyn BlockRead>>>;
+
+struct View(FileSystem<Disk>);
+
+/// The opinion of fatfs on a volume.
+pub(crate) fn fat(window: Window<Arc<dyn BlockRead>>, number: u32, content: bool) -> Result<Opinion> {
+    let ours = filesystem::open(window.clone(), Content::Fat)?;
+    let mut outcome = Ok(());
+    let opinion = guarded(Reader::Fatfs, Some(number), |opinion| {
+        let options = FsOptions::new().update_accessed_date(false);
+        match FileSystem::new(Cursor::new(window), options) {
+            Ok(view) => match compare(&*ours, &mut View(view), content) {
+                Ok(compared) => {
+                    opinion.compared = compared.compared;
+                    opinion.differences = compared.differences;
+                }
+                Err(error) => outcome = Err(error),
+            },
+            Err(error) => opinion.refused = Some(error.to_string()),
+        }
+    });
+    outcome.map(|()| opinion)
+}
+
+impl View {
+    fn dir(&self, path: &[u8]) -> Result<Dir<'_, Disk>, String> {
+        let path = std::str::from_utf8(path).map_err(|error| error.to_string())?;
+        match path.trim_matches('/') {
+            "" => Ok(self.0.root_dir()),
+            path => self.0.root_dir().open_dir(path).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+impl Other for View {
+    fn list(&mut self, dir: &[u8]) -> Result<BTreeMap<Vec<u8>, Seen>, String> {
+        let mut entries = BTreeMap::new();
+        for entry in self.dir(dir)?.iter() {
+            let entry = entry.map_err(|error| error.to_string())?;
+            let name = entry.file_name().into_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            let kind = if entry.is_dir() { FileKind::Directory } else { FileKind::File };
+            entries.insert(name, Seen { kind, size: entry.len() });
+        }
+        Ok(entries)
+    }
+
+    fn target(&mut self, _: &[u8]) -> Result<Vec<u8>, String> {
+        Err("FAT has no symbolic links".to_owned())
+    }
+
+    fn content(&mut self, file: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), String> {
+        let path = std::str::from_utf8(file).map_err(|error| error.to_string())?;
+        let mut file =
+            self.0.root_dir().open_file(path.trim_matches('/')).map_err(|error| error.to_string())?;
+        let mut buf = vec![0; PIECE];
+        loop {
+            let len = file.read(&mut buf).map_err(|error| error.to_string())?;
+            if len == 0 || !visit(&buf[..len]) {
+                return Ok(());
+            }
+        }
+    }
+}

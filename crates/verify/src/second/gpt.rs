@@ -1,0 +1,71 @@
+//! The crate gpt reads the finished partition table.
+
+use std::sync::Arc;
+
+use ::gpt::{GptConfig, disk::LogicalBlockSize};
+use block::BlockRead;
+use filesystem::{Layout, TableKind};
+
+use super::{Opinion, Reader, cursor::Cursor, guarded};
+
+/// The opinion of gpt on the table; `None` if the disk has no GPT.
+pub(crate) fn gpt(device: &Arc<dyn BlockRead>, layout: &Layout) -> Option<Opinion> {
+    if layout.table != TableKind::Gpt {
+        return None;
+    }
+    Some(guarded(Reader::Gpt, None, |opinion| {
+        let sector = match layout.sector_size {
+            512 => LogicalBlockSize::Lb512,
+            4096 => LogicalBlockSize::Lb4096,
+            other => {
+                opinion.refused = Some(format!("sectors of {other} bytes"));
+                return;
+            }
+        };
+        match entry_size(device, layout) {
+            Ok(128) => {}
+            // The crate stops with a panic on legal entries of another size.
+            Ok(size) => {
+                opinion.refused = Some(format!("partition entries of {size} bytes"));
+                return;
+            }
+            Err(error) => {
+                opinion.differences.push(error.to_string());
+                return;
+            }
+        }
+        let config = GptConfig::new().writable(false).logical_block_size(sector).only_valid_headers(true);
+        match config.open_from_device(Cursor::new(Arc::clone(device))) {
+            Ok(disk) => {
+                for volume in &layout.volumes {
+                    opinion.compared += 1;
+                    let bytes = u64::from(layout.sector_size);
+                    let same = disk.partitions().get(&volume.number).is_some_and(|partition| {
+                        volume.extents.iter().any(|extent| {
+                            partition.first_lba.checked_mul(bytes) == Some(extent.start)
+                                && partition.last_lba.checked_add(1).and_then(|lba| lba.checked_mul(bytes))
+                                    == Some(extent.end())
+                        })
+                    });
+                    if !same {
+                        opinion.differences.push(format!("partition {} lies elsewhere", volume.number));
+                    }
+                }
+                let theirs = disk.partitions().values().filter(|partition| partition.is_used()).count();
+                if theirs != layout.volumes.len() {
+                    opinion
+                        .differences
+                        .push(format!("it has {theirs} partitions, we have {}", layout.volumes.len()));
+                }
+            }
+            Err(error) => opinion.differences.push(error.to_string()),
+        }
+    }))
+}
+
+/// `SizeOfPartitionEntry` of the primary header (UEFI 2.10, table 5.5).
+fn entry_size(device: &Arc<dyn BlockRead>, layout: &Layout) -> std::io::Result<u32> {
+    let mut size = [0; 4];
+    device.read_at(u64::from(layout.sector_size) + 84, &mut size)?;
+    Ok(u32::from_le_bytes(size))
+}

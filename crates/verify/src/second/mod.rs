@@ -1,0 +1,68 @@
+//! Second readers: published crates that read the finished image after our own checks have passed.
+//!
+//! A reader that refuses a feature has no opinion, which is said. One that panics or errs has a difference.
+
+mod cursor;
+mod ext4;
+mod fat;
+mod gpt;
+mod tree;
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use serde::Serialize;
+
+pub(crate) use self::{ext4::ext4, fat::fat, gpt::gpt};
+
+/// A published crate that reads what we wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reader {
+    /// The crate ext4-view.
+    Ext4View,
+    /// The crate fatfs.
+    Fatfs,
+    /// The crate gpt.
+    Gpt,
+}
+
+impl fmt::Display for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ext4View => "ext4-view",
+            Self::Fatfs => "fatfs",
+            Self::Gpt => "gpt",
+        })
+    }
+}
+
+/// What a second reader said of a volume, or of the partition table.
+#[derive(Debug, Clone, Serialize)]
+pub struct Opinion {
+    /// Who.
+    pub reader: Reader,
+    /// Partition number; `None` for the table.
+    pub volume: Option<u32>,
+    /// Names compared.
+    pub compared: u64,
+    /// Why it has no opinion: a feature that it does not read.
+    pub refused: Option<String>,
+    /// What it sees differently, a sentence each.
+    pub differences: Vec<String>,
+}
+
+/// Runs a reader that may panic, and turns the panic into a difference.
+fn guarded(reader: Reader, volume: Option<u32>, read: impl FnOnce(&mut Opinion)) -> Opinion {
+    let mut opinion = Opinion { reader, volume, compared: 0, refused: None, differences: Vec::new() };
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let outcome = catch_unwind(AssertUnwindSafe(|| read(&mut opinion)));
+    std::panic::set_hook(hook);
+    if outcome.is_err() {
+        opinion.differences.push("it stopped with a panic".to_owned());
+    }
+    opinion
+}
