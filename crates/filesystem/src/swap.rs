@@ -55,8 +55,14 @@ const TUX_ON_ICE: &[u8] = b"\xed\xc3\x02\xe9\x98\x56\xe5\x0c";
 const OBJECT: Object = Object::the("swap header");
 
 /// Whether these first bytes of a volume are those of a swap area, suspended-to or not, of any version.
+///
+/// Not every new filesystem overwrites an old area's signature, but its superblock lies where the version was.
 pub(crate) fn is_swap(head: &[u8]) -> bool {
-    PAGE_SIZES.into_iter().any(|page| signature(head, page).is_some())
+    PAGE_SIZES.into_iter().any(|page| match signature(head, page) {
+        Some(Signature::Old) => true,
+        Some(_) => VERSION_LE.get(head) == 1 || VERSION_BE.get(head) == 1,
+        None => false,
+    })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

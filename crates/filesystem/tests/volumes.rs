@@ -2,109 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::{
-    fs,
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-};
+mod common;
 
-use filesystem::{Content, Extent, Layout, LiveKind, OpaqueKind, TableKind, identify, layout, scrub_table};
-use tempfile::TempDir;
+use std::process::Command;
 
-const MIB: usize = 1 << 20;
+use common::{Disk, MIB, contains, live_copy, put, read, redo_crcs, run};
+use filesystem::{Content, Extent, LiveKind, OpaqueKind, TableKind, identify, layout, scrub_table};
+
 /// What must not be left over.
 const MARK: &[u8] = b"RESIDUE";
-
-/// Runs a tool, which has to succeed, and returns what it printed.
-fn run(tool: &str, args: &[&str], input: &str) -> String {
-    let mut child = Command::new(tool)
-        .args(args)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{tool} has to be installed: {error}"));
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{tool} {args:?}: {stdout}{stderr}");
-    stdout
-}
-
-/// A disk image in a temporary directory.
-struct Disk {
-    dir: TempDir,
-}
-
-impl Disk {
-    fn new(bytes: usize) -> Self {
-        let disk = Self { dir: tempfile::tempdir().unwrap() };
-        disk.write(&vec![0; bytes]);
-        disk
-    }
-
-    fn path(&self) -> String {
-        self.dir.path().join("disk").to_str().unwrap().to_owned()
-    }
-
-    fn write(&self, bytes: &[u8]) {
-        fs::write(Path::new(&self.path()), bytes).unwrap();
-    }
-
-    fn read(&self) -> Vec<u8> {
-        fs::read(self.path()).unwrap()
-    }
-
-    fn sgdisk(&self, args: &[&str]) -> String {
-        let path = self.path();
-        run("sgdisk", &[args, &[path.as_str()]].concat(), "")
-    }
-
-    fn sfdisk(&self, script: &str) {
-        run("sfdisk", &["-q", &self.path()], script);
-    }
-
-    fn dump(&self) -> String {
-        run("sfdisk", &["-d", &self.path()], "")
-    }
-
-    /// What sgdisk(8) has to say against the table, if anything.
-    fn complaints(&self) -> Option<String> {
-        let text = self.sgdisk(&["-v"]);
-        let good = text.contains("No problems found") && !text.to_lowercase().contains("warning");
-        (!good).then_some(text)
-    }
-}
-
-/// `layout`, which has to succeed.
-fn read(image: &Vec<u8>) -> Layout {
-    layout(image, None).unwrap()
-}
-
-/// Only what is live survives, after a scrub of the table; this is what the sanitizer will write.
-fn live_copy(image: &[u8]) -> Vec<u8> {
-    let mut view = image.to_vec();
-    let found = read(&view);
-    scrub_table(&mut view, &found).unwrap();
-    let volumes = found.volumes.iter().flat_map(|volume| &volume.extents);
-    let mut copy = vec![0; view.len()];
-    for extent in found.live.iter().map(|region| &region.extent).chain(volumes) {
-        let range = usize::try_from(extent.start).unwrap()..usize::try_from(extent.end()).unwrap();
-        copy[range.clone()].copy_from_slice(&view[range]);
-    }
-    copy
-}
-
-fn contains(image: &[u8], text: &[u8]) -> bool {
-    image.windows(text.len()).any(|window| window == text)
-}
-
-fn put(image: &mut [u8], at: usize, bytes: &[u8]) {
-    image[at..at + bytes.len()].copy_from_slice(bytes);
-}
 
 /// 8 MiB with three partitions, one of them without a name.
 fn gpt_disk() -> Disk {
@@ -204,25 +110,6 @@ fn residue_in_a_gpt_goes_and_the_table_stays() {
     disk.write(&copy);
     assert_eq!(disk.complaints(), None);
     assert_eq!(disk.dump(), dump);
-}
-
-/// Redoes both checksums of the GPT copy whose header is at byte `header`.
-fn redo_crcs(image: &mut [u8], header: usize, array: usize, len: usize) {
-    let crc = crc32(&image[array..array + len]);
-    put(image, header + 88, &crc.to_le_bytes());
-    put(image, header + 16, &[0; 4]);
-    let crc = crc32(&image[header..header + 92]);
-    put(image, header + 16, &crc.to_le_bytes());
-}
-
-/// CRC-32 bit by bit, so that the tests do not lean on the code's own.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, byte| {
-        (0..8).fold(
-            crc ^ u32::from(*byte),
-            |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 },
-        )
-    })
 }
 
 #[test]
@@ -467,14 +354,51 @@ fn a_disk_without_a_table_or_with_an_empty_one() {
 }
 
 #[test]
+fn a_filesystem_with_a_table_that_covers_itself() {
+    // Hybrid ISO images have a partition from sector 0 on, for firmware that boots from USB.
+    let mut image = vec![0; MIB];
+    put(&mut image, 32769, b"CD001");
+    put(&mut image, 446, &[0x80, 0, 0, 0, 0x17, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0]);
+    put(&mut image, 510, &[0x55, 0xaa]);
+    let found = read(&image);
+    assert_eq!(
+        (found.table, found.volumes[0].content),
+        (TableKind::None, Content::Opaque(OpaqueKind::Iso9660))
+    );
+}
+
+#[test]
 fn two_signatures_are_not_believed() {
     let disk = Disk::new(4 * MIB);
-    let path = disk.path();
-    run("mkswap", &[path.as_str()], "");
-    let swap = disk.read();
-    run("mke2fs", &["-q", "-F", path.as_str()], "");
+    run("mke2fs", &["-q", "-F", &disk.path()], "");
     let mut both = disk.read();
-    both[4086..4096].copy_from_slice(&swap[4086..4096]);
-    let found = identify(&both).unwrap();
-    assert_eq!(found.to_string(), "ambiguous (swap and ext)");
+    put(&mut both, 65536 + 64, b"_BHRfS_M");
+    assert_eq!(identify(&both).unwrap().to_string(), "ambiguous (btrfs and ext)");
+    disk.write(&both);
+    let blkid =
+        Command::new("blkid").args(["-p", &disk.path()]).output().expect("blkid(8) has to be installed");
+    assert_eq!(blkid.status.code(), Some(8), "blkid calls it ambivalent, too");
+}
+
+/// Each filesystem made over each other one, as happens to partitions that are used again: what blkid says.
+#[test]
+fn the_last_one_counts() {
+    let makers: [(&str, &[&str], Content); 6] = [
+        ("mke2fs", &["-q", "-F", "-b", "1024"], Content::Ext),
+        ("mke2fs", &["-q", "-F", "-b", "4096"], Content::Ext),
+        ("mkfs.fat", &["-F", "16", "-s", "1"], Content::Fat),
+        ("mkfs.fat", &["-F", "32", "-s", "1"], Content::Fat),
+        ("mkswap", &["-q", "-p", "4096"], Content::Swap),
+        ("mkswap", &["-q", "-p", "65536"], Content::Swap),
+    ];
+    for (first, first_args, _) in makers {
+        for (second, second_args, content) in makers {
+            let disk = Disk::new(8 * MIB);
+            let path = disk.path();
+            run(first, &[first_args, &[path.as_str()]].concat(), "");
+            run(second, &[second_args, &[path.as_str()]].concat(), "");
+            let found = identify(disk.read()).unwrap();
+            assert_eq!(found, content, "{second} {second_args:?} over {first} {first_args:?}");
+        }
+    }
 }

@@ -29,6 +29,7 @@ pub(crate) fn detect(
     match detector {
         Detector::PrivateKey => private_key(filesystem, inode, metadata.size),
         Detector::SwapHeader => swap_header(filesystem, inode, metadata.size),
+        Detector::CoreDump => core_dump(filesystem, inode),
     }
 }
 
@@ -57,6 +58,14 @@ fn is_private_key(text: &[u8]) -> bool {
             || line.starts_with(b"PuTTY-User-Key-File-")
             || line.starts_with(b"AGE-SECRET-KEY-")
     })
+}
+
+/// ELF of type ET_CORE, of either byte order (elf(5): e_ident is 16 bytes, e_type follows).
+fn core_dump(filesystem: &dyn Filesystem, inode: InodeId) -> Result<bool> {
+    let mut header = [0; 18];
+    let read = filesystem.read(inode, 0, &mut header)?;
+    let core = header.ends_with(&[4, 0]) || header.ends_with(&[0, 4]);
+    Ok(read == header.len() && header.starts_with(b"\x7fELF") && core)
 }
 
 fn swap_header(filesystem: &dyn Filesystem, inode: InodeId, size: u64) -> Result<bool> {

@@ -56,6 +56,7 @@ fn action(rule: &crate::Rule) -> String {
         None => "",
         Some(crate::Detector::PrivateKey) => " that hold a private key",
         Some(crate::Detector::SwapHeader) => " that are swap areas",
+        Some(crate::Detector::CoreDump) => " that are ELF cores",
     };
     format!("{} {kinds}{holding}", rule.action)
 }

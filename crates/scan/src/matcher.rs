@@ -1,6 +1,10 @@
 //! The selected rules, compiled against a guest: which rule takes a path, and below which directories any can.
 
-use std::{collections::HashMap, ffi::OsStr, os::unix::ffi::OsStrExt};
+use std::{
+    collections::{HashMap, HashSet},
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+};
 
 use block::Result;
 use filesystem::FileKind;
@@ -34,9 +38,13 @@ pub(crate) struct Matcher {
     pub(crate) takers: Vec<Taker>,
     absolute: Globs,
     home: Globs,
+    /// Where rules take, and where the walk has to go.
     reach: Reach,
     home_reach: Reach,
-    homes: HashMap<Vec<u8>, ()>,
+    /// Where something may be kept: judged if the walk comes by.
+    keep_reach: Reach,
+    home_keep_reach: Reach,
+    homes: HashSet<Vec<u8>>,
 }
 
 /// What a glob of a set stands for.
@@ -70,8 +78,10 @@ impl Reach {
 /// Where the walk stands: what it may still meet below.
 #[derive(Clone, Default)]
 pub(crate) struct Position {
-    /// Levels below on which a pattern can match.
-    pub(crate) depth: u32,
+    /// Levels below on which a rule's pattern can match.
+    depth: u32,
+    /// Levels below on which a keep pattern can match.
+    keep_depth: u32,
     /// Lengths of the homes that the directory is in.
     homes: Vec<usize>,
     /// A directory that a pattern names lies below.
@@ -82,6 +92,11 @@ impl Position {
     /// Whether anything below can match at all.
     pub(crate) fn matters(&self) -> bool {
         self.depth > 0 || self.leads
+    }
+
+    /// Whether names in the directory itself can match.
+    pub(crate) fn judges(&self) -> bool {
+        self.depth > 0 || self.keep_depth > 0
     }
 }
 
@@ -130,8 +145,17 @@ impl Matcher {
 
         let mut reach = Reach::default();
         let mut home_reach = Reach::default();
-        for (pattern, _) in patterns.iter().filter(|(_, role)| matches!(role, Role::Take(_))) {
-            if pattern.home { home_reach.add(pattern) } else { reach.add(pattern) }
+        let mut keep_reach = Reach::default();
+        let mut home_keep_reach = Reach::default();
+        for (pattern, role) in &patterns {
+            match (role, pattern.home) {
+                (Role::Take(_), false) => reach.add(pattern),
+                (Role::Take(_), true) => home_reach.add(pattern),
+                (Role::Keep, false) => keep_reach.add(pattern),
+                (Role::Keep, true) => home_keep_reach.add(pattern),
+                // Asked only where the same rule takes.
+                (Role::Except(_), _) => {}
+            }
         }
         if !home_reach.0.is_empty() {
             // The way to a home is worth walking, too.
@@ -147,7 +171,9 @@ impl Matcher {
             home: Globs::new(patterns.iter().filter(|(pattern, _)| pattern.home)),
             reach,
             home_reach,
-            homes: guest.homes().iter().map(|home| (home.0.clone(), ())).collect(),
+            keep_reach,
+            home_keep_reach,
+            homes: guest.homes().iter().map(|home| home.0.clone()).collect(),
         })
     }
 
@@ -158,19 +184,27 @@ impl Matcher {
 
     /// The position in a directory (absolute, without a trailing slash), from that of its parent.
     pub(crate) fn step(&self, parent: &Position, directory: &[u8]) -> Position {
+        let below = |depth: u32| if depth == ANY_DEPTH { depth } else { depth.saturating_sub(1) };
         let mut position = Position {
-            depth: if parent.depth == ANY_DEPTH { ANY_DEPTH } else { parent.depth.saturating_sub(1) },
+            depth: below(parent.depth),
+            keep_depth: below(parent.keep_depth),
             homes: parent.homes.clone(),
             leads: false,
         };
-        if self.homes.contains_key(directory) {
+        if self.homes.contains(directory) {
             position.homes.push(directory.len());
         }
-        let own = self.reach.0.get(directory);
-        let of_homes = position.homes.iter().map(|&home| self.home_reach.0.get(&directory[home..]));
-        for depth in of_homes.chain([own]).flatten() {
-            position.depth = position.depth.max(*depth);
-            position.leads = true;
+        let own = std::iter::once((&self.reach, &self.keep_reach, directory));
+        let of_homes =
+            position.homes.iter().map(|&home| (&self.home_reach, &self.home_keep_reach, &directory[home..]));
+        for (reach, keep_reach, path) in own.chain(of_homes) {
+            if let Some(depth) = reach.0.get(path) {
+                position.depth = position.depth.max(*depth);
+                position.leads = true;
+            }
+            if let Some(depth) = keep_reach.0.get(path) {
+                position.keep_depth = position.keep_depth.max(*depth);
+            }
         }
         position
     }

@@ -83,6 +83,8 @@ pub enum Detector {
     PrivateKey,
     /// It has the signature of a swap area, or of a suspended system in one.
     SwapHeader,
+    /// It is an ELF core.
+    CoreDump,
 }
 
 /// Places that only the guest's own configuration tells.

@@ -330,7 +330,7 @@ impl<'w, 'g> Walk<'w, 'g> {
             path.truncate(length);
             path.push(b'/');
             path.extend(&entry.name);
-            if taken.is_none() && position.depth == 0 {
+            if taken.is_none() && !position.judges() {
                 if entry.kind == FileKind::Directory {
                     steps.push(Step::Visit { entry, taken: None, candidates: Vec::new() });
                 }

@@ -48,3 +48,56 @@ fn zstd(data: &[u8], out: &mut [u8]) -> Result<Option<usize>> {
     }
     Ok(Some(output.pos()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const CLUSTER: usize = 4096;
+
+    fn deflated(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn result(method: Compression, data: &[u8]) -> Result<Vec<u8>, String> {
+        let mut out = vec![0xaa; CLUSTER];
+        decompress(method, data, &mut out, 3).map_err(|error| error.to_string())?;
+        Ok(out)
+    }
+
+    #[test]
+    fn what_lies_behind_the_stream_does_not_matter() {
+        let cluster: Vec<u8> = (0..CLUSTER).map(|n| (n / 7).to_le_bytes()[0]).collect();
+        let frame = |bytes: &[u8]| zstd::bulk::compress(bytes, 3).unwrap();
+        let two_frames = [frame(&cluster[..1000]), frame(&cluster[1000..])].concat();
+        for (method, mut data) in [
+            (Compression::Deflate, deflated(&cluster)),
+            (Compression::Zstd, frame(&cluster)),
+            (Compression::Zstd, two_frames),
+        ] {
+            assert_eq!(result(method, &data).unwrap(), cluster);
+            data.extend([0xff; 300]);
+            assert_eq!(result(method, &data).unwrap(), cluster);
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_cluster_is_corrupt() {
+        let short = "guest cluster 3: compressed data is 4095 bytes when decompressed, expected 4096 bytes";
+        let bad = "guest cluster 3: compressed data is not decompressible, expected 4096 bytes";
+        let bytes = [5; CLUSTER - 1];
+        assert_eq!(result(Compression::Deflate, &deflated(&bytes)).unwrap_err(), short);
+        assert_eq!(result(Compression::Deflate, &[0xff; 600]).unwrap_err(), bad);
+        assert_eq!(result(Compression::Zstd, &zstd::bulk::compress(&bytes, 3).unwrap()).unwrap_err(), short);
+        assert_eq!(result(Compression::Zstd, &[0xff; 600]).unwrap_err(), bad);
+        // A frame header that asks for a window of 2 GiB, and no content size.
+        assert_eq!(
+            result(Compression::Zstd, &[0x28, 0xb5, 0x2f, 0xfd, 0, 21 << 3, 1, 0, 0]).unwrap_err(),
+            bad
+        );
+    }
+}

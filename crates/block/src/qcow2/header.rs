@@ -1,6 +1,8 @@
 //! The qcow2 header, checked. What it returns can be relied on: sizes within the format's limits, tables aligned
 //! and inside the file.
 
+use std::fmt;
+
 use crate::{
     BlockRead, Error, Object, Result, Unsupported,
     qcow2::{
@@ -20,6 +22,16 @@ pub enum Compression {
     Deflate,
     /// Zstandard.
     Zstd,
+}
+
+/// QEMU's name for it.
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deflate => "zlib",
+            Self::Zstd => "zstd",
+        })
+    }
 }
 
 /// What the header says.

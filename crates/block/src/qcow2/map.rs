@@ -10,7 +10,8 @@ use crate::{
     field::Be64,
     qcow2::{
         cache::Cache,
-        layout::{l1, l2},
+        l1::{self, check_host},
+        layout::{self, l2},
     },
     raw::RawImage,
     to_u64, to_usize,
@@ -160,27 +161,11 @@ impl<'a> Walker<'a> {
     /// File offset of the L2 table behind an entry of the L1 table.
     fn l2_table(&mut self, index: u64) -> Result<Option<u64>> {
         let geometry = self.geometry;
-        let at = index * l1::ENTRY_SIZE;
-        let table_len = geometry.l1_needed * l1::ENTRY_SIZE;
+        let at = index * layout::l1::ENTRY_SIZE;
+        let table_len = geometry.l1_needed * layout::l1::ENTRY_SIZE;
         let entry =
             table_entry(&mut self.l1, self.file, self.cache, geometry, geometry.l1_offset, table_len, at)?;
-        let object = Object::numbered("L1 entry", index);
-        if entry & l1::RESERVED_MASK != 0 {
-            return Err(object.corrupt("reserved bits", format!("{:#x}", entry & l1::RESERVED_MASK), "0"));
-        }
-        let table = entry & l1::OFFSET_MASK;
-        if table == 0 {
-            return Ok(None);
-        }
-        check_host(
-            object,
-            "L2 table offset",
-            table,
-            geometry.cluster(),
-            geometry.cluster(),
-            self.file.size(),
-        )?;
-        Ok(Some(table))
+        l1::l2_table(entry, index, geometry.cluster(), self.file.size())
     }
 
     /// Whether a standard descriptor points at a cluster. Offset 0 does so only in an external data file.
@@ -261,26 +246,6 @@ impl<'a> Walker<'a> {
             _ => Kind::Data(self.host_offset(entry, cluster, within, len)?),
         };
         Ok((kind, len))
-    }
-}
-
-/// That `offset` is aligned and that `len` bytes from it on lie in a file of `size` bytes.
-fn check_host(
-    object: Object,
-    field: &'static str,
-    offset: u64,
-    cluster: u64,
-    len: u64,
-    size: u64,
-) -> Result<()> {
-    let found = || format!("{offset:#x}");
-    if !offset.is_multiple_of(cluster) {
-        return Err(object.corrupt(field, found(), format!("a multiple of {cluster:#x}")));
-    }
-    match size.checked_sub(len) {
-        Some(last) if offset <= last => Ok(()),
-        Some(last) => Err(object.corrupt(field, found(), format!("at most {last:#x}"))),
-        None => Err(object.corrupt(field, found(), format!("none in a file of {size} bytes"))),
     }
 }
 

@@ -19,6 +19,7 @@ mod compressed;
 mod directory;
 mod extensions;
 mod header;
+mod l1;
 pub mod layout;
 mod map;
 
@@ -34,6 +35,9 @@ const TABLES: usize = 16 << 20;
 /// Bytes of decompressed clusters that one backing chain keeps in memory.
 const CLUSTERS: usize = 8 << 20;
 
+/// Most pieces that one run of data is joined from.
+const PIECES: u32 = 64;
+
 /// The caches that the images of one backing chain share.
 #[derive(Debug)]
 pub(crate) struct Caches {
@@ -47,7 +51,7 @@ impl Caches {
     }
 }
 
-/// A qcow2 file whose header has been checked. [`attach`](Self::attach) makes it a device.
+/// A qcow2 file whose header and L1 table have been checked. [`attach`](Self::attach) makes it a device.
 #[derive(Debug)]
 pub(crate) struct Qcow2File {
     file: RawImage,
@@ -57,6 +61,7 @@ pub(crate) struct Qcow2File {
 impl Qcow2File {
     pub(crate) fn new(file: RawImage) -> Result<Self> {
         let header = Header::read(&file)?;
+        l1::check(&file, &header)?;
         Ok(Self { file, header })
     }
 
@@ -231,23 +236,51 @@ impl Qcow2Image {
         Ok(())
     }
 
-    /// The run at `offset` where the pieces are alike; what lies in the backing file is for it to say.
+    /// The run at `offset`. What lies in the backing file is for it to say; holes of the file are zero, too.
     fn find_run(&self, offset: u64) -> Result<Run> {
         let mut walker = self.walker();
         let (kind, len) = walker.piece(offset, u64::MAX)?;
         let backing = self.backing.as_ref().filter(|backing| offset < backing.size());
         match (kind, backing) {
-            (Kind::Data(host), _) => {
-                let stored = self.data().run_at(host)?;
-                Ok(Run { len: len.min(stored.len), zero: stored.zero })
-            }
-            (Kind::Compressed(_), _) => Ok(Run { len, zero: false }),
             (Kind::Unallocated, Some(backing)) => {
                 let below = backing.run_at(offset)?;
                 Ok(Run { len: len.min(below.len), zero: below.zero })
             }
             (Kind::Unallocated | Kind::Zero, _) => Ok(Run { len, zero: true }),
+            _ => self.find_data(walker, offset, kind, len),
         }
+    }
+
+    /// The run of data that starts with a piece of `kind`, or the hole of the file that the piece starts with.
+    fn find_data(&self, mut walker: Walker<'_>, offset: u64, mut kind: Kind, mut len: u64) -> Result<Run> {
+        let mut end = offset;
+        for _ in 0..PIECES {
+            match kind {
+                Kind::Data(host) => {
+                    let stored = self.data().run_at(host)?;
+                    let part = len.min(stored.len);
+                    if stored.zero && end == offset {
+                        return Ok(Run { len: part, zero: true });
+                    }
+                    if stored.zero {
+                        break;
+                    }
+                    end += part;
+                    if part < len {
+                        break;
+                    }
+                }
+                Kind::Compressed(_) => end += len,
+                Kind::Unallocated | Kind::Zero => break,
+            }
+            if end == self.size() {
+                break;
+            }
+            // A bad entry behind this run is an error once it is asked for.
+            let Ok(next) = walker.piece(end, u64::MAX) else { break };
+            (kind, len) = next;
+        }
+        Ok(Run { len: end - offset, zero: false })
     }
 }
 
@@ -264,15 +297,5 @@ impl BlockRead for Qcow2Image {
     fn run_at(&self, offset: u64) -> io::Result<Run> {
         check_range(self.size(), offset, 1)?;
         self.find_run(offset).map_err(io::Error::from)
-    }
-}
-
-impl From<Compression> for &'static str {
-    /// QEMU's name for it.
-    fn from(compression: Compression) -> Self {
-        match compression {
-            Compression::Deflate => "zlib",
-            Compression::Zstd => "zstd",
-        }
     }
 }

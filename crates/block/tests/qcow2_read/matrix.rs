@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::FileExt};
 
-use block::{BlockRead, Format, open, qcow2::Compression};
+use block::{BlockRead, Format, field::Be64, open, qcow2::Compression, to_u64, to_usize};
 
 use crate::tools::{Lab, everything};
 
@@ -164,6 +164,45 @@ fn snapshots_and_bitmaps_are_named_and_not_shown() {
     assert!(info.snapshots.iter().all(|found| found.date > 1_700_000_000 && found.vm_state_size == 0));
     assert_eq!(info.bitmaps, ["backup0", "b1"]);
     assert!(info.notes.is_empty());
+}
+
+/// The 64-bit size in an entry's extra data counts, as QEMU writes it.
+#[test]
+fn a_snapshot_with_vm_state_says_so() {
+    let lab = Lab::new();
+    lab.img("create -f qcow2 disk.qcow2 2M");
+    lab.img("snapshot -c running disk.qcow2");
+    let mut bytes = fs::read(lab.path("disk.qcow2")).unwrap();
+    let table = to_usize(Be64(64).get(&bytes));
+    Be64(table + 40).set(&mut bytes, 5 << 32);
+    fs::write(lab.path("disk.qcow2"), bytes).unwrap();
+    let image = open(&lab.path("disk.qcow2"), &everything()).unwrap();
+    assert_eq!(image.info.snapshots[0].vm_state_size, 5 << 32);
+}
+
+/// Reads come from several threads, which share the caches.
+#[test]
+fn four_threads_see_the_same_disk() {
+    let lab = Lab::new();
+    lab.raw("disk.raw", SIZE, 4);
+    lab.img("convert -c -f raw -O qcow2 -o cluster_size=4k disk.raw base.qcow2");
+    lab.img("create -f qcow2 -F qcow2 -b base.qcow2 -o extended_l2=on top.qcow2");
+    lab.io("top.qcow2", "write -P 1 100k 300k; write -z 1M 100k");
+    let image = open(&lab.path("top.qcow2"), &everything()).unwrap();
+    let expected = lab.oracle("top.qcow2");
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (device, expected) = (&image.device, &expected);
+            scope.spawn(move || {
+                for number in (0..SIZE / 1000).map(|number| number ^ thread) {
+                    let at = (number * 1000).min(SIZE - 1500);
+                    let mut part = [0; 1500];
+                    device.read_at(to_u64(at), &mut part).unwrap();
+                    assert!(part == expected[at..at + 1500], "at {at}");
+                }
+            });
+        }
+    });
 }
 
 /// QEMU leaves the dirty bit behind when it is killed with lazy refcounts on.

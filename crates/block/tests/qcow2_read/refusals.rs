@@ -125,6 +125,14 @@ fn table_entries() {
     assert_eq!(l1(0x200), "L1 entry 0: L2 table offset is 0x200, expected a multiple of 0x10000");
     assert_eq!(l1(1), "L1 entry 0: reserved bits is 0x1, expected 0");
 
+    // The virtual size in 128 MiB more, and a second entry like the first.
+    let mut bytes = good.bytes.clone();
+    bytes.copy_within(good.l1..good.l1 + 8, good.l1 + 8);
+    (bytes[28], bytes[39]) = (0x20 + 8, 2);
+    let expected = "L1 table: L2 table offset is 0x40000 in more than one entry, \
+                    expected one L2 table for each entry";
+    assert_eq!(good.with(&bytes), expected);
+
     let beyond = "guest cluster 5: host offset is 0x7fff0000, ".to_owned() + &at_most(65_536);
     assert_eq!(good.l2_entry(5, 0x8000_0000_7fff_0000), beyond);
     let expected = "guest cluster 3: host offset is 0x50200, expected a multiple of 0x10000";

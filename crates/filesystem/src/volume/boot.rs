@@ -57,7 +57,6 @@ const RAW_LOADERS: &[(&str, u64, &[u8])] = &[
     ("U-Boot (i.MX)", 1 << 10, b"\xd1\0\x20\x40"),
     ("U-Boot (i.MX)", 1 << 10, b"\xd1\0\x20\x41"),
     ("U-Boot (i.MX)", 33 << 10, b"\xd1\0\x20\x41"),
-    ("U-Boot (i.MX)", 32 << 10, b"\x87"),
     ("U-Boot (Amlogic)", 512 + 16, b"@AML"),
 ];
 

@@ -37,7 +37,7 @@ pub fn layout(disk: &dyn BlockRead, sector_size: Option<u32>) -> Result<Layout> 
                 Unsupported::new(object, "both a boot sector and a partition table in sector 0").into()
             );
         }
-        return whole(disk, sector_size, identify(disk)?);
+        return Ok(whole(disk, sector_size, identify(disk)?));
     }
     if used.iter().any(|record| record.os_type == mbr::GPT_PROTECTIVE) {
         return gpt_layout(disk, &sector, find_gpt(disk, sector_size)?);
@@ -53,6 +53,13 @@ pub fn layout(disk: &dyn BlockRead, sector_size: Option<u32>) -> Result<Layout> 
         }
         return no_partitions(disk, &sector, sector_size);
     }
+    if used.iter().any(|record| record.first == 0) {
+        // The table lies inside its own partition, as in a hybrid ISO image: the filesystem is what counts.
+        let content = identify(disk)?;
+        if content != Content::Opaque(OpaqueKind::Unknown) {
+            return Ok(whole(disk, sector_size, content));
+        }
+    }
     let mut layout = mbr_any_sector(disk, &sector, sector_size)?;
     if stale {
         layout.notes.push("GPT: not protected by the MBR, so it does not count".to_owned());
@@ -61,7 +68,7 @@ pub fn layout(disk: &dyn BlockRead, sector_size: Option<u32>) -> Result<Layout> 
 }
 
 /// A disk with one filesystem, or nothing, on all of it.
-fn whole(disk: &dyn BlockRead, sector_size: Option<u32>, content: Content) -> Result<Layout> {
+fn whole(disk: &dyn BlockRead, sector_size: Option<u32>, content: Content) -> Layout {
     let volume = Volume {
         number: 0,
         extents: vec![Extent { start: 0, len: disk.size() }],
@@ -71,14 +78,14 @@ fn whole(disk: &dyn BlockRead, sector_size: Option<u32>, content: Content) -> Re
         name: String::new(),
         content,
     };
-    Ok(Layout {
+    Layout {
         table: TableKind::None,
         sector_size: sector_size.unwrap_or(512),
         disk_id: String::new(),
         volumes: vec![volume],
         live: Vec::new(),
         notes: Vec::new(),
-    })
+    }
 }
 
 /// A disk without partition records: a filesystem, or a table that is still empty.
@@ -88,7 +95,7 @@ fn no_partitions(disk: &dyn BlockRead, sector: &[u8], sector_size: Option<u32>) 
     let empty_table =
         content == Content::Opaque(OpaqueKind::Unknown) && mbr::is_table(sector) && all_zero(&rest)?;
     if !empty_table {
-        return whole(disk, sector_size, content);
+        return Ok(whole(disk, sector_size, content));
     }
     mbr_layout(disk, sector, geometry(disk, sector_size.unwrap_or(512))?)
 }

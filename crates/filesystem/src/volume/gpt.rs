@@ -56,6 +56,8 @@ pub(super) const ENTRY_LEN: usize = 128;
 const MAGIC: &[u8; 8] = b"EFI PART";
 /// Largest array that is read: 8192 entries of 128 bytes.
 const ARRAY_MAX: u64 = 1 << 20;
+/// Most partitions of a disk that the kernel shows (`DISK_MAX_PARTS`, include/linux/genhd.h).
+const PARTITIONS_MAX: usize = 256;
 
 /// A disk in sectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,6 +190,10 @@ impl Table {
             }
             if last < first || last > high {
                 return Err(object.corrupt("last LBA", last, format_args!("{first} to {high}")));
+            }
+            if used.len() >= PARTITIONS_MAX {
+                let feature = format!("a table of more than {PARTITIONS_MAX} partitions");
+                return Err(Unsupported::new(Object::the("GPT"), feature).into());
             }
             used.push(Entry {
                 number,

@@ -71,7 +71,7 @@ pub(super) fn signatures(device: &dyn BlockRead) -> Result<Vec<Content>> {
     if is_fat(&head) {
         add(Content::Fat);
     }
-    for special in [ext, bcache, squashfs, xfs_log, minix, nilfs2, ufs, sun] {
+    for special in [ext, hfs, bcache, squashfs, xfs_log, minix, nilfs2, ufs, sun] {
         if let Some(content) = special(&head) {
             add(content);
         }
@@ -192,17 +192,32 @@ pub(crate) fn is_fat(head: &[u8]) -> bool {
     data.is_some_and(|data| data / cluster <= most)
 }
 
-/// ext2, ext3, ext4, or their external journal.
+/// ext2, ext3, ext4, or their external journal. 16 bits of magic are not many, so what no implementation would
+/// accept is not ext either.
 fn ext(head: &[u8]) -> Option<Content> {
+    const LOG_BLOCK_SIZE: Le32 = Le32(1024 + 0x18);
+    const BLOCKS_PER_GROUP: Le32 = Le32(1024 + 0x20);
     const MAGIC: Le16 = Le16(1024 + 0x38);
+    const REV_LEVEL: Le32 = Le32(1024 + 0x4c);
     const FEATURE_INCOMPAT: Le32 = Le32(1024 + 0x60);
     const JOURNAL_DEV: u32 = 0x8;
     let sb = head.get(..2048)?;
-    if MAGIC.get(sb) != 0xef53 {
+    let plausible = LOG_BLOCK_SIZE.get(sb) <= 6 && REV_LEVEL.get(sb) <= 1 && BLOCKS_PER_GROUP.get(sb) != 0;
+    if MAGIC.get(sb) != 0xef53 || !plausible {
         return None;
     }
     let journal = FEATURE_INCOMPAT.get(sb) & JOURNAL_DEV != 0;
     Some(if journal { Content::Opaque(OpaqueKind::Jbd) } else { Content::Ext })
+}
+
+/// HFS has 16 bits of magic; its allocation blocks are multiples of 512 bytes.
+fn hfs(head: &[u8]) -> Option<Content> {
+    const SIGNATURE: Bytes<2> = Bytes(1024);
+    const ALLOCATION_BLOCK_SIZE: Be32 = Be32(1024 + 20);
+    let mdb = head.get(..1536)?;
+    let size = ALLOCATION_BLOCK_SIZE.get(mdb);
+    let is_hfs = SIGNATURE.get(mdb) == *b"BD" && size != 0 && size.is_multiple_of(512);
+    is_hfs.then_some(Content::Opaque(OpaqueKind::Hfs))
 }
 
 /// bcache and early bcachefs share a magic; only the latter's version has a non-zero minimum behind it.
@@ -236,17 +251,21 @@ fn xfs_log(head: &[u8]) -> Option<Content> {
     is_log.then_some(Content::Opaque(OpaqueKind::XfsLog))
 }
 
-/// Minix has only 16 bits of magic, so its zone map has to be plausible too.
+/// Minix 1 to 3, in either byte order. 16 bits of magic, so its maps and block size have to be plausible too.
 fn minix(head: &[u8]) -> Option<Content> {
+    const MAPS: Bytes<4> = Bytes(1024 + 4);
     const MAGIC: Bytes<2> = Bytes(1024 + 16);
+    const MAPS3: Bytes<4> = Bytes(1024 + 6);
     const MAGIC3: Bytes<2> = Bytes(1024 + 24);
-    const IMAP_ZMAP: Bytes<4> = Bytes(1024 + 4);
+    const BLOCK_SIZE3: Le16 = Le16(1024 + 28);
     let sb = head.get(..2048)?;
     let either = |magic: [u8; 2], one: u16| [one.to_le_bytes(), one.to_be_bytes()].contains(&magic);
+    let mapped = |maps: [u8; 4]| maps[..2] != [0, 0] && maps[2..] != [0, 0];
     let old = [0x137f, 0x138f, 0x2468, 0x2478].into_iter().any(|one| either(MAGIC.get(sb), one));
-    let maps = IMAP_ZMAP.get(sb);
-    let mapped = maps[..2] != [0, 0] && maps[2..] != [0, 0];
-    ((old && mapped) || either(MAGIC3.get(sb), 0x4d5a)).then_some(Content::Opaque(OpaqueKind::Minix))
+    let size3 = BLOCK_SIZE3.get(sb);
+    let new =
+        either(MAGIC3.get(sb), 0x4d5a) && mapped(MAPS3.get(sb)) && size3 >= 1024 && size3.is_power_of_two();
+    ((old && mapped(MAPS.get(sb))) || new).then_some(Content::Opaque(OpaqueKind::Minix))
 }
 
 /// NILFS2 has 16 bits of magic; its superblock is revision 2 and says how long it is.

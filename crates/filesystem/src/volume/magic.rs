@@ -67,7 +67,6 @@ pub(super) const FROM_START: &[Magic] = &[
     at(Apfs, 32, b"NXSB"),
     at(HfsPlus, 1024, b"H+\0\x04"),
     at(HfsPlus, 1024, b"HX\0\x05"),
-    at(Hfs, 1024, b"BD"),
     at(Befs, 32, b"BFS1"),
     at(Befs, 32, b"1SFB"),
     at(Befs, 544, b"BFS1"),

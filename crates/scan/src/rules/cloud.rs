@@ -42,20 +42,7 @@ pub(super) const RULES: &[Rule] = &[
                   and pins cloud-init to no data source; without it, cloud-init asks the provider \
                   again.",
         sources: &[Source::Kubernetes, Source::Outscale("O9")],
-        find: Find {
-            paths: &[
-                "/etc/cloud/cloud.cfg.d/{99-installer,99_installer,subiquity-disable-cloudinit-networking}.cfg",
-                "/etc/cloud/cloud-init.disabled",
-                "/etc/cloud/ds-identify.cfg",
-            ],
-            except: &[
-                "/etc/cloud/cloud-init.disabled",
-                "/etc/cloud/cloud.cfg.d/subiquity-disable-cloudinit-networking.cfg",
-                "/etc/cloud/ds-identify.cfg",
-            ],
-            kinds: Kinds::NotDirectories,
-            ..Find::NOTHING
-        },
+        find: Find::files(&["/etc/cloud/cloud.cfg.d/{99-installer,99_installer}.cfg"]),
         action: Action::Remove,
         default: true,
     },

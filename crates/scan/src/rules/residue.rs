@@ -15,7 +15,7 @@ pub(super) const RULES: &[Rule] = &[
                 "/var/lib/PackageKit/*",
                 "/etc/apk/cache/*",
             ],
-            except: &["/var/cache/apk/installed"],
+            except: &["/var/cache/apt/archives/lock", "/var/cache/apk/installed"],
             kinds: Kinds::NotDirectories,
             ..Find::NOTHING
         },

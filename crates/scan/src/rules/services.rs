@@ -1,6 +1,6 @@
 //! What services hold for somebody: mail, jobs, leases, rules. Directories stay.
 
-use crate::{Action, Find, Kinds, Rule, Source};
+use crate::{Action, Detector, Find, Kinds, Rule, Source};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -126,19 +126,33 @@ pub(super) const RULES: &[Rule] = &[
         heading: "Core dumps",
         explain: "A core holds the memory of a program, keys and passwords in it.",
         sources: &[Source::Sysprep("crash-data"), Source::Own],
-        find: Find::files(&[
+        find: Find::paths(&[
             "/var/lib/systemd/coredump/*",
+            "/var/lib/systemd/pstore/*",
             "/var/lib/apport/coredump/*",
             "/var/{core,cores}/*",
             "/cores/*",
-            "/core",
-            "/core.[0-9]*",
-            "~/core",
-            "~/core.[0-9]*",
-            "/var/lib/systemd/pstore/**",
             "/{,var/}hs_err_pid*.log",
             "~/hs_err_pid*.log",
         ]),
+        action: Action::Remove,
+        default: true,
+    },
+    Rule {
+        id: "core-files",
+        heading: "Core dumps beside programs",
+        explain: "Files named core at the root and in homes, where they are ELF cores.",
+        sources: &[Source::Own],
+        find: Find {
+            paths: &[
+                "/{core,core.[0-9]*}",
+                "~/**/{core,core.[0-9]*}",
+                "/{var/lib,var/tmp,srv,opt}/*/{core,core.[0-9]*}",
+            ],
+            kinds: Kinds::Files,
+            detector: Some(Detector::CoreDump),
+            ..Find::NOTHING
+        },
         action: Action::Remove,
         default: true,
     },

@@ -1,0 +1,6 @@
+//! Rules, guests and walks over trees that are written as text.
+
+mod guest;
+mod rules;
+mod tree;
+mod walk;
