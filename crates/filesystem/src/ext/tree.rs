@@ -1,12 +1,12 @@
-//! The [`Filesystem`] trait for ext.
+//! The [`Filesystem`] and [`FilesystemMut`] traits for ext.
 
-use block::{BlockRead, Extent, ExtentSet, Result};
+use block::{BlockRead, BlockWrite, Extent, ExtentSet, Result};
 
 use super::{
     Ext, inode,
     superblock::{self, compat, incompat, ro_compat},
 };
-use crate::{Change, Claim, Entry, Filesystem, InodeId, Metadata, Summary, Target};
+use crate::{Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, Recovery, Summary, Target};
 
 impl<D: BlockRead> Ext<D> {
     /// What blkid(8) calls it: by the features that ext2 and ext3 know.
@@ -92,6 +92,20 @@ impl<D: BlockRead> Filesystem for Ext<D> {
 
     fn supports(&self, target: &Target, change: &Change) -> Result<()> {
         self.supports_change(target, change)
+    }
+}
+
+impl<D: BlockWrite> FilesystemMut for Ext<D> {
+    fn recover(&mut self) -> Result<Recovery> {
+        Self::recover(self)
+    }
+
+    fn change(&mut self, target: &Target, change: &Change) -> Result<()> {
+        self.change_target(target, change)
+    }
+
+    fn scrub(&mut self) -> Result<u64> {
+        self.scrub_metadata()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use block::{Extent, ExtentSet};
-use filesystem::{Change, Claim, FileKind, Filesystem, InodeId, Result, Target, ext::Ext};
+use filesystem::{Change, Claim, FileKind, Filesystem, FilesystemMut, InodeId, Result, Target, ext::Ext};
 
 use crate::{
     image::{Lab, assert_clean, run_ok},

@@ -4,6 +4,8 @@ mod case;
 #[path = "../ext_read/image.rs"]
 mod image;
 mod kernel;
+mod refuse;
+mod space;
 #[path = "../ext_read/tree.rs"]
 mod tree;
 

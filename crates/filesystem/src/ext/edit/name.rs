@@ -87,22 +87,18 @@ impl<D: BlockRead> Ext<D> {
             }
             return Ok(search.found.map(|(dirent, previous)| Name { dirent, previous, block: None }));
         }
-        let mut name = None;
-        self.directory_blocks(directory, &mut |block| {
-            if name.is_some() {
-                return Ok(());
-            }
+        for place in self.directory_places(directory)? {
+            let block = self.read_directory_block(directory, place)?;
             search.previous = None;
             self.dirents(directory, &block, &mut |dirent| {
                 search.look(&block.data, dirent);
                 Ok(())
             })?;
             if let Some((dirent, previous)) = search.found.take() {
-                name = Some(Name { dirent, previous, block: Some(block) });
+                return Ok(Some(Name { dirent, previous, block: Some(block) }));
             }
-            Ok(())
-        })?;
-        Ok(name)
+        }
+        Ok(None)
     }
 
     /// The number of the directory that holds this one, by its own `..`.
