@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// An image that is being edited, and the tree that it should hold.
-pub struct Case<'a> {
-    pub lab: &'a Lab,
-    pub name: String,
-    pub ext: Ext<Vec<u8>>,
-    pub expected: Tree,
+pub(crate) struct Case<'a> {
+    pub(crate) lab: &'a Lab,
+    pub(crate) name: String,
+    pub(crate) ext: Ext<Vec<u8>>,
+    pub(crate) expected: Tree,
 }
 
-pub fn target(ext: &impl Filesystem, path: &str) -> Target {
+pub(crate) fn target(ext: &impl Filesystem, path: &str) -> Target {
     let mut parent = ext.root().unwrap();
     let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
     while let Some(part) = parts.next() {
@@ -47,13 +47,13 @@ fn set_word(line: &mut String, index: usize, word: &str) {
 }
 
 impl<'a> Case<'a> {
-    pub fn new(lab: &'a Lab, name: &str, path: &Path) -> Self {
+    pub(crate) fn new(lab: &'a Lab, name: &str, path: &Path) -> Self {
         let ext = Ext::open(fs::read(path).unwrap()).unwrap();
         let expected = tree::ours(&ext).unwrap();
         Self { lab, name: name.to_owned(), ext, expected }
     }
 
-    pub fn change(&mut self, path: &str, change: &Change) -> Result<()> {
+    pub(crate) fn change(&mut self, path: &str, change: &Change) -> Result<()> {
         let target = target(&self.ext, path);
         self.ext.supports(&target, change)?;
         // Only other names of what goes or changes have to be looked for.
@@ -109,7 +109,7 @@ impl<'a> Case<'a> {
     }
 
     /// e2fsck is silent, the tree as expected, both witnesses agree.
-    pub fn judge(&self, step: &str) {
+    pub(crate) fn judge(&self, step: &str) {
         let what = format!("{} after {step}", self.name);
         assert_eq!(tree::ours(&self.ext).unwrap(), self.expected, "{what}");
         self.partition(&what);
@@ -139,7 +139,7 @@ impl<'a> Case<'a> {
     }
 
     /// An image of the live bytes only. It must be as good: for e2fsck, for us and for debugfs.
-    pub fn judge_output(&self) {
+    pub(crate) fn judge_output(&self) {
         let what = format!("{}, live bytes only", self.name);
         let live = self.partition(&what);
         let view = self.ext.device();
@@ -173,7 +173,7 @@ impl<'a> Case<'a> {
 }
 
 /// The superblock's totals are the sums of the groups' counts: e2fsck puts wrong ones right without a word.
-pub fn assert_totals(path: &Path, what: &str) {
+pub(crate) fn assert_totals(path: &Path, what: &str) {
     let output = run_ok("dumpe2fs", &[path.to_str().unwrap()]);
     let text = String::from_utf8_lossy(&output.stdout);
     let number = |label: &str| -> u64 {

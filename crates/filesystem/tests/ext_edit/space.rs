@@ -24,12 +24,12 @@ fn image(lab: &Lab, name: &str, kib: usize, options: &[&str]) -> std::path::Path
 fn content_goes_into_many_pieces_and_a_full_filesystem_is_refused() {
     let lab = Lab::new();
     fs::create_dir_all(lab.path("source")).unwrap();
-    for number in 0..600 {
-        fs::write(lab.path("source").join(format!("f{number:03}")), text(5000)).unwrap();
+    for number in 0..900 {
+        fs::write(lab.path("source").join(format!("f{number:03}")), text(3000)).unwrap();
     }
     for (name, options) in [
-        ("extents", &["-t", "ext4", "-b", "1024", "-O", "^has_journal,^resize_inode", "-N", "700"][..]),
-        ("pointers", &["-t", "ext2", "-b", "1024", "-N", "700"]),
+        ("extents", &["-t", "ext4", "-b", "1024", "-O", "^has_journal,^resize_inode", "-N", "1000"][..]),
+        ("pointers", &["-t", "ext2", "-b", "1024", "-N", "1000"]),
         (
             "bigalloc",
             &[
@@ -42,19 +42,31 @@ fn content_goes_into_many_pieces_and_a_full_filesystem_is_refused() {
                 "-O",
                 "bigalloc,^has_journal,^resize_inode",
                 "-N",
-                "700",
+                "1000",
             ],
         ),
     ] {
         let kib = if name == "bigalloc" { 5600 } else { 4096 };
         let path = image(&lab, name, kib, options);
         let mut case = Case::new(&lab, name, &path);
-        for number in (0..600).step_by(2) {
+        for number in (0..900).step_by(2) {
             case.change(&format!("/f{number:03}"), &Change::Remove).unwrap();
         }
         // More than any hole and the free rest behind the files hold.
         case.change("/f001", &Change::Overwrite(text(1_300_000))).unwrap();
         case.judge("content in many pieces");
+        if name == "extents" {
+            // So many that the tree has nodes between its root and its leaves.
+            let mut pieces = 0;
+            let inode = target(&case.ext, "/f001").inode;
+            case.ext
+                .extents(inode, &mut |_, _| {
+                    pieces += 1;
+                    Ok(())
+                })
+                .unwrap();
+            assert!(pieces > 4 * 84, "{pieces} pieces");
+        }
         case.change("/f003", &Change::Overwrite(text(90_000))).unwrap();
         case.judge("content in more pieces");
         let too_long = case.change("/f005", &Change::Overwrite(text(3_000_000))).unwrap_err().to_string();

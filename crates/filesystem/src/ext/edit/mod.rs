@@ -134,8 +134,9 @@ impl<D: BlockRead> Ext<D> {
 }
 
 impl<D: BlockWrite> Ext<D> {
-    /// See [`FilesystemMut::change`](crate::FilesystemMut::change). After an error, some of a change may have
-    /// been made only if the device failed or the image is corrupt.
+    /// See [`FilesystemMut::change`](crate::FilesystemMut::change). What [`supports_change`](Self::supports_change)
+    /// finds is found before anything is changed; what else fails (the device, damage that shows on the way, no
+    /// room for extent tree blocks) leaves a view that must not be used.
     pub(crate) fn change_target(&mut self, target: &Target, change: &Change) -> Result<()> {
         let (name, inode) = self.target(target)?;
         match change {
