@@ -118,6 +118,6 @@ impl fmt::Display for Note {
 pub struct Scan {
     /// In the order of the volumes and, within one, of the directories on disk.
     pub findings: Vec<Finding>,
-    /// What the findings do not say.
+    /// What the findings do not say; notes on the layout are the guest's.
     pub notes: Vec<Note>,
 }

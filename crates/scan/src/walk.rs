@@ -20,7 +20,7 @@ const MAX_DEPTH: u32 = 512;
 /// Walks the trees of a guest and reports what the selected rules take.
 pub fn scan(guest: &Guest<'_>, selection: &Selection) -> Result<Scan> {
     let matcher = Matcher::new(guest, selection)?;
-    let mut result = Scan { notes: guest.notes().to_vec(), ..Scan::default() };
+    let mut result = Scan::default();
     for mount in guest.mounts() {
         Walk::new(guest, mount, &matcher, &mut result).run()?;
     }
