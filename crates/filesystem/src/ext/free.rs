@@ -19,7 +19,7 @@ use crate::FileKind;
 
 impl<D: BlockRead> Ext<D> {
     /// The clusters that hold any of `blocks`: numbers of clusters, not bytes.
-    fn clusters_of(&self, blocks: &ExtentSet) -> Result<ExtentSet> {
+    pub(crate) fn clusters_of(&self, blocks: &ExtentSet) -> Result<ExtentSet> {
         blocks
             .iter()
             .map(|run| {

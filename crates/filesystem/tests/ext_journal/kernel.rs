@@ -7,6 +7,11 @@ use crate::tools::{Image, compare_replay, recover, sh};
 /// Makes a filesystem, mounts it, runs `work` in it and copies it while it is still mounted.
 /// `None`, with a word to the reader, where the machine does not let us mount.
 fn snapshot(make: &str, options: &str, work: &str) -> Option<Image> {
+    take(make, options, work, "sync -f mnt; blockdev --flushbufs $loop")
+}
+
+/// As [`snapshot`]; `last` is run before the copy is made.
+fn take(make: &str, options: &str, work: &str, last: &str) -> Option<Image> {
     let image = Image::new();
     let can = "test $(id -u) = 0 && losetup -f >/dev/null 2>&1";
     if !std::process::Command::new("sh").args(["-c", can]).status().unwrap().success() {
@@ -22,7 +27,7 @@ fn snapshot(make: &str, options: &str, work: &str) -> Option<Image> {
          cd mnt
          commit() {{ echo $1 > committed; sync -f .; }}
          {work}
-         cd ..; sync -f mnt; blockdev --flushbufs $loop; cp --sparse=always disk image"
+         cd ..; {last}; cp --sparse=always disk image"
     );
     sh(&script, image.dir());
     Some(image)
@@ -143,4 +148,46 @@ fn unlinked_but_open() {
         let recovery = like_the_kernel(&image, make);
         assert_eq!(recovery.orphans, 3, "{make}");
     }
+}
+
+/// What fast commits record: files and directories that are made, written, renamed, linked, cut and removed, each
+/// followed by fsync of a file.
+#[test]
+fn fast_commits() {
+    let python = "python3 - <<'END'
+import os, subprocess
+def put(name, data, at=0):
+    f = os.open(name, os.O_RDWR | os.O_CREAT); os.pwrite(f, data, at); os.fsync(f); os.close(f)
+put('start', b'x' * 9000); os.mkdir('sub'); put('sub/old', b'old' * 5000); put('goes', b'g' * 70000)
+for i in range(MANY): put('sub/many-%d-%s' % (i, 'n' * 60), b'm')
+subprocess.run(['sync', '-f', '.'], check=True)
+WORK
+END
+";
+    let work = [
+        "put('new', b'n' * 20000)",
+        "put('start', b'y' * 30000, 4000); put('start', b'z' * 5, 200000)",
+        "os.mkdir('made'); os.mkdir('made/deep'); put('made/deep/file', b'1' * 100); put('made/file', b'2' * 100)",
+        "os.link('start', 'sub/linked'); put('start', b'q'); os.rename('sub/old', 'renamed'); put('renamed', b'r')",
+        "os.unlink('goes'); put('start', b'u'); put('goes', b'again' * 300)",
+        "os.truncate('goes', 5000); f = os.open('goes', os.O_RDWR); os.fsync(f)",
+        "os.symlink('short', 'link'); put('start', b's')",
+        "os.mkdir('passing'); os.rmdir('passing'); put('start', b't')",
+        "[put('sub/added-%d-%s' % (i, 'a' * 60), b'a' * i) for i in range(60)]",
+        "[put('holes', b'h' * 100, i * 20000) for i in range(40)]",
+        "f = os.open('pre', os.O_RDWR | os.O_CREAT); os.posix_fallocate(f, 0, 100000); os.pwrite(f, b'w' * 9000, 20000); os.fsync(f)",
+    ];
+    let mut replayed = 0;
+    for make in ["-b 4096", "-b 1024 -O ^metadata_csum", "-b 1024 -O inline_data -I 256"] {
+        for (many, work) in work.iter().flat_map(|work| [("2", work), ("90", work)]) {
+            let what = format!("{make} {many} {work}");
+            let work = python.replace("MANY", many).replace("WORK", work);
+            let make = format!("{make} -O fast_commit -J size=8 disk 48M");
+            // A sync would turn the fast commits into a full one.
+            let Some(image) = take(&make, "", &work, ":") else { return };
+            let got = like_the_kernel(&image, &what).transactions; println!("{what}: {got}");
+            replayed += got;
+        }
+    }
+    assert!(replayed > 100, "{replayed}");
 }

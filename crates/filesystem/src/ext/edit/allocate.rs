@@ -79,7 +79,7 @@ impl<D: BlockRead> Ext<D> {
 
 impl<D: BlockWrite> Ext<D> {
     /// Takes `count` clusters into use, near a group. Returns runs of blocks.
-    pub(super) fn allocate(&mut self, near: u64, count: u64, owner: Object) -> Result<Vec<Extent>> {
+    pub(crate) fn allocate(&mut self, near: u64, count: u64, owner: Object) -> Result<Vec<Extent>> {
         let per_group = self.layout.clusters_per_group;
         let runs = self.find_clusters(near, count, owner)?;
         for run in &runs {

@@ -10,6 +10,7 @@ mod map;
 mod name;
 mod tree;
 
+pub(crate) use name::encode_len;
 use block::{BlockRead, BlockWrite, Error, Object, Result, Unsupported};
 
 use super::{

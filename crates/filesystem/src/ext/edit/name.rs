@@ -14,7 +14,7 @@ use crate::ext::{
 
 /// A name that was found, and where.
 #[derive(Debug)]
-pub(super) struct Name {
+pub(crate) struct Name {
     dirent: Dirent,
     /// Where the entry before it in the same area starts.
     previous: Option<usize>,
@@ -24,7 +24,7 @@ pub(super) struct Name {
 
 impl Name {
     /// What it names.
-    pub(super) const fn inode(&self) -> u64 {
+    pub(crate) const fn inode(&self) -> u64 {
         self.dirent.inode
     }
 }
@@ -47,7 +47,7 @@ impl Search<'_> {
 }
 
 /// rec_len on disk: blocks of 64 KiB carry the high bits in the low ones.
-fn encode_len(format: Format, len: usize) -> u16 {
+pub(crate) fn encode_len(format: Format, len: usize) -> u16 {
     if len == 65536 {
         return u16::MAX;
     }
@@ -74,7 +74,7 @@ fn strike(format: Format, buf: &mut [u8], dirent: &Dirent, previous: Option<usiz
 
 impl<D: BlockRead> Ext<D> {
     /// Where a directory holds this name. `..` can be asked for, but not of an inline directory.
-    pub(super) fn find_name(&self, directory: &Inode, name: &[u8]) -> Result<Option<Name>> {
+    pub(crate) fn find_name(&self, directory: &Inode, name: &[u8]) -> Result<Option<Name>> {
         let mut search = Search { name, previous: None, found: None };
         if directory.has(flags::INLINE_DATA) {
             let format = self.dirent_format();
@@ -102,7 +102,7 @@ impl<D: BlockRead> Ext<D> {
     }
 
     /// The number of the directory that holds this one, by its own `..`.
-    pub(super) fn parent_of(&self, directory: &Inode) -> Result<u64> {
+    pub(crate) fn parent_of(&self, directory: &Inode) -> Result<u64> {
         if directory.has(flags::INLINE_DATA) {
             return Ok(u64::from(Le32(0).get(directory.block())));
         }
@@ -115,7 +115,7 @@ impl<D: BlockRead> Ext<D> {
 
 impl<D: BlockWrite> Ext<D> {
     /// Takes a name out of a directory, which must not have changed since it was found.
-    pub(super) fn strike_name(&mut self, directory: &mut Inode, name: Name) -> Result<()> {
+    pub(crate) fn strike_name(&mut self, directory: &mut Inode, name: Name) -> Result<()> {
         let format = self.dirent_format();
         match name.block {
             None => {

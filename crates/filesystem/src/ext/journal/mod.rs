@@ -15,7 +15,7 @@ mod sample;
 mod scan;
 mod tags;
 
-use block::{BlockRead, BlockWrite, Object, Result, Unsupported};
+use block::{BlockRead, BlockWrite, Object, Result};
 
 use super::{
     Ext,
@@ -103,12 +103,11 @@ impl<D: BlockWrite> Ext<D> {
         let replayed = replay::replay(log, &mut self.device, self.layout.blocks)?;
         self.reload()?;
         let inode_size = self.layout.block_len().min(block::to_usize(self.layout.inode_size));
-        let fast = fastcommit::pending(log, &self.device, replayed.end, inode_size)?;
-        if fast != 0 {
-            let what = format!("replay of {fast} fast commits (fast_commit)");
-            return Err(Unsupported::new(Object::the("journal"), what).into());
+        let (fast, records) = fastcommit::pending(log, &self.device, replayed.end, inode_size)?;
+        if fast > 0 {
+            self.replay_fast_commits(&records)?;
         }
-        recovery.transactions = replayed.transactions;
+        recovery.transactions = replayed.transactions + fast;
         recovery.blocks = replayed.blocks;
         // No block of the old log can be taken for one of the next transaction.
         Ok(replayed.end.wrapping_add(1))
