@@ -185,7 +185,8 @@ END
             let make = format!("{make} -O fast_commit -J size=8 disk 48M");
             // A sync would turn the fast commits into a full one.
             let Some(image) = take(&make, "", &work, ":") else { return };
-            let got = like_the_kernel(&image, &what).transactions; println!("{what}: {got}");
+            let got = like_the_kernel(&image, &what).transactions;
+            println!("{what}: {got}");
             replayed += got;
         }
     }

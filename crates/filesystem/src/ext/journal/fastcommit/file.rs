@@ -44,7 +44,8 @@ impl<D: BlockRead> Ext<D> {
         if !bit(&self.inode_bitmap(&self.group(group)?)?, index) {
             inode.raw.fill(0);
         }
-        let mut file = File { now: inode.clone(), inode, runs: BTreeMap::new(), before: Vec::new(), nodes: Vec::new() };
+        let mut file =
+            File { now: inode.clone(), inode, runs: BTreeMap::new(), before: Vec::new(), nodes: Vec::new() };
         if file.kind().is_none() || !file.inode.has_map() {
             return Ok(file);
         }
@@ -132,7 +133,10 @@ impl File {
         if generation.get(raw) != generation.get(&self.now.raw) && self.kind().is_some() {
             // Another file under the same number: what the old one held went with its last name.
             if self.inode.xattr_block() != 0 {
-                return unsupported(self.inode.object(), "to an inode used again after one with an xattr block");
+                return unsupported(
+                    self.inode.object(),
+                    "to an inode used again after one with an xattr block",
+                );
             }
             self.runs.clear();
         }
