@@ -154,8 +154,11 @@ impl<D: BlockRead> Ext<D> {
             ("inode bitmap", group.inode_bitmap(), 1),
             ("inode table", group.inode_table(), self.layout.inode_table_blocks()),
         ] {
-            if !self.layout.contains(block, count) {
-                let expected = format!("{count} blocks inside the filesystem of {}", self.layout.blocks);
+            if !self.layout.contains(block, count) || block <= self.layout.super_block {
+                let expected = format!(
+                    "{count} blocks behind the superblock, inside the filesystem of {}",
+                    self.layout.blocks
+                );
                 return Err(object.corrupt(field, block, expected));
             }
         }

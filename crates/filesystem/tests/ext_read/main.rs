@@ -1,4 +1,5 @@
 //! The ext reader against mke2fs, debugfs, e2fsck and the kernel.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
 mod corpora;
 mod image;
