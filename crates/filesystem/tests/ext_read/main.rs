@@ -6,6 +6,7 @@ mod image;
 mod kernel;
 mod mutation;
 mod planted;
+mod refusals;
 mod tree;
 
 use std::{fs, path::Path};
