@@ -129,7 +129,7 @@ const CONFIGS: &[(&str, &[&str])] = &[
     ("ext2", &["-t", "ext2", "-N", "12000", "-b", "1024", "-O", "ext_attr"]),
     ("ext3", &["-t", "ext3", "-N", "12000"]),
     ("ext4-uninit", &["-t", "ext4", "-N", "12000", "-b", "1024", "-O", "^metadata_csum,uninit_bg"]),
-    ("bigalloc", &["-t", "ext4", "-N", "12000", "-O", "bigalloc", "-C", "16384"]),
+    ("bigalloc", &["-t", "ext4", "-N", "8000", "-O", "bigalloc", "-C", "8192"]),
     ("metabg", &["-t", "ext4", "-N", "12000", "-b", "1024", "-O", "meta_bg,^resize_inode"]),
     ("orphan-file-ea", &["-t", "ext4", "-N", "12000", "-O", "orphan_file,ea_inode,large_dir"]),
     ("mmp", &["-t", "ext4", "-N", "12000", "-O", "mmp"]),
