@@ -271,3 +271,8 @@ impl<D: BlockRead> Ext<D> {
         visit(Entry { name: name.to_vec(), inode: InodeId(dirent.inode), kind })
     }
 }
+
+/// Bytes of an entry that a name of this length needs, for those who split and write entries.
+pub(crate) const fn entry_len(name_len: usize) -> usize {
+    (HEADER_LEN + name_len).next_multiple_of(4)
+}
