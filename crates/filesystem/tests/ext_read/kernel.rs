@@ -89,6 +89,29 @@ fn live_and_die(root: &Path, with_xattrs: bool) {
     file.set_len(16384 * 3 + 5).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &[b'z'; 16384 * 3 + 5], 0).unwrap();
     file.sync_all().unwrap();
+    // An index of two levels, and an extent tree of two on small blocks.
+    let large = root.join("large");
+    fs::create_dir(&large).unwrap();
+    for number in 0..3500 {
+        fs::write(large.join(format!("{}-{number}", "GONENAME".repeat(7))), "").unwrap();
+    }
+    for number in 0..3000 {
+        fs::remove_file(large.join(format!("{}-{number}", "GONENAME".repeat(7)))).unwrap();
+        fs::write(large.join(format!("{}-{number}", "stays".repeat(9))), "").unwrap();
+    }
+    for number in 3000..3500 {
+        fs::remove_file(large.join(format!("{}-{number}", "GONENAME".repeat(7)))).unwrap();
+    }
+    let sparse = fs::File::create(root.join("sparse")).unwrap();
+    for block in 0..700u64 {
+        std::os::unix::fs::FileExt::write_all_at(&sparse, b"stays", block * 8192).unwrap();
+    }
+    for block in (0..700u64).step_by(3) {
+        let (at, path) = ((block * 8192).to_string(), root.join("sparse"));
+        if block % 30 == 0 {
+            run("fallocate", &["-p", "-o", &at, "-l", "8192", path.to_str().unwrap()]);
+        }
+    }
     fs::write(root.join("reuse"), "GONEDATA".repeat(50_000)).unwrap();
     fs::File::open(root.join("reuse")).unwrap().sync_all().unwrap();
     fs::remove_file(root.join("reuse")).unwrap();
@@ -99,17 +122,17 @@ fn live_and_die(root: &Path, with_xattrs: bool) {
 
 /// Name, options of mke2fs, and whether the kernel allows xattrs on it.
 const CONFIGS: &[(&str, &[&str])] = &[
-    ("default", &["-t", "ext4"]),
-    ("1k", &["-t", "ext4", "-b", "1024"]),
-    ("inline", &["-t", "ext4", "-O", "inline_data"]),
-    ("inline-1k-512", &["-t", "ext4", "-b", "1024", "-I", "512", "-O", "inline_data"]),
-    ("ext2", &["-t", "ext2", "-b", "1024", "-O", "ext_attr"]),
-    ("ext3", &["-t", "ext3"]),
-    ("ext4-uninit", &["-t", "ext4", "-b", "1024", "-O", "^metadata_csum,uninit_bg"]),
-    ("bigalloc", &["-t", "ext4", "-O", "bigalloc", "-C", "16384"]),
-    ("metabg", &["-t", "ext4", "-b", "1024", "-O", "meta_bg,^resize_inode"]),
-    ("orphan-file-ea", &["-t", "ext4", "-O", "orphan_file,ea_inode,large_dir"]),
-    ("mmp", &["-t", "ext4", "-O", "mmp"]),
+    ("default", &["-t", "ext4", "-N", "12000"]),
+    ("1k", &["-t", "ext4", "-b", "1024", "-N", "12000"]),
+    ("inline", &["-t", "ext4", "-N", "12000", "-O", "inline_data"]),
+    ("inline-1k-512", &["-t", "ext4", "-N", "12000", "-b", "1024", "-I", "512", "-O", "inline_data"]),
+    ("ext2", &["-t", "ext2", "-N", "12000", "-b", "1024", "-O", "ext_attr"]),
+    ("ext3", &["-t", "ext3", "-N", "12000"]),
+    ("ext4-uninit", &["-t", "ext4", "-N", "12000", "-b", "1024", "-O", "^metadata_csum,uninit_bg"]),
+    ("bigalloc", &["-t", "ext4", "-N", "8000", "-O", "bigalloc", "-C", "8192"]),
+    ("metabg", &["-t", "ext4", "-N", "12000", "-b", "1024", "-O", "meta_bg,^resize_inode"]),
+    ("orphan-file-ea", &["-t", "ext4", "-N", "12000", "-O", "orphan_file,ea_inode,large_dir"]),
+    ("mmp", &["-t", "ext4", "-N", "12000", "-O", "mmp"]),
 ];
 
 #[test]

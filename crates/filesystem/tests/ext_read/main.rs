@@ -1,10 +1,12 @@
 //! The ext reader against mke2fs, debugfs, e2fsck and the kernel.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
 mod corpora;
 mod image;
 mod kernel;
 mod mutation;
 mod planted;
+mod refusals;
 mod tree;
 
 use std::{fs, path::Path};

@@ -59,7 +59,7 @@ fn a_changed_byte_never_panics_or_hangs() {
         let total: u64 = places.iter().map(|extent| extent.len).sum();
         let mut state = 0x9E37_79B9_7F4A_7C15u64;
         let mut refused = 0;
-        for round in 0..3000u64 {
+        for round in 0..700u64 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             // A third of the changes in the superblock and the descriptors, the rest anywhere.
             let mut at = if round % 3 == 0 { (state >> 33) % 1200 } else { (state >> 33) % total };
@@ -90,7 +90,7 @@ fn a_changed_byte_never_panics_or_hangs() {
                 Err(_) => panic!("{name}: byte {position} changed to {:#04x}", bytes[position]),
             }
         }
-        assert!(refused > 100, "{name}: only {refused} of 3000 changes were noticed");
+        assert!(refused > 30, "{name}: only {refused} of 700 changes were noticed");
         fs::remove_file(path).unwrap();
     }
 }

@@ -110,3 +110,20 @@ fn residue_in_every_kind_of_slack_is_gone() {
         assert_cleans(&path, &expected, &[TOKEN, b"PREFILL"], name);
     }
 }
+
+#[test]
+fn a_boot_sector_before_the_superblock_stays() {
+    let lab = Lab::new();
+    for (name, options) in [("1k", &["-t", "ext4", "-b", "1024"][..]), ("4k", &["-t", "ext4", "-b", "4096"])]
+    {
+        let path = lab.image(name, 16384, options);
+        let mut image = fs::read(&path).unwrap();
+        image[..16].copy_from_slice(b"boot code, stays");
+        image[510..512].copy_from_slice(&[0x55, 0xAA]);
+        image[1000..1004].copy_from_slice(b"more");
+        fs::write(&path, &image).unwrap();
+        let expected = tree::ours(&open(&path)).unwrap();
+        assert_cleans(&path, &expected, &[], name);
+        assert!(fs::read(&path).unwrap()[..1024] == image[..1024], "{name}: the boot sector has changed");
+    }
+}
