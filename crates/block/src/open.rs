@@ -6,12 +6,13 @@
 use std::{
     ffi::OsStr,
     fs::File,
+    io,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
 use crate::{
-    BlockRead, Error, Object, Result, Unsupported,
+    BlockRead, Error, FileId, Object, Result, Unsupported,
     probe::probe,
     qcow2::{Caches, Compression, Qcow2File, Qcow2Image, Snapshot},
     raw::RawImage,
@@ -85,6 +86,8 @@ pub struct ImageInfo {
     pub backing: Vec<PathBuf>,
     /// qcow2: the file that holds the clusters of the image itself.
     pub data_file: Option<PathBuf>,
+    /// Every file that was opened, data files of backing files included. None of them may be written.
+    pub files: Vec<FileId>,
     /// qcow2: internal snapshots. The device does not show them.
     pub snapshots: Vec<Snapshot>,
     /// qcow2: names of persistent bitmaps. The device does not show them.
@@ -97,6 +100,16 @@ pub struct ImageInfo {
 enum Layer {
     Raw(RawImage),
     Qcow2 { image: Box<Qcow2File>, data: Option<(PathBuf, RawImage)> },
+}
+
+impl Layer {
+    /// Its external data file.
+    fn data(&self) -> Option<&RawImage> {
+        match self {
+            Self::Qcow2 { data: Some((_, file)), .. } => Some(file),
+            _ => None,
+        }
+    }
 }
 
 /// Opens the image at `path`, and with `options.allow_backing` the files it stands on.
@@ -114,7 +127,7 @@ fn open_layers(first: RawImage, path: &Path, options: &OpenOptions) -> Result<Im
     let metadata = first.file().metadata()?;
     let (file_size, allocated_size) = (first.size(), metadata.blocks().saturating_mul(512));
 
-    let mut seen = vec![(metadata.dev(), metadata.ino())];
+    let mut seen = vec![FileId::from(&metadata)];
     let mut below = Vec::new();
     let mut layers = vec![layer(first, format, path, options)?];
     while let Some(Layer::Qcow2 { image, .. }) = layers.last()
@@ -122,8 +135,8 @@ fn open_layers(first: RawImage, path: &Path, options: &OpenOptions) -> Result<Im
     {
         let path = resolve(below.last().map_or(path, PathBuf::as_path), &name);
         let file = open_named("backing file", &path)?;
-        let metadata = file.file().metadata()?;
-        if seen.contains(&(metadata.dev(), metadata.ino())) {
+        let id = FileId::of(file.file())?;
+        if seen.contains(&id) {
             return Err(chain().corrupt(
                 "backing file",
                 shown(&name),
@@ -133,11 +146,13 @@ fn open_layers(first: RawImage, path: &Path, options: &OpenOptions) -> Result<Im
         if seen.len() == usize::try_from(CHAIN_MAX).expect("64 fits") {
             return Err(unsupported(format!("a chain of more than {CHAIN_MAX} files")));
         }
-        seen.push((metadata.dev(), metadata.ino()));
+        seen.push(id);
         layers.push(layer(file, format, &path, options)?);
         below.push(path);
     }
 
+    let data = layers.iter().filter_map(Layer::data).map(|file| FileId::of(file.file()));
+    let data = data.collect::<io::Result<Vec<_>>>()?;
     let mut info = ImageInfo {
         format,
         virtual_size: 0,
@@ -148,6 +163,7 @@ fn open_layers(first: RawImage, path: &Path, options: &OpenOptions) -> Result<Im
         compression: None,
         backing: below,
         data_file: None,
+        files: [seen, data].concat(),
         snapshots: Vec::new(),
         bitmaps: Vec::new(),
         notes: Vec::new(),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use block::{
-    FileId, ImageWriter, OutputFile,
+    FileId, ImageWriter, OpenOptions, OutputFile, open,
     write::{Compression, OutputFormat, RawWriter, create},
 };
 
@@ -202,4 +202,23 @@ fn a_full_device_is_an_error() {
     let mut writer = RawWriter::new(full, 4 << 20).unwrap();
     let error = writer.write(0, &[1; 2 << 20]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StorageFull);
+}
+
+#[test]
+fn the_data_file_of_a_backing_file_is_an_input() {
+    let dir = tempfile::tempdir().unwrap();
+    let [top, data] = ["top", "data"].map(|name| dir.path().join(name));
+    for options in ["-o data_file=data base 1M", "-b base -F qcow2 top"] {
+        let status = Command::new("qemu-img")
+            .args(["create", "-q", "-f", "qcow2"])
+            .args(options.split(' '))
+            .current_dir(dir.path())
+            .status()
+            .expect("this test needs qemu-img (qemu-utils)");
+        assert!(status.success());
+    }
+    let image = open(&top, &OpenOptions { allow_backing: true, ..OpenOptions::default() }).unwrap();
+    assert_eq!(image.info.files.len(), 3);
+    let why = "OUT: is the input or a file that the input builds on";
+    assert_eq!(refusal(&data, true, &image.info.files), (ErrorKind::InvalidInput, why.into()));
 }

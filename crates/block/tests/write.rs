@@ -10,7 +10,7 @@ use std::{
 };
 
 use block::{
-    to_u64, to_usize,
+    OpenOptions, open, to_u64, to_usize,
     write::{Compression, OutputFormat, create},
 };
 
@@ -153,6 +153,14 @@ fn any_pattern_in_any_pieces() {
         let disk = pattern(size, &mut random);
         let images = all_formats(dir.path(), &Source::cut(&disk, &mut random));
         assert!(fs::read(&images[0]).unwrap() == disk, "seed {seed}");
+        for image in &images[1..] {
+            let device = open(image, &OpenOptions::default()).unwrap().device;
+            let mut read = vec![1; to_usize(device.size())];
+            device.read_at(0, &mut read).unwrap();
+            // Whole sectors, as the format counts.
+            assert_eq!(read.len(), size.next_multiple_of(512));
+            assert!(read[..size] == disk && block::is_zero(&read[size..]), "seed {seed}");
+        }
     }
 }
 

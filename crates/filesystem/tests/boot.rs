@@ -209,6 +209,21 @@ fn a_board_loader_makes_the_gap_opaque() {
 }
 
 #[test]
+fn a_board_loader_under_a_gpt_that_makes_room_for_it() {
+    let disk = Disk::new(4 * MIB);
+    disk.sgdisk(&["-j", "1000", "-n1:2048:4095"]);
+    let mut image = disk.read();
+    put(&mut image, 8196, b"eGON.BT0");
+    let found = layout(&image, None).unwrap();
+    assert_eq!(found.notes[0], "gap before the first partition: holds U-Boot SPL (Allwinner)");
+    let extents: Vec<_> =
+        found.volumes[0].extents.iter().map(|extent| (extent.start / 512, extent.end() / 512)).collect();
+    assert_eq!(extents, [(2, 1000), (1032, 2048)]);
+    // With the gap, all of it is kept.
+    assert!(live_copy(&image) == image);
+}
+
+#[test]
 fn prep_is_kept_whole() {
     let disk = Disk::new(4 * MIB);
     disk.sfdisk("label: dos\nstart=2048,size=1024,type=41\nstart=4096,size=1024,type=83\n");

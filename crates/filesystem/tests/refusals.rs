@@ -6,7 +6,7 @@
 mod common;
 
 use common::{Disk, MIB, put, redo_crcs};
-use filesystem::{layout, scrub_table};
+use filesystem::{Content, OpaqueKind, layout, scrub_table};
 
 /// The good image with patches (offset, bytes).
 fn patched(good: &[u8], patches: &[(usize, &[u8])]) -> Vec<u8> {
@@ -224,5 +224,22 @@ fn no_byte_makes_it_panic() {
             image[at] = good[at];
         }
         assert!(read > 1000, "only {read} still read");
+    }
+}
+
+/// Every length around every field that is looked at, and every byte value, on devices too short for the rest.
+#[test]
+fn no_length_makes_it_panic() {
+    let lengths =
+        (0..2100).chain([4085, 4086, 4095, 4096, 4097, 8191, 8192, 32_768, 32_774, 65_535, 65_536, 65_600]);
+    for len in lengths.chain([72 << 10, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 512 << 10]) {
+        for fill in [0, 0xff] {
+            let device = vec![fill; len];
+            let content = filesystem::identify(&device).unwrap();
+            let expected =
+                if fill == 0 || len == 0 { Content::Empty } else { Content::Opaque(OpaqueKind::Unknown) };
+            assert_eq!(content, expected, "{len} bytes of {fill:#x}");
+            assert_eq!(layout(&device, None).is_ok(), len >= 512, "{len} bytes of {fill:#x}");
+        }
     }
 }

@@ -30,6 +30,7 @@ pub(crate) fn detect(
         Detector::PrivateKey => private_key(filesystem, inode, metadata.size),
         Detector::SwapHeader => swap_header(filesystem, inode, metadata.size),
         Detector::CoreDump => core_dump(filesystem, inode),
+        Detector::MachineId => machine_id(filesystem, inode),
     }
 }
 
@@ -66,6 +67,13 @@ fn core_dump(filesystem: &dyn Filesystem, inode: InodeId) -> Result<bool> {
     let read = filesystem.read(inode, 0, &mut header)?;
     let core = header.ends_with(&[4, 0]) || header.ends_with(&[0, 4]);
     Ok(read == header.len() && header.starts_with(b"\x7fELF") && core)
+}
+
+/// machine-id(5): `uninitialized`, at most with a newline, is no id.
+fn machine_id(filesystem: &dyn Filesystem, inode: InodeId) -> Result<bool> {
+    let mut content = [0; 64];
+    let read = filesystem.read(inode, 0, &mut content)?;
+    Ok(content[..read].trim_ascii() != b"uninitialized")
 }
 
 fn swap_header(filesystem: &dyn Filesystem, inode: InodeId, size: u64) -> Result<bool> {

@@ -22,6 +22,8 @@ pub(crate) struct Line {
     /// Absolute, without a trailing slash; `/` for the root; `none` for swap.
     pub(crate) mount_point: Vec<u8>,
     pub(crate) kind: String,
+    /// The source is a directory that is to be seen here, too.
+    pub(crate) bind: bool,
 }
 
 /// Reads what can be read; other lines say nothing about volumes.
@@ -45,6 +47,9 @@ pub(crate) fn parse(text: &[u8]) -> Vec<Line> {
             device: device_of(&unescape(device)),
             mount_point: mount_point.into_bytes(),
             kind: kind.to_owned(),
+            bind: fields
+                .next()
+                .is_some_and(|options| options.split(',').any(|o| matches!(o, "bind" | "rbind"))),
         });
     }
     lines

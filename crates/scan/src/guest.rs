@@ -79,6 +79,8 @@ pub struct Guest<'a> {
     homes: Vec<GuestPath>,
     system: Option<OperatingSystem>,
     swap_files: Vec<String>,
+    /// Directories that show others (mount --bind): where, and which.
+    binds: Vec<(Vec<u8>, Vec<u8>)>,
     notes: Vec<Note>,
     listings: RefCell<HashMap<(usize, InodeId), Names>>,
 }
@@ -94,6 +96,7 @@ impl<'a> Guest<'a> {
             homes: Vec::new(),
             system: None,
             swap_files: Vec::new(),
+            binds: Vec::new(),
             notes: Vec::new(),
             listings: RefCell::default(),
         };
@@ -269,6 +272,18 @@ impl<'a> Guest<'a> {
                 node.inode = self.mounts[over].root;
                 node.kind = FileKind::Directory;
             }
+            if Some(start) == self.root
+                && let Some((_, source)) = self.binds.iter().find(|(place, _)| *place == node.path.0)
+            {
+                // As a link to the source would, which also bounds binds that show each other.
+                links += 1;
+                if links > MAX_LINKS {
+                    return Ok(None);
+                }
+                trail.truncate(1);
+                todo.extend(components(source));
+                continue;
+            }
             trail.push(node);
         }
         let mut node = trail.pop().unwrap_or_else(at_start);
@@ -332,6 +347,12 @@ impl<'a> Guest<'a> {
     fn mount_all(&mut self, names: &[Vec<DeviceName>]) -> Result<()> {
         let Some(text) = self.read_file(b"/etc/fstab")? else { return Ok(()) };
         for line in fstab::parse(&text) {
+            if line.bind {
+                if let Device::Path(source) = line.device {
+                    self.binds.push((line.mount_point, source.into_bytes()));
+                }
+                continue;
+            }
             if line.kind == "swap" {
                 if let Device::Path(path) = line.device
                     && !path.starts_with("/dev/")

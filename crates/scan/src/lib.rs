@@ -5,6 +5,7 @@
 
 mod detect;
 mod dynamic;
+mod finding;
 mod fstab;
 mod guest;
 mod homes;
@@ -17,9 +18,10 @@ mod rule;
 pub mod rules;
 mod walk;
 
+pub use finding::{Contents, Finding, Note, Place, Scan};
 pub use guest::{DeviceName, Guest, Mounted, Node, VolumeSource};
 pub use homes::{OperatingSystem, User};
 pub use markdown::rules_markdown;
 pub use policy::{BuiltIn, Overrides, Policy, PolicyError, Selection, built_in_policies, find_rule};
 pub use rule::{Action, Also, Detector, Find, GuestPath, Kinds, Rule, RuleId, Source};
-pub use walk::{Contents, Finding, Note, Place, Scan, contents, scan};
+pub use walk::{contents, scan};

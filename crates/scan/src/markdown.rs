@@ -4,6 +4,20 @@ use std::fmt::Write;
 
 use crate::{built_in_policies, rules};
 
+/// How a policy file looks.
+const POLICY_FILE: &str = "
+A policy file starts from one of them and says what differs. An unknown key or rule is an error, as is a pattern that
+can never match. `keep` wins over everything, and a kept directory keeps its tree; `remove` takes trees, too.
+
+```toml
+extends = \"aws\"             # `default` if absent; `none` for nothing
+rules = [\"ssh-user-config\"] # on beside those of the policy
+skip = [\"cron-spool\"]       # off
+remove = [\"/opt/build/**\", \"~/**/*.token\"]
+keep = [\"/var/log/postgresql\"]
+```
+";
+
 /// The text of docs/rules.md: policies, then every rule by family. Ends with a newline.
 #[must_use]
 pub fn rules_markdown() -> String {
@@ -21,6 +35,7 @@ pub fn rules_markdown() -> String {
             let _ = writeln!(text, "  - also `{id}` ({guideline})");
         }
     }
+    text.push_str(POLICY_FILE);
     for family in rules::FAMILIES {
         let _ = write!(text, "\n## {}\n", family.heading);
         for rule in family.rules {
@@ -57,6 +72,7 @@ fn action(rule: &crate::Rule) -> String {
         Some(crate::Detector::PrivateKey) => " that hold a private key",
         Some(crate::Detector::SwapHeader) => " that are swap areas",
         Some(crate::Detector::CoreDump) => " that are ELF cores",
+        Some(crate::Detector::MachineId) => " that do not say `uninitialized`",
     };
     format!("{} {kinds}{holding}", rule.action)
 }

@@ -28,19 +28,28 @@ const BUILT_IN: &[BuiltIn] = &[
         name: "aws",
         explain: "For an AMI that others will start: the default rules, and the keys and tools' state that the \
                   AWS guidelines for shared Linux AMIs name.",
-        on: &[("private-key-files", "A10, A14"), ("keystores", "A9, A14"), ("sudoers-cloud-users", "A6")],
+        on: &[
+            ("keystores", "A9, A14"),
+            ("terraform-state", "A9"),
+            ("sudoers-cloud-users", "A6"),
+            ("cloud-init-network", "A6"),
+        ],
     },
     BuiltIn {
         name: "outscale",
         explain: "For an OMI that others will start: the default rules, and all further certificates and key \
                   material that the OUTSCALE guidelines name.",
         on: &[
-            ("private-key-files", "O5, O10, O23"),
             ("keystores", "O5"),
             ("tls-private-keys", "O5"),
             ("letsencrypt", "O5"),
             ("vpn-keys", "O5"),
+            ("kubernetes-node", "O5"),
+            ("terraform-state", "O4"),
+            ("agent-api-keys", "O4"),
+            ("wifi-credentials", "O4"),
             ("sudoers-cloud-users", "O13"),
+            ("cloud-init-network", "O13"),
         ],
     },
     BuiltIn { name: "none", explain: "No rule: the base for a policy file that names its own.", on: &[] },
@@ -297,6 +306,9 @@ mod tests {
     #[test]
     fn every_built_in_policy_resolves() {
         for policy in BUILT_IN {
+            for (id, _) in policy.on {
+                assert!(!rules::get(id).unwrap().default, "{id} is on anyway");
+            }
             let policy = Policy::built_in(policy.name).unwrap();
             Selection::new(&policy, &Overrides::default()).unwrap();
         }

@@ -85,6 +85,8 @@ pub enum Detector {
     SwapHeader,
     /// It is an ELF core.
     CoreDump,
+    /// It is anything but the word `uninitialized`, which tells systemd that the next boot is the first.
+    MachineId,
 }
 
 /// Places that only the guest's own configuration tells.

@@ -3,16 +3,13 @@
 //! It holds findings, never the tree. A directory that is reached twice, or lies too deep, is an error: what
 //! cannot be looked at must not pass for clean.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-};
+use std::collections::{HashMap, HashSet};
 
 use block::{Object, Result, Unsupported};
 use filesystem::{Entry, FileKind, Filesystem, InodeId, Target};
 
 use crate::{
-    Action, Guest, GuestPath, Mounted, RuleId, Selection, detect,
+    Action, Contents, Finding, Guest, GuestPath, Mounted, Note, Place, Scan, Selection, detect,
     matcher::{Matcher, Position},
 };
 
@@ -20,126 +17,10 @@ use crate::{
 /// only where names are tiny.
 const MAX_DEPTH: u32 = 512;
 
-/// Something to be changed, where it is, and who asks for it. Never what it holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Who asks for it.
-    pub rule: RuleId,
-    /// Where it is.
-    pub place: Place,
-    /// What is to be done.
-    pub action: Action,
-    /// How much it takes.
-    pub contents: Contents,
-}
-
-/// Where a finding is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Place {
-    /// A name in a tree.
-    File {
-        /// The volume, as the caller of [`Guest::open`] numbered it.
-        volume: usize,
-        /// The name, its directory and its inode: as an edit needs it.
-        target: Target,
-        /// The path in the guest.
-        path: GuestPath,
-        /// What it is.
-        kind: FileKind,
-    },
-}
-
-/// What a finding takes: of a file itself, of a directory everything below.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Contents {
-    /// Names that are no directories.
-    pub files: u64,
-    /// Directories, itself included.
-    pub directories: u64,
-    /// Sum of the sizes of the regular files.
-    pub bytes: u64,
-}
-
-impl Contents {
-    fn add(&mut self, other: Self) {
-        self.files = self.files.saturating_add(other.files);
-        self.directories = self.directories.saturating_add(other.directories);
-        self.bytes = self.bytes.saturating_add(other.bytes);
-    }
-}
-
-/// Something that a report has to say beside the findings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Note {
-    /// No line of fstab names the volume; its tree was taken as if mounted at `/`.
-    NotInFstab {
-        /// The volume.
-        volume: usize,
-    },
-    /// A file that goes has more names, which keep its content.
-    OtherNames {
-        /// The volume.
-        volume: usize,
-        /// One of the names that go.
-        path: GuestPath,
-        /// How many names stay.
-        remaining: u64,
-    },
-    /// A symbolic link goes; what it points to stays, unless another finding has it.
-    LinkTarget {
-        /// The volume of the link.
-        volume: usize,
-        /// The link.
-        path: GuestPath,
-        /// Where it leads in the guest.
-        target: GuestPath,
-    },
-    /// Names in an encrypted directory cannot be read, so no rule can match there.
-    Encrypted {
-        /// The volume.
-        volume: usize,
-        /// The directory.
-        path: GuestPath,
-    },
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotInFstab { volume } => {
-                write!(f, "volume {volume}: no line of fstab names it; its tree was taken as if mounted at /")
-            }
-            Self::OtherNames { volume, path, remaining: 1 } => {
-                write!(f, "volume {volume}: {path}: 1 other name keeps the content")
-            }
-            Self::OtherNames { volume, path, remaining } => {
-                write!(f, "volume {volume}: {path}: {remaining} other names keep the content")
-            }
-            Self::LinkTarget { volume, path, target } => {
-                write!(f, "volume {volume}: {path} is a symbolic link to {target}, which stays")
-            }
-            Self::Encrypted { volume, path } => {
-                write!(f, "volume {volume}: {path} is encrypted; no rule can look into it")
-            }
-        }
-    }
-}
-
-/// What a scan found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Scan {
-    /// In the order of the volumes and, within one, of the directories on disk.
-    pub findings: Vec<Finding>,
-    /// What the findings do not say.
-    pub notes: Vec<Note>,
-}
-
 /// Walks the trees of a guest and reports what the selected rules take.
 pub fn scan(guest: &Guest<'_>, selection: &Selection) -> Result<Scan> {
     let matcher = Matcher::new(guest, selection)?;
-    let mut result = Scan { notes: guest.notes().to_vec(), ..Scan::default() };
+    let mut result = Scan::default();
     for mount in guest.mounts() {
         Walk::new(guest, mount, &matcher, &mut result).run()?;
     }

@@ -87,12 +87,14 @@ pub(super) struct Walker<'a> {
     file: &'a RawImage,
     cache: &'a Cache,
     l1: Slice,
+    /// The L1 entry that was looked at last, and its table.
+    table: Option<(u64, Option<u64>)>,
     l2: Slice,
 }
 
 impl<'a> Walker<'a> {
     pub(super) fn new(geometry: &'a Geometry, file: &'a RawImage, cache: &'a Cache) -> Self {
-        Self { geometry, file, cache, l1: None, l2: None }
+        Self { geometry, file, cache, l1: None, table: None, l2: None }
     }
 
     /// The piece at `offset` (inside the disk): its kind, and its length up to `limit` or where the kind changes.
@@ -158,14 +160,28 @@ impl<'a> Walker<'a> {
         Ok((Kind::Data(host), len))
     }
 
-    /// File offset of the L2 table behind an entry of the L1 table.
+    /// File offset of the L2 table behind an entry of the L1 table. A table that lies in a hole of the file is all
+    /// zero, the same as none: else a sparse file could hold more empty tables than anyone can read.
     fn l2_table(&mut self, index: u64) -> Result<Option<u64>> {
         let geometry = self.geometry;
+        if let Some((held, table)) = self.table
+            && held == index
+        {
+            return Ok(table);
+        }
         let at = index * layout::l1::ENTRY_SIZE;
         let table_len = geometry.l1_needed * layout::l1::ENTRY_SIZE;
         let entry =
             table_entry(&mut self.l1, self.file, self.cache, geometry, geometry.l1_offset, table_len, at)?;
-        l1::l2_table(entry, index, geometry.cluster(), self.file.size())
+        let mut table = l1::l2_table(entry, index, geometry.cluster(), self.file.size())?;
+        if let Some(start) = table {
+            let stored = self.file.run_at(start)?;
+            if stored.zero && stored.len >= geometry.cluster() {
+                table = None;
+            }
+        }
+        self.table = Some((index, table));
+        Ok(table)
     }
 
     /// Whether a standard descriptor points at a cluster. Offset 0 does so only in an external data file.

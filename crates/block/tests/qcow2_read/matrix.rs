@@ -2,12 +2,21 @@
 
 use std::{fs, os::unix::fs::FileExt};
 
-use block::{BlockRead, Format, field::Be64, open, qcow2::Compression, to_u64, to_usize};
+use block::{
+    BlockRead, Format,
+    field::Be64,
+    open,
+    qcow2::{
+        Compression,
+        layout::{MAGIC_VALUE, header},
+    },
+    to_u64, to_usize,
+};
 
 use crate::tools::{Lab, everything};
 
 /// Not a multiple of any cluster but the smallest.
-const SIZE: usize = 3_145_728 + 512;
+const SIZE: usize = 2_097_152 + 512;
 
 #[test]
 fn converted_images() {
@@ -240,6 +249,33 @@ fn a_huge_sparse_image_is_a_few_runs() {
         assert_eq!(data, 2 << 20);
         assert!(runs < 100, "{runs} runs");
     }
+}
+
+/// A million L2 tables in the holes of a sparse file, which claim 512 PiB, are a million steps.
+#[test]
+fn empty_tables_in_holes_are_not_read() {
+    let lab = Lab::new();
+    let (tables, cluster) = (1u64 << 20, 2u64 << 20);
+    let mut bytes = vec![0; to_usize(cluster)];
+    header::MAGIC.set(&mut bytes, MAGIC_VALUE);
+    header::VERSION.set(&mut bytes, 3);
+    header::CLUSTER_BITS.set(&mut bytes, 21);
+    header::SIZE.set(&mut bytes, 1 << 59);
+    header::L1_SIZE.set(&mut bytes, 1 << 20);
+    header::L1_TABLE_OFFSET.set(&mut bytes, cluster);
+    header::HEADER_LENGTH.set(&mut bytes, 104);
+    bytes.extend((0..tables).flat_map(|table| ((32 + table) * cluster).to_be_bytes()));
+    fs::write(lab.path("disk.qcow2"), &bytes).unwrap();
+    let file = fs::File::options().write(true).open(lab.path("disk.qcow2")).unwrap();
+    file.set_len((32 + tables) * cluster).unwrap();
+    let image = open(&lab.path("disk.qcow2"), &everything()).unwrap();
+    let mut at = 0;
+    while at < image.device.size() {
+        let run = image.device.run_at(at).unwrap();
+        assert!(run.zero);
+        at += run.len;
+    }
+    assert_eq!(at, 1 << 59);
 }
 
 #[test]

@@ -1,15 +1,9 @@
 //! `diskscrub clean`: the main job. The output gets its name only when it is complete, verified and synced.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs, process::ExitCode, sync::Arc};
 
 use block::{
-    BlockRead, FileId, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
+    BlockRead, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
     write::{Compression, OutputFormat},
 };
 use filesystem::{Content, Result};
@@ -47,8 +41,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     let bar = Bar::new(args.quiet || args.input.json);
     let input_failure = |error| Failure::image(&args.input.input, &error);
 
-    let inputs = inputs(&args.input.input, &info)?;
-    let output = OutputFile::create(&args.output, args.force, &inputs)
+    let output = OutputFile::create(&args.output, args.force, &info.files)
         .map_err(|error| Failure::output(&args.output, &error))?;
     let mut view = Overlay::new(Arc::clone(&device));
     let plan = sanitize::plan(&mut view, &request, &bar).map_err(input_failure)?;
@@ -99,18 +92,6 @@ fn output_format(args: &CleanArgs, info: &ImageInfo) -> Result<OutputFormat, Fai
         }
         Format::Raw => Ok(OutputFormat::Raw),
     }
-}
-
-/// The files that the input consists of: none of them may be the output.
-fn inputs(input: &Path, info: &ImageInfo) -> Result<Vec<FileId>, Failure> {
-    let paths = [input.to_owned()].into_iter().chain(info.backing.clone()).chain(info.data_file.clone());
-    paths
-        .map(|path: PathBuf| {
-            fs::metadata(&path)
-                .map(|metadata| FileId::from(&metadata))
-                .map_err(|error| Failure::image(&path, &error.into()))
-        })
-        .collect()
 }
 
 fn container_notes(info: &ImageInfo) -> Vec<String> {

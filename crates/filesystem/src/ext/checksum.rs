@@ -53,11 +53,6 @@ impl Checksums {
         self.groups
     }
 
-    /// The start value for structures of the filesystem.
-    pub(crate) const fn seed(&self) -> u32 {
-        self.seed
-    }
-
     /// bg_checksum of a descriptor; 0 if there are none.
     pub(crate) fn group(&self, number: u64, descriptor: &[u8]) -> u16 {
         let Ok(number) = u32::try_from(number) else { return 0 };

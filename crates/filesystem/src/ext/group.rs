@@ -122,6 +122,33 @@ pub(crate) fn bit(bits: &[u8], index: u64) -> bool {
     bits.get(to_usize(index / 8)).is_some_and(|byte| byte >> (index % 8) & 1 == 1)
 }
 
+/// The runs of set bits below `limit`, ascending, each as start and end. 64 bits at a time where they are alike.
+pub(crate) fn runs(bits: &[u8], limit: u64) -> Vec<(u64, u64)> {
+    let mut runs = Vec::new();
+    let mut start = None;
+    let mut at = 0;
+    while at < limit {
+        if at % 64 == 0
+            && let Some(word) = bits.get(to_usize(at / 8)..to_usize(at / 8) + 8)
+            && word == if start.is_some() { [0xFF; 8] } else { [0; 8] }
+        {
+            at += 64;
+            continue;
+        }
+        match (bit(bits, at), start) {
+            (true, None) => start = Some(at),
+            (false, Some(first)) => {
+                runs.push((first, at));
+                start = None;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    runs.extend(start.map(|first| (first, limit)));
+    runs
+}
+
 impl<D: BlockRead> Ext<D> {
     /// Byte offset on the device of a group's descriptor.
     fn descriptor_offset(&self, number: u64) -> u64 {
@@ -154,8 +181,11 @@ impl<D: BlockRead> Ext<D> {
             ("inode bitmap", group.inode_bitmap(), 1),
             ("inode table", group.inode_table(), self.layout.inode_table_blocks()),
         ] {
-            if !self.layout.contains(block, count) {
-                let expected = format!("{count} blocks inside the filesystem of {}", self.layout.blocks);
+            if !self.layout.contains(block, count) || block <= self.layout.super_block {
+                let expected = format!(
+                    "{count} blocks behind the superblock, inside the filesystem of {}",
+                    self.layout.blocks
+                );
                 return Err(object.corrupt(field, block, expected));
             }
         }
@@ -286,6 +316,17 @@ impl<D: BlockWrite> Ext<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_of_bits() {
+        let mut bits = vec![0; 40];
+        set_bits(&mut bits, 3, 5);
+        set_bits(&mut bits, 60, 300);
+        assert_eq!(runs(&bits, 320), [(3, 5), (60, 300)]);
+        assert_eq!(runs(&bits, 299), [(3, 5), (60, 299)]);
+        assert_eq!(runs(&bits, 130), [(3, 5), (60, 130)]);
+        assert_eq!(runs(&[0xFF; 8], 64), [(0, 64)]);
+    }
 
     #[test]
     fn bits_are_little_endian() {

@@ -169,7 +169,7 @@ impl Inode {
     fn check(&self, checksums: &checksum::Checksums) -> Result<()> {
         if self.raw.len() > 128 {
             let extra = EXTRA_ISIZE.get(&self.raw);
-            if 128 + usize::from(extra) > self.raw.len() || extra % 4 != 0 {
+            if 128 + usize::from(extra) > self.raw.len() || !extra.is_multiple_of(4) {
                 let expected = format!("a multiple of 4 up to {}", self.raw.len() - 128);
                 return Err(self.object().corrupt("i_extra_isize", extra, expected));
             }

@@ -232,11 +232,6 @@ impl Layout {
         self.group_blocks(group).div_ceil(self.cluster_blocks)
     }
 
-    /// Clusters of the filesystem.
-    pub(crate) const fn clusters(&self) -> u64 {
-        (self.blocks - self.first_data_block).div_ceil(self.cluster_blocks)
-    }
-
     /// The cluster that holds a block at or behind `first_data_block`, counted from that.
     pub(crate) const fn cluster_of(&self, block: u64) -> u64 {
         (block - self.first_data_block) / self.cluster_blocks

@@ -2,7 +2,7 @@
 //!
 //! Attributes may be shared: an xattr block and an EA inode count their users, and go with the last one.
 
-use block::{BlockWrite, Extent, ExtentSet, Result, Unsupported, field::Le32};
+use block::{BlockWrite, Extent, ExtentSet, Result, Unsupported, field::Le32, to_u64};
 
 use super::{
     Ext,
@@ -23,7 +23,8 @@ impl<D: BlockWrite> Ext<D> {
         self.cut_map(&mut inode, 0)?;
         let inside = inode.attributes()?.unwrap_or_default();
         for value in inside.list.iter().map(|attribute| attribute.value_inode).filter(|&value| value != 0) {
-            self.charge_value(value, &mut usage)?;
+            // Its bytes are in i_blocks; the owner pays for an inode too, however many share it.
+            usage.inodes += 1;
             self.drop_value(value)?;
         }
         if inode.xattr_block() != 0 {
@@ -38,9 +39,7 @@ impl<D: BlockWrite> Ext<D> {
         let (mut raw, attributes) = self.xattr_block(block)?;
         let values =
             || attributes.list.iter().map(|attribute| attribute.value_inode).filter(|&value| value != 0);
-        for value in values() {
-            self.charge_value(value, usage)?;
-        }
+        usage.inodes += to_u64(values().count());
         let users = xattr::REFCOUNT.get(&raw);
         if users == 0 {
             return Err(block::Object::numbered("xattr block", block).corrupt(
@@ -74,15 +73,6 @@ impl<D: BlockWrite> Ext<D> {
             ));
         }
         Ok(inode)
-    }
-
-    /// The owner of an attribute is charged for the value, whole clusters and an inode, however many share it.
-    fn charge_value(&self, number: u64, usage: &mut Usage) -> Result<()> {
-        let cluster = self.layout.cluster_blocks * self.layout.block_size;
-        let size = self.value_inode(number)?.size().div_ceil(cluster).saturating_mul(cluster);
-        usage.bytes = usage.bytes.saturating_add(size);
-        usage.inodes += 1;
-        Ok(())
     }
 
     /// One user less of an EA inode; with the last one it goes.

@@ -56,7 +56,6 @@ pub(crate) const CHECKSUM_TYPE: U8 = U8(0x175);
 pub(crate) const ERROR_RECORD: Bytes<0x6C> = Bytes(0x194);
 pub(crate) const USR_QUOTA_INUM: Le32 = Le32(0x240);
 pub(crate) const GRP_QUOTA_INUM: Le32 = Le32(0x244);
-pub(crate) const OVERHEAD_CLUSTERS: Le32 = Le32(0x248);
 pub(crate) const BACKUP_BGS: [Le32; 2] = [Le32(0x24C), Le32(0x250)];
 pub(crate) const PRJ_QUOTA_INUM: Le32 = Le32(0x26C);
 pub(crate) const CHECKSUM_SEED: Le32 = Le32(0x270);
@@ -84,8 +83,6 @@ pub(crate) mod incompat {
     pub(crate) const MMP: u32 = 0x100;
     pub(crate) const ENCRYPT: u32 = 0x1_0000;
     pub(crate) const CSUM_SEED: u32 = 0x2000;
-    pub(crate) const INLINE_DATA: u32 = 0x8000;
-    pub(crate) const CASEFOLD: u32 = 0x2_0000;
 }
 
 /// Features without which nothing may be written.
@@ -193,8 +190,16 @@ impl Superblock {
                 }
             }
         }
-        if sb.compat(compat::HAS_JOURNAL) && JOURNAL_INUM.get(&raw) == 0 {
-            return Err(Unsupported::new(OBJECT, "an external journal (s_journal_inum is 0)").into());
+        if sb.compat(compat::HAS_JOURNAL) {
+            // Where it is elsewhere, what it holds is out of reach, and so is the filesystem's true state.
+            if JOURNAL_INUM.get(&raw) == 0 {
+                return Err(Unsupported::new(OBJECT, "an external journal (s_journal_inum is 0)").into());
+            }
+            let device = JOURNAL_DEV.get(&raw);
+            if device != 0 {
+                let feature = format!("an external journal (s_journal_dev is {device:#x})");
+                return Err(Unsupported::new(OBJECT, feature).into());
+            }
         }
         if sb.ro_compat(ro_compat::METADATA_CSUM) {
             let kind = CHECKSUM_TYPE.get(&raw);

@@ -1,4 +1,4 @@
-//! The [`Filesystem`] trait for ext.
+//! The [`Filesystem`] and [`FilesystemMut`] traits for ext.
 
 use block::{BlockRead, BlockWrite, Extent, ExtentSet, Result};
 
@@ -97,11 +97,11 @@ impl<D: BlockRead> Filesystem for Ext<D> {
 
 impl<D: BlockWrite> FilesystemMut for Ext<D> {
     fn recover(&mut self) -> Result<Recovery> {
-        self.recover()
+        Self::recover(self)
     }
 
     fn change(&mut self, target: &Target, change: &Change) -> Result<()> {
-        self.change(target, change)
+        self.change_target(target, change)
     }
 
     fn scrub(&mut self) -> Result<u64> {

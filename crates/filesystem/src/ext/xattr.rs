@@ -110,8 +110,7 @@ impl Inode {
     pub(crate) fn attributes(&self) -> Result<Option<Attributes>> {
         let start = self.xattr_start();
         // i_extra_isize 0: the space behind was never taken into use (the kernel looks no further either).
-        if start <= 128 || !self.raw.get(start..start + 4).is_some_and(|word| MAGIC.get(word) == MAGIC_VALUE)
-        {
+        if start <= 128 || self.raw.get(start..start + 4).is_none_or(|word| MAGIC.get(word) != MAGIC_VALUE) {
             return Ok(None);
         }
         let first = start + BODY_HEADER_LEN;

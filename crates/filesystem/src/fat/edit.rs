@@ -7,7 +7,7 @@ use block::{BlockRead, BlockWrite, Result, Unsupported, to_u64, to_usize};
 
 use super::{
     Fat,
-    boot::{FSI_FREE_COUNT, FSI_LEAD, FSI_LEAD_SIG, FSI_STRUC, FSI_STRUC_SIG, SECTOR, SLOT},
+    boot::{DIRTY, FSI_FREE_COUNT, FSI_LEAD, FSI_LEAD_SIG, FSI_STRUC, FSI_STRUC_SIG, SECTOR, SLOT},
     clean_bit,
     directory::{DELETED, Item, Named, Node, point},
     table::{ClusterSet, Link, Run, Table, length},
@@ -201,13 +201,16 @@ impl<D: BlockWrite> FilesystemMut for Fat<D> {
     /// FAT has no journal. Marks the volume as cleanly unmounted, as fsck.fat does; bits that ask for a surface
     /// test stay.
     fn recover(&mut self) -> Result<Recovery> {
+        let mut boot = [0; SECTOR];
+        self.device.read_at(0, &mut boot)?;
         for offset in [Some(0), self.geometry.backup].into_iter().flatten() {
-            let mut boot = [0; SECTOR];
-            self.device.read_at(offset, &mut boot)?;
-            let state = self.geometry.state.get(&boot);
-            if state & super::boot::DIRTY != 0 {
-                self.geometry.state.set(&mut boot, state & !super::boot::DIRTY);
-                self.device.write_at(offset, &boot)?;
+            let mut copy = [0; SECTOR];
+            self.device.read_at(offset, &mut copy)?;
+            let state = self.geometry.state.get(&copy);
+            // A backup is one only if all before the state byte is the same.
+            if state & DIRTY != 0 && copy[..self.geometry.state.0] == boot[..self.geometry.state.0] {
+                self.geometry.state.set(&mut copy, state & !DIRTY);
+                self.device.write_at(offset, &copy)?;
             }
         }
         if let Some(bit) = clean_bit(self.geometry.kind)

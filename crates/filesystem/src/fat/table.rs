@@ -7,12 +7,13 @@
 
 use std::ops::Range;
 
-use block::{BlockRead, BlockWrite, Object, Result, to_usize};
+use block::{BlockRead, BlockWrite, Object, Result, to_u64, to_usize};
 
 use super::boot::{Geometry, Kind};
 
-/// How much of the table is held at a time.
-const PIECE: u64 = 16 << 10;
+/// How much of the table is held at a time: this much at first, then more and more, at most [`PIECE`].
+const SMALL_PIECE: u64 = 512;
+const PIECE: u64 = 64 << 10;
 
 /// What the entry of a cluster says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,7 +171,9 @@ impl<'a, D: BlockRead> Table<'a, D> {
             None => {
                 // The FAT holds an entry for each cluster (checked by `Geometry`), so this never ends before it.
                 self.start = offset;
-                self.piece.resize(to_usize(PIECE.min(self.geometry.fat_size - offset)), 0);
+                // Small at first, since most files are; larger as it goes on.
+                let len = to_u64(self.piece.len() * 2).clamp(SMALL_PIECE, PIECE);
+                self.piece.resize(to_usize(len.min(self.geometry.fat_size - offset)), 0);
                 let active = self.geometry.fat_start(self.geometry.active);
                 self.device.read_at(active + offset, &mut self.piece)?;
                 0

@@ -60,13 +60,13 @@ const RAW_LOADERS: &[(&str, u64, &[u8])] = &[
     ("U-Boot (Amlogic)", 512 + 16, b"@AML"),
 ];
 
-/// Finds what boot code needs. `gap` are the bytes between the table and the first partition; `volumes` are all
+/// Finds what boot code needs. `gap` is what no table has before the first partition; `volumes` are all
 /// partitions, of which BIOS boot and PReP ones get their content here.
 pub(super) fn find(
     disk: &dyn BlockRead,
     geometry: Geometry,
     sector: &[u8],
-    gap: Extent,
+    gap: &ExtentSet,
     volumes: &mut [Volume],
 ) -> Result<Boot> {
     let mut boot = Boot::default();
@@ -89,17 +89,17 @@ pub(super) fn find(
             _ => {}
         }
     }
-    let unused = non_zero(disk, live.gaps(gap))?;
+    let unused = non_zero(disk, gap.difference(&live).iter())?;
     let loader = raw_loader(disk, gap)?;
     if let Some(name) = loader {
         boot.notes.push(format!("gap before the first partition: holds {name}"));
     }
-    let grub_is_here = live.parts(gap).next().is_some();
+    let grub_is_here = !gap.intersection(&live).is_empty();
     if unused > 0 && (loader.is_some() || code == Code::Unknown) && !grub_is_here {
         boot.notes.push(format!("gap before the first partition: {unused} bytes that may be a boot loader"));
         boot.gap = Some(Volume {
             number: 0,
-            extents: vec![gap],
+            extents: gap.iter().collect(),
             type_name: loader.unwrap_or("gap before the first partition").to_owned(),
             type_id: String::new(),
             uuid: String::new(),
@@ -154,7 +154,7 @@ fn grub(
     disk: &dyn BlockRead,
     geometry: Geometry,
     first: u64,
-    gap: Extent,
+    gap: &ExtentSet,
     volumes: &[Volume],
     boot: &mut Boot,
 ) -> Result<()> {
@@ -200,7 +200,7 @@ fn grub(
         .iter()
         .filter(|volume| volume.type_id == guid::BIOS_BOOT)
         .flat_map(|volume| volume.extents.iter().copied())
-        .chain([gap])
+        .chain(gap.iter())
         .collect();
     for extent in &extents {
         if !homes.contains(*extent) {
@@ -267,12 +267,12 @@ fn bios_boot(
     Ok(())
 }
 
-fn raw_loader(disk: &dyn BlockRead, gap: Extent) -> Result<Option<&'static str>> {
+fn raw_loader(disk: &dyn BlockRead, gap: &ExtentSet) -> Result<Option<&'static str>> {
     for &(name, start, magic) in RAW_LOADERS {
         // An Allwinner header begins with a jump of four bytes.
         let start = if magic.starts_with(b"eGON") { start + 4 } else { start };
         let place = Extent { start, len: to_u64(magic.len()) };
-        if place.intersect(gap) != place {
+        if !gap.contains(place) {
             continue;
         }
         let mut found = vec![0; magic.len()];

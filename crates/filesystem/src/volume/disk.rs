@@ -188,11 +188,7 @@ fn gpt_layout(disk: &dyn BlockRead, sector: &[u8], gpt: Gpt) -> Result<Layout> {
         live,
         notes,
     };
-    // The primary's array lies in the gap if it was moved away from LBA 2.
-    let start = [primary.header + 1, primary.array + table.array_sectors(geometry)];
-    let usable = gpt::FIRST_USABLE_LBA.get(&table.header);
-    let gap_start = start.into_iter().filter(|&lba| lba <= usable).max().unwrap_or(usable);
-    with_boot(disk, geometry, sector, gap_start * geometry.sector, layout)
+    with_boot(disk, geometry, sector, layout)
 }
 
 /// Partition records and signature of the first sector.
@@ -269,7 +265,7 @@ fn mbr_layout(disk: &dyn BlockRead, sector: &[u8], geometry: Geometry) -> Result
         live,
         notes: Vec::new(),
     };
-    with_boot(disk, geometry, sector, to_u64(mbr::LEN), layout)
+    with_boot(disk, geometry, sector, layout)
 }
 
 /// No two primary partitions, and no two logical partitions or boot records, may share a sector.
@@ -294,17 +290,9 @@ fn check_overlaps(primaries: &[mbr::Record], chain: &mbr::Chain) -> Result<()> {
 }
 
 /// Adds what boot code needs, then checks that nothing is claimed twice.
-fn with_boot(
-    disk: &dyn BlockRead,
-    geometry: Geometry,
-    sector: &[u8],
-    gap_start: u64,
-    mut layout: Layout,
-) -> Result<Layout> {
-    let first = layout.volumes.iter().flat_map(|volume| &volume.extents).map(|extent| extent.start);
-    let taken = layout.live.iter().map(|region| region.extent.start).filter(|&start| start >= gap_start);
-    let gap = Extent::between(gap_start, first.chain(taken).min().unwrap_or(disk.size()));
-    let boot = boot::find(disk, geometry, sector, gap, &mut layout.volumes)?;
+fn with_boot(disk: &dyn BlockRead, geometry: Geometry, sector: &[u8], mut layout: Layout) -> Result<Layout> {
+    let gap = gap(disk, &layout);
+    let boot = boot::find(disk, geometry, sector, &gap, &mut layout.volumes)?;
     layout.live.extend(boot.live);
     layout.notes.extend(boot.notes);
     layout.volumes.extend(boot.gap);
@@ -314,4 +302,22 @@ fn with_boot(
         Object::the("disk").corrupt("byte in two tables", overlap.extent.start, "each byte once")
     })?;
     Ok(layout)
+}
+
+/// The sectors before the first partition that no table has. A GPT's entry array may lie in the midst of them: it
+/// is moved to make room for a board's boot loader.
+fn gap(disk: &dyn BlockRead, layout: &Layout) -> ExtentSet {
+    const UNIT: u64 = 512;
+    let volumes = layout.volumes.iter().flat_map(|volume| &volume.extents).map(|extent| extent.start);
+    let ebrs = layout.live.iter().filter(|region| region.kind == LiveKind::Ebr);
+    let ebrs = ebrs.map(|region| region.extent.start / UNIT * UNIT);
+    let end = volumes.chain(ebrs).min().unwrap_or(disk.size());
+    let sectors = |extent: Extent| {
+        Extent::between(
+            extent.start / UNIT * UNIT,
+            extent.end().checked_next_multiple_of(UNIT).unwrap_or(u64::MAX),
+        )
+    };
+    let tables: ExtentSet = layout.live.iter().map(|region| sectors(region.extent)).collect();
+    tables.gaps(Extent::between(0, end)).collect()
 }

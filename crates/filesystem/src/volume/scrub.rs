@@ -30,8 +30,6 @@ pub fn scrub_table<D: BlockWrite>(disk: &mut D, layout: &Layout) -> Result<u64> 
             cleared += scrub_ebr(disk, geometry, region.extent.start / geometry.sector * geometry.sector)?;
         }
     } else {
-        // Old firmware loads 512 bytes, whatever the sector size: nothing reads the rest of LBA 0.
-        cleared += clear(disk, to_u64(mbr::LEN), geometry.sector - to_u64(mbr::LEN))?;
         cleared += scrub_gpt(disk, geometry)?;
     }
     Ok(cleared)
@@ -45,11 +43,6 @@ fn replace(disk: &mut impl BlockWrite, offset: u64, new: &[u8]) -> Result<u64> {
         disk.write_at(offset, new)?;
     }
     Ok(to_u64(old.iter().zip(new).filter(|&(&old, &new)| old != 0 && new == 0).count()))
-}
-
-/// Zeroes `len` bytes, at most a sector, at `offset`.
-fn clear(disk: &mut impl BlockWrite, offset: u64, len: u64) -> Result<u64> {
-    replace(disk, offset, &vec![0; to_usize(len)])
 }
 
 /// Sector 0: the reserved bytes and unused records. Boot code and disk signature stay.

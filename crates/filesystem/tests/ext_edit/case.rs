@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use block::{Extent, ExtentSet};
-use filesystem::{Change, Claim, FileKind, Filesystem, InodeId, Result, Target, ext::Ext};
+use filesystem::{Change, Claim, FileKind, Filesystem, FilesystemMut, InodeId, Result, Target, ext::Ext};
 
 use crate::{
     image::{Lab, assert_clean, run_ok},
@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// An image that is being edited, and the tree that it should hold.
-pub struct Case<'a> {
-    pub lab: &'a Lab,
-    pub name: String,
-    pub ext: Ext<Vec<u8>>,
-    pub expected: Tree,
+pub(crate) struct Case<'a> {
+    pub(crate) lab: &'a Lab,
+    pub(crate) name: String,
+    pub(crate) ext: Ext<Vec<u8>>,
+    pub(crate) expected: Tree,
 }
 
-pub fn target(ext: &impl Filesystem, path: &str) -> Target {
+pub(crate) fn target(ext: &impl Filesystem, path: &str) -> Target {
     let mut parent = ext.root().unwrap();
     let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
     while let Some(part) = parts.next() {
@@ -47,38 +47,40 @@ fn set_word(line: &mut String, index: usize, word: &str) {
 }
 
 impl<'a> Case<'a> {
-    pub fn new(lab: &'a Lab, name: &str, path: &Path) -> Self {
+    pub(crate) fn new(lab: &'a Lab, name: &str, path: &Path) -> Self {
         let ext = Ext::open(fs::read(path).unwrap()).unwrap();
         let expected = tree::ours(&ext).unwrap();
         Self { lab, name: name.to_owned(), ext, expected }
     }
 
-    pub fn change(&mut self, path: &str, change: &Change) -> Result<()> {
+    pub(crate) fn change(&mut self, path: &str, change: &Change) -> Result<()> {
         let target = target(&self.ext, path);
         self.ext.supports(&target, change)?;
-        let ids = self.ids();
+        // Only other names of what goes or changes have to be looked for.
+        let meta = self.ext.metadata(target.inode)?;
+        let alone = meta.kind != FileKind::Directory && meta.links == 1;
+        let ids = if alone { BTreeMap::from([(path.into(), target.inode)]) } else { self.ids() };
         self.ext.change(&target, change)?;
         match change {
-            Change::Remove => {
-                let gone =
-                    |name: &[u8]| name == path.as_bytes() || name.starts_with(format!("{path}/").as_bytes());
-                let mut names: BTreeMap<InodeId, u32> = BTreeMap::new();
-                for (_, inode) in ids.iter().filter(|(name, _)| gone(name)) {
-                    *names.entry(*inode).or_default() += 1;
-                }
-                self.expected.retain(|name, _| !gone(name));
-                for (name, inode) in ids.iter().filter(|(name, _)| !gone(name)) {
-                    let (Some(line), Some(lost)) = (self.expected.get_mut(name), names.get(inode)) else {
-                        continue;
-                    };
-                    let links: u32 = line.split(' ').nth(3).unwrap().parse().unwrap();
-                    set_word(line, 3, &(links - lost).to_string());
-                }
-            }
+            Change::Remove => self.expect_gone(&ids, path),
             Change::Truncate => self.expect_content(&ids, target.inode, &[]),
             Change::Overwrite(data) => self.expect_content(&ids, target.inode, data),
         }
         Ok(())
+    }
+
+    fn expect_gone(&mut self, ids: &BTreeMap<Vec<u8>, InodeId>, path: &str) {
+        let gone = |name: &[u8]| name == path.as_bytes() || name.starts_with(format!("{path}/").as_bytes());
+        let mut names: BTreeMap<InodeId, u32> = BTreeMap::new();
+        for (name, inode) in ids.iter().filter(|(name, _)| gone(name)) {
+            *names.entry(*inode).or_default() += 1;
+            self.expected.remove(name);
+        }
+        for (name, inode) in ids.iter().filter(|(name, _)| !gone(name)) {
+            let (Some(line), Some(lost)) = (self.expected.get_mut(name), names.get(inode)) else { continue };
+            let links: u32 = line.split(' ').nth(3).unwrap().parse().unwrap();
+            set_word(line, 3, &(links - lost).to_string());
+        }
     }
 
     fn expect_content(&mut self, ids: &BTreeMap<Vec<u8>, InodeId>, inode: InodeId, data: &[u8]) {
@@ -107,7 +109,7 @@ impl<'a> Case<'a> {
     }
 
     /// e2fsck is silent, the tree as expected, both witnesses agree.
-    pub fn judge(&self, step: &str) {
+    pub(crate) fn judge(&self, step: &str) {
         let what = format!("{} after {step}", self.name);
         assert_eq!(tree::ours(&self.ext).unwrap(), self.expected, "{what}");
         self.partition(&what);
@@ -137,7 +139,7 @@ impl<'a> Case<'a> {
     }
 
     /// An image of the live bytes only. It must be as good: for e2fsck, for us and for debugfs.
-    pub fn judge_output(&self) {
+    pub(crate) fn judge_output(&self) {
         let what = format!("{}, live bytes only", self.name);
         let live = self.partition(&what);
         let view = self.ext.device();
@@ -171,7 +173,7 @@ impl<'a> Case<'a> {
 }
 
 /// The superblock's totals are the sums of the groups' counts: e2fsck puts wrong ones right without a word.
-pub fn assert_totals(path: &Path, what: &str) {
+pub(crate) fn assert_totals(path: &Path, what: &str) {
     let output = run_ok("dumpe2fs", &[path.to_str().unwrap()]);
     let text = String::from_utf8_lossy(&output.stdout);
     let number = |label: &str| -> u64 {

@@ -1,8 +1,15 @@
 //! Edits of ext filesystems against mke2fs, debugfs, e2fsck and the kernel.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod case;
+// Shared with the reader's tests, which use more of it.
+#[allow(dead_code)]
 #[path = "../ext_read/image.rs"]
 mod image;
+mod kernel;
+mod refuse;
+mod space;
+#[allow(dead_code)]
 #[path = "../ext_read/tree.rs"]
 mod tree;
 

@@ -13,7 +13,7 @@ use filesystem::{FileKind, Filesystem, InodeId, Result, ext::Ext};
 /// Path to a line that says all of it that both readers see.
 pub(crate) type Tree = BTreeMap<Vec<u8>, String>;
 
-pub fn digest(bytes: &[u8]) -> String {
+pub(crate) fn digest(bytes: &[u8]) -> String {
     format!("{:08x}/{}", crc32c::crc32c(bytes), bytes.len())
 }
 

@@ -8,6 +8,7 @@ use crate::support::{Image, change, contains, our_tree, run, sanitize, utf16};
 /// Size in KiB and mkfs.fat options.
 const VARIANTS: &[(usize, &[&str])] = &[
     (2048, &["-F", "12", "-n", "ESPLABEL", "-i", "1234ABCD"]),
+    (1001, &["-F", "12", "-s", "1", "-a"]),
     (4097, &["-F", "12", "-s", "4", "-f", "1"]),
     (4096, &["-F", "12", "-S", "1024", "-s", "2", "-R", "5"]),
     (16384, &["-F", "16", "-n", "EFI ESP"]),
@@ -38,7 +39,7 @@ fn populate(image: &Image) {
         image.mtool("mmd", &[&format!("::{dir}")]);
     }
     image.put("EFI/BOOT/BOOTX64.EFI", &keep);
-    for number in 0..40 {
+    for number in 0..12 {
         image.put(&format!("EFI/qzvjx-qzvjx-qzvjx-qzvjx-{number}.qzv"), &b"DELETED!".repeat(400));
     }
     image.put("EFI/qzvjx-deleted-directory/QZVJX.QZV", &b"DELETED!".repeat(900));
@@ -51,17 +52,29 @@ fn populate(image: &Image) {
     image.mtool("mmd", &["::REMOVED", "::REMOVED/deeper and deeper"]);
     image.put("REMOVED/deeper and deeper/zzyyxx.txt", &b"REMOVED!".repeat(2222));
     image.put("exactly.bin", &vec![b'x'; 4096]);
-    for number in (0..40).rev() {
-        image.mtool("mdel", &[&format!("::EFI/qzvjx-qzvjx-qzvjx-qzvjx-{number}.qzv")]);
-    }
+    image.mtool("mdel", &["::EFI/qzvjx-qzvjx-*.qzv"]);
     image.mtool("mdel", &["::EFI/qzvjx-deleted-directory/QZVJX.QZV"]);
     image.mtool("mrd", &["::EFI/qzvjx-deleted-directory"]);
     image.mtool("mren", &["::exactly.bin", "renamed to a longer name.bin"]);
 }
 
 #[test]
-fn what_goes_is_gone_and_what_stays_is_the_same() {
-    for (kib, options) in VARIANTS {
+fn what_goes_is_gone_and_what_stays_is_the_same_on_fat12() {
+    what_goes_is_gone_and_what_stays_is_the_same("12");
+}
+
+#[test]
+fn what_goes_is_gone_and_what_stays_is_the_same_on_fat16() {
+    what_goes_is_gone_and_what_stays_is_the_same("16");
+}
+
+#[test]
+fn what_goes_is_gone_and_what_stays_is_the_same_on_fat32() {
+    what_goes_is_gone_and_what_stays_is_the_same("32");
+}
+
+fn what_goes_is_gone_and_what_stays_is_the_same(bits: &str) {
+    for (kib, options) in VARIANTS.iter().filter(|(_, options)| options[1] == bits) {
         let image = Image::new(*kib, options);
         populate(&image);
         let check = |when: &str| {
@@ -103,7 +116,8 @@ fn what_goes_is_gone_and_what_stays_is_the_same() {
             change(&mut Fat::open(&mut view).unwrap(), &path, &edit);
             match edit {
                 Change::Remove => {
-                    tree.retain(|other, _| *other != path && !other.starts_with(&format!("{path}/")))
+                    let below = format!("{path}/");
+                    tree.retain(|other, _| *other != path && !other.starts_with(&below));
                 }
                 Change::Truncate => drop(tree.insert(path.clone(), Some(vec![]))),
                 Change::Overwrite(data) => drop(tree.insert(path.clone(), Some(data))),
@@ -162,6 +176,7 @@ fn a_fat32_with_few_clusters_is_one() {
 /// Residue in every place that a format tool, a driver or a careless writer can leave it.
 #[test]
 fn planted_residue_is_wiped_and_the_rest_stays() {
+    let (mut padded, mut half_bytes) = (0, 0);
     for (kib, options) in VARIANTS {
         let image = Image::new(*kib, options);
         image.put("a name of sixteen", b"content");
@@ -175,15 +190,36 @@ fn planted_residue_is_wiped_and_the_rest_stays() {
         let fat_size = sector * if is32 { word(36) } else { word(22) };
         let root = sector * reserved + fats * fat_size; // FAT32: its first cluster is the first
         let token = b"RESIDUE";
-        let mut places = Vec::new();
-        for number in 1..reserved {
-            if is32 && [1, 2, 6, 7, 8, 12, 13, 14].contains(&number) || number == 2 || number == 3 {
-                continue;
-            }
-            places.push(number * sector + 100);
-        }
+        let (info, backup) = (word(48), word(50));
+        let used = [0, info, 2, 12, backup, backup + info, backup + 2];
+        let mut places: Vec<usize> = (1..reserved)
+            .filter(|number| !is32 || !used.contains(number))
+            .map(|number| number * sector + 100)
+            .collect();
         if is32 {
-            places.extend([sector + 4, sector + 477]); // FSI_Reserved1
+            places.extend([sector + 4, sector + 477, sector + 496]); // FSI_Reserved1 and 2
+        }
+        // The second FAT, and the FATs' padding.
+        let total = match word(19) {
+            0 => word(32) | word(34) << 16,
+            total => total,
+        };
+        let bits: usize = options[1].parse().unwrap();
+        let data = root + word(17) * 32;
+        let clusters = (total * sector - data) / (sector * usize::from(bytes[13]));
+        let entries = ((clusters + 2) * bits).div_ceil(8);
+        for start in (0..fats).map(|number| sector * reserved + number * fat_size) {
+            if start > sector * reserved {
+                places.push(start + entries / 2);
+            }
+            if entries + 7 <= fat_size {
+                places.push(start + entries);
+                padded += 1;
+            }
+            if bits == 12 && clusters % 2 == 1 {
+                bytes[start + entries - 1] |= 0xf0;
+                half_bytes += 1;
+            }
         }
         let found = contains(&bytes, &utf16("a nam"));
         assert!(found, "the long name is not where this test expects it");
@@ -210,6 +246,7 @@ fn planted_residue_is_wiped_and_the_rest_stays() {
         }
         assert_eq!(image.mtools_tree(), tree);
     }
+    assert!(padded > 0 && half_bytes > 0, "{padded} {half_bytes}");
 }
 
 #[test]
@@ -261,4 +298,33 @@ fn the_dirty_bits_are_cleared() {
             assert_eq!(sanitize(&dirty, |_| {}), sanitize(&clean, |_| {}));
         }
     }
+}
+
+/// `BPB_ExtFlags` 0x81: only the second FAT is in use. The first is stale, and becomes like it.
+#[test]
+fn the_active_fat_is_believed() {
+    let image = Image::new(36864, &["-F", "32", "-s", "1"]);
+    image.put("KEPT.TXT", &[b'k'; 7000]);
+    image.put("LESS.TXT", &[b'l'; 7000]);
+    let good = image.bytes();
+    let fats = 512 * usize::from(u16::from_le_bytes([good[14], good[15]]));
+    let size = 512 * usize::from(u16::from_le_bytes([good[36], good[37]]));
+    let tree = our_tree(&Fat::open(good.clone()).unwrap()).unwrap();
+    let mut view = good.clone();
+    view[40] = 0x81;
+    view[6 * 512 + 40] = 0x81;
+    view[fats + 16..fats + size].fill(0x5a);
+    let mut fat = Fat::open(&mut view).unwrap();
+    assert_eq!(our_tree(&fat).unwrap(), tree);
+    let note = "the FATs differ; number 2 is used, and copied over the others";
+    assert_eq!(fat.summary().notes, [note]);
+    change(&mut fat, "/LESS.TXT", &Change::Truncate);
+    drop(fat);
+    assert!(view[fats + 16..fats + size].iter().all(|&byte| byte == 0x5a), "the inactive FAT was edited");
+    let clean = sanitize(&view, |_| {});
+    assert!(clean[fats..fats + size] == clean[fats + size..fats + 2 * size]);
+    image.write(&clean);
+    image.assert_clean("after the scrub");
+    assert_eq!(image.mtools_tree()["/KEPT.TXT"], tree["/KEPT.TXT"]);
+    assert_eq!(image.mtools_tree()["/LESS.TXT"], Some(vec![]));
 }

@@ -1,5 +1,7 @@
 //! FAT against mkfs.fat, fsck.fat, mtools and blkid, on images made here.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod corpora;
 mod edits;
 mod hostile;

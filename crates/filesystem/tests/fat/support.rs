@@ -3,11 +3,12 @@
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use block::{BlockRead, BlockWrite, Extent, to_usize};
+use block::{BlockRead, BlockWrite, Extent, to_u64, to_usize};
 use filesystem::{
     Change, Claim, ExtentSet, FileKind, Filesystem, FilesystemMut, InodeId, Result, Target, fat::Fat,
 };
@@ -74,8 +75,16 @@ impl Image {
         fs::read(&self.path).unwrap()
     }
 
+    /// Makes the image these bytes; writes only what differs, which is much faster.
     pub(crate) fn write(&self, bytes: &[u8]) {
-        fs::write(&self.path, bytes).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&self.path).unwrap();
+        let old = self.bytes();
+        assert_eq!(old.len(), bytes.len());
+        for (index, (old, new)) in old.chunks(1 << 16).zip(bytes.chunks(1 << 16)).enumerate() {
+            if old != new {
+                file.write_all_at(new, to_u64(index) << 16).unwrap();
+            }
+        }
     }
 
     /// fsck.fat finds nothing.
@@ -136,7 +145,7 @@ pub(crate) fn content<D: BlockRead>(fat: &Fat<D>, inode: InodeId) -> Result<Vec<
     let mut content = Vec::new();
     let mut buf = vec![0; 7919];
     loop {
-        match fat.read(inode, content.len() as u64, &mut buf)? {
+        match fat.read(inode, to_u64(content.len()), &mut buf)? {
             0 => return Ok(content),
             len => content.extend_from_slice(&buf[..len]),
         }

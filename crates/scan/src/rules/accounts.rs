@@ -36,7 +36,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "ssh-user-keys",
         heading: "Users' SSH key pairs and known hosts",
-        explain: "Everything in ~/.ssh but config, in every home: private and public keys under any name, \
+        explain: "Everything in ~/.ssh but config and authorized_keys, in every home: private and public keys under any name, \
                   certificates, known_hosts (whom this machine talked to), agents' sockets, environment. \
                   Users make or bring new keys.",
         sources: &[
@@ -48,7 +48,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         find: Find {
             paths: &["~/.ssh/**", "~/.ssh2/**", "~/.putty/sshhostkeys", "~/.putty/randomseed"],
-            except: &["~/.ssh/config", "~/.ssh/config.d", "~/.ssh/config.d/*"],
+            except: &["~/.ssh/config", "~/.ssh/config.d", "~/.ssh/authorized_keys*"],
             kinds: Kinds::NotDirectories,
             ..Find::NOTHING
         },
@@ -104,6 +104,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         find: Find {
             paths: &["~/**/*.pem", "~/**/*.key", "~/**/*.ppk", "~/**/id_*", "~/**/*.agekey"],
+            except: &["~/.ssh"],
             kinds: Kinds::Files,
             detector: Some(Detector::PrivateKey),
             ..Find::NOTHING
@@ -136,7 +137,7 @@ pub(super) const RULES: &[Rule] = &[
             "/etc/{passwd,group,shadow,gshadow}.[0-9]*",
             "/etc/.{passwd,group,shadow,gshadow}.sw?",
             "/etc/passwd.cache",
-            "/etc/{n,}{passwd,shadow,group}.lock",
+            "/etc/{passwd,shadow,group,gshadow}.lock",
             "/etc/sudoers.{bak,old,orig,save}",
             "/etc/sudoers{~,.tmp}",
             "/var/backups/{passwd,group,shadow,gshadow}.bak*",

@@ -76,13 +76,10 @@ pub(super) const RULES: &[Rule] = &[
                 "/var/lib/amazon/**",
                 "/var/snap/amazon-ssm-agent/**",
                 "/var/lib/ecs/data/**",
-                "/var/lib/aws/**",
-                "/etc/amazon/ssm/*.vault",
                 "/var/lib/awslogs/**",
                 "/var/awslogs/state/*",
-                "/var/lib/update-motd/*",
             ],
-            except: &["/var/snap/amazon-ssm-agent/current", "/var/lib/update-motd/motd"],
+            except: &["/var/snap/amazon-ssm-agent/current"],
             kinds: Kinds::NotDirectories,
             ..Find::NOTHING
         },
@@ -109,12 +106,7 @@ pub(super) const RULES: &[Rule] = &[
         explain: "Instance id and what the agent noted of accounts; it makes host keys anew when the \
                   id is another. /etc/boto.cfg goes with the AWS rule.",
         sources: &[Source::Own],
-        find: Find::files(&[
-            "/var/lib/google/**",
-            "/etc/google_instance_id",
-            "/etc/instance_id",
-            "/etc/default/instance_configs.cfg.bak",
-        ]),
+        find: Find::files(&["/var/lib/google/**", "/etc/google_instance_id", "/etc/instance_id"]),
         action: Action::Remove,
         default: true,
     },

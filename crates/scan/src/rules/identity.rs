@@ -1,6 +1,6 @@
 //! What tells this machine from others, and must not be the same on two.
 
-use crate::{Action, Find, Kinds, Rule, Source};
+use crate::{Action, Detector, Find, Kinds, Rule, Source};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -9,7 +9,7 @@ pub(super) const RULES: &[Rule] = &[
         explain: "systemd's and D-Bus's id of the installation; the same one on two clones breaks DHCP, \
                   journals and licences. The file is emptied: systemd then makes a new id at boot. It is never \
                   removed (without it, a read-only /etc stops Debian 12 from booting) and never set to a value \
-                  of our own. A symbolic link from /var/lib/dbus stays.",
+                  of our own; `uninitialized` and an empty file stay as they are. A symbolic link from /var/lib/dbus stays.",
         sources: &[
             Source::Sysprep("machine-id"),
             Source::CloudInit,
@@ -19,6 +19,7 @@ pub(super) const RULES: &[Rule] = &[
         find: Find {
             paths: &["/etc/machine-id", "/var/lib/dbus/machine-id"],
             kinds: Kinds::Files,
+            detector: Some(Detector::MachineId),
             ..Find::NOTHING
         },
         action: Action::Truncate,
@@ -114,7 +115,6 @@ pub(super) const RULES: &[Rule] = &[
         sources: &[Source::Sysprep("udev-persistent-net"), Source::Kubernetes],
         find: Find::files(&[
             "/etc/udev/rules.d/70-persistent-net.rules",
-            "/etc/udev/rules.d/75-persistent-net-generator.rules.tmp",
             "/etc/udev/rules.d/70-persistent-cd.rules",
             "/dev/.udev/rules.d/*",
         ]),
@@ -156,9 +156,9 @@ pub(super) const RULES: &[Rule] = &[
         id: "storage-initiators",
         heading: "Names towards storage servers",
         explain: "The iSCSI initiator's name, the NVMe host's ids and multipath's list of disks: two machines \
-                  with one name corrupt shared storage. open-iscsi makes a new name at boot on Debian and \
-                  Ubuntu, nvme-cli and multipathd theirs at first use; on Red Hat run `iscsi-iname`, or the \
-                  initiator does not start. A host that boots from iSCSI or NVMe/TCP must keep them with --skip.",
+                  with one name corrupt shared storage. open-iscsi and iscsi-initiator-utils make a new name at \
+                  boot (versions too old for that need `iscsi-iname`), nvme-cli and multipathd theirs at first \
+                  use. A host that boots from iSCSI or NVMe/TCP must keep them with --skip.",
         sources: &[Source::Own],
         find: Find::files(&[
             "/etc/iscsi/initiatorname.iscsi",
@@ -181,7 +181,6 @@ pub(super) const RULES: &[Rule] = &[
             "/etc/smolt/{uuid,hw-uuid}",
             "/var/lib/yum/uuid",
             "/var/lib/dnf/repos/*/countme",
-            "/etc/popularity-contest.id",
         ]),
         action: Action::Remove,
         default: true,

@@ -168,7 +168,7 @@ pub(super) const RULES: &[Rule] = &[
         sources: &[Source::Sysprep("backup-files")],
         find: Find {
             paths: &[
-                "/{etc,root,srv,opt}/**/*~",
+                "/{etc,root,srv}/**/*~",
                 "/var/**/*~",
                 "~/**/*~",
                 "/{etc,root,srv}/**/*.bak",
@@ -185,6 +185,7 @@ pub(super) const RULES: &[Rule] = &[
             ],
             except: &[
                 "/var/lib/{dpkg,rpm,docker,containerd,containers,flatpak,snapd,lxc,lxd,machines,libvirt,incus}",
+                "/var/opt",
                 "~/.rustup",
                 "~/.cargo/registry",
                 "~/**/node_modules",

@@ -100,3 +100,19 @@ fn no_root_is_no_error() {
     assert!(!homes(&guest).contains(&"/backup".to_owned()));
     assert!(guest.system().is_none());
 }
+
+#[test]
+fn bind_mounts_lead_to_what_they_show() {
+    let tree = Tree::new(
+        "/etc/passwd = al:x:1:1::/home/al:/x\n/etc/fstab = /data/home /home none bind 0 0\\n/a /b none bind\\n/b /a none rw,bind\n/data/home/al/.netrc\n/data/home/old/x\n/home/\n/a/\n/b/",
+    );
+    let guest = Guest::open(vec![volume(0, &tree)]).unwrap();
+    let node = guest.resolve(b"/home/al/.netrc").unwrap().unwrap();
+    assert_eq!(node.path.to_string(), "/data/home/al/.netrc");
+    assert_eq!(guest.resolve(b"/a").unwrap(), None);
+    let homes = homes(&guest);
+    assert!(
+        homes.contains(&"/data/home/al".to_owned()) && homes.contains(&"/data/home/old".to_owned()),
+        "{homes:?}"
+    );
+}

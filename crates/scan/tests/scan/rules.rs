@@ -26,7 +26,7 @@ fn taken(scan: &Scan) -> BTreeMap<String, String> {
     scan.findings
         .iter()
         .map(|finding| {
-            let Place::File { path, .. } = &finding.place else { panic!("a place in a tree") };
+            let Place::File { path, .. } = &finding.place;
             (path.to_string(), finding.action.to_string())
         })
         .collect()
@@ -188,4 +188,12 @@ fn every_operation_of_virt_sysprep_has_an_answer() {
             }
         }
     }
+}
+
+/// The policy file that docs/rules.md shows is one.
+#[test]
+fn the_documented_policy_file_works() {
+    let document = scan::rules_markdown();
+    let file = document.split("```").nth(1).expect("an example").trim_start_matches("toml");
+    Policy::from_toml(file).expect("a good policy");
 }

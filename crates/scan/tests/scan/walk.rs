@@ -21,9 +21,9 @@ fn paths(scan: &Scan) -> Vec<String> {
     let mut paths: Vec<String> = scan
         .findings
         .iter()
-        .map(|finding| match &finding.place {
-            Place::File { path, .. } => format!("{}: {path}", finding.rule),
-            _ => "elsewhere".to_owned(),
+        .map(|finding| {
+            let Place::File { path, .. } = &finding.place;
+            format!("{}: {path}", finding.rule)
         })
         .collect();
     paths.sort();
@@ -114,6 +114,8 @@ fn decisions_that_are_links_stay() {
     );
     let result = run(&tree, &selection(&["machine-id", "shell-histories"], &[], &[]));
     assert_eq!(paths(&result), ["machine-id: /etc/machine-id"]);
+    let first_boot = Tree::new("/etc/passwd\n/etc/machine-id = uninitialized\\n");
+    assert!(run(&first_boot, &selection(&["machine-id"], &[], &[])).findings.is_empty(), "no id to empty");
     let empty = Tree::new("/etc/passwd\n/etc/machine-id =");
     assert!(run(&empty, &selection(&["machine-id"], &[], &[])).findings.is_empty(), "nothing to empty");
 }

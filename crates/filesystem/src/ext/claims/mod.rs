@@ -78,21 +78,12 @@ impl<D: BlockRead> Ext<D> {
         for number in 0..layout.groups {
             let group = self.group(number)?;
             let bits = self.block_bitmap(&group)?;
-            let clusters = layout.group_clusters(number);
-            let (first, end) =
-                (layout.group_start(number), layout.group_start(number) + layout.group_blocks(number));
-            let mut cluster = 0;
-            while cluster < clusters {
-                let start = cluster;
-                while cluster < clusters && group::bit(&bits, cluster) {
-                    cluster += 1;
-                }
-                if start < cluster {
-                    let block = first + start * layout.cluster_blocks;
-                    let last = (first + cluster * layout.cluster_blocks).min(end);
-                    runs.push(layout.extent(block, last - block));
-                }
-                cluster += 1;
+            let first = layout.group_start(number);
+            let end = first + layout.group_blocks(number);
+            for (start, stop) in group::runs(&bits, layout.group_clusters(number)) {
+                let block = first + start * layout.cluster_blocks;
+                let last = (first + stop * layout.cluster_blocks).min(end);
+                runs.push(layout.extent(block, last - block));
             }
         }
         Ok(runs.into_iter().collect())

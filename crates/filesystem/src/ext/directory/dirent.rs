@@ -77,7 +77,7 @@ impl Format {
             return bad("directory entry", &"cut off", "8 bytes or more".to_owned());
         };
         let len = self.rec_len(REC_LEN.get(raw));
-        if len < MIN_LEN || len % 4 != 0 || len > room {
+        if len < MIN_LEN || !len.is_multiple_of(4) || len > room {
             return bad("directory entry length", &len, format!("a multiple of 4 from {MIN_LEN} to {room}"));
         }
         let inode = u64::from(INODE.get(raw));

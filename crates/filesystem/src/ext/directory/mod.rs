@@ -4,6 +4,7 @@
 
 mod dirent;
 mod htree;
+mod walk;
 
 use std::collections::BTreeSet;
 
@@ -118,37 +119,6 @@ impl<D: BlockRead> Ext<D> {
         }
         let root = self.read_logical(inode, 0)?;
         self.htree_nodes(inode, blocks, &root, &|logical| self.read_logical(inode, logical))
-    }
-
-    /// Where the blocks of a directory that is not inline lie, in their order, and what they hold.
-    pub(crate) fn directory_places(&self, inode: &Inode) -> Result<Vec<Place>> {
-        let blocks = self.directory_len(inode)?;
-        let nodes = self.index_nodes(inode, blocks)?;
-        let mut places = Vec::new();
-        let mut expected = 0;
-        self.map_range(inode, 0..blocks, &mut |mapped| {
-            let Mapped::Data { logical, physical, count, written } = mapped else { return Ok(()) };
-            if logical != expected || !written {
-                let found = format!("a hole or unwritten at {expected}");
-                return Err(inode.object().corrupt("directory block", found, "a block"));
-            }
-            expected = logical + count;
-            places.extend((0..count).map(|step| {
-                let logical = logical + step;
-                let kind = match logical {
-                    0 if self.is_indexed(inode) => BlockKind::Root,
-                    _ if nodes.contains(&logical) => BlockKind::Node,
-                    _ => BlockKind::Leaf,
-                };
-                Place { logical, physical: physical + step, kind }
-            }));
-            Ok(())
-        })?;
-        if expected != blocks {
-            let found = format!("a hole at {expected}");
-            return Err(inode.object().corrupt("directory block", found, "a block"));
-        }
-        Ok(places)
     }
 
     /// Reads one block of a directory; its checksum is right.
@@ -267,7 +237,8 @@ impl<D: BlockRead> Ext<D> {
             }
             return Ok(());
         }
-        for place in self.directory_places(&inode)? {
+        let mut walk = self.walk_directory(&inode)?;
+        while let Some(place) = walk.next(self, &inode)? {
             let block = self.read_directory_block(&inode, place)?;
             self.dirents(&inode, &block, &mut |dirent| {
                 self.report_entry(&inode, &block.data, &dirent, visit)

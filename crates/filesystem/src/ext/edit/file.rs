@@ -1,11 +1,12 @@
 //! Empties a regular file, or gives it other content. All else of it stays, times included.
 
-use block::{BlockRead, BlockWrite, Result, to_u64, to_usize};
+use block::{BlockRead, BlockWrite, Extent, ExtentSet, Result, to_u64, to_usize};
 
 use super::unsupported;
 use crate::ext::{
     Ext,
     inode::{Inode, flags},
+    map::Mapped,
     quota::Usage,
     superblock::{incompat, ro_compat},
 };
@@ -16,7 +17,8 @@ const LARGE: u64 = 1 << 31;
 const STEP: usize = 1 << 16;
 
 impl<D: BlockRead> Ext<D> {
-    /// Whether `data` can become the content of an inode: that there is room for it.
+    /// Whether there is room for `data` as the content of an inode. Blocks of an extent tree, needed in badly
+    /// fragmented free space only, are not foreseen.
     pub(super) fn check_room(&self, inode: &Inode, data: &[u8]) -> Result<()> {
         let inline = inode.has(flags::INLINE_DATA);
         if inline && data.len() <= inode.inline_room()? {
@@ -33,10 +35,7 @@ impl<D: BlockRead> Ext<D> {
             self.pointer_blocks(inode, blocks)?
         };
         let clusters = (blocks + maps).div_ceil(self.layout.cluster_blocks);
-        let cluster = self.layout.block_size * self.layout.cluster_blocks;
-        let xattr = u64::from(inode.xattr_block() != 0);
-        let own = (self.allocated_bytes(inode) / cluster).saturating_sub(xattr);
-        let there = self.free_clusters()?.saturating_add(own);
+        let there = self.free_clusters()?.saturating_add(self.map_clusters(inode)?);
         if clusters > there {
             let missing = clusters - there;
             return unsupported(
@@ -45,6 +44,21 @@ impl<D: BlockRead> Ext<D> {
             );
         }
         Ok(())
+    }
+
+    /// Clusters that the map of an inode holds, its own blocks included.
+    fn map_clusters(&self, inode: &Inode) -> Result<u64> {
+        let mut runs = Vec::new();
+        self.map(inode, &mut |mapped| {
+            let (first, count) = match mapped {
+                Mapped::Data { physical, count, .. } => (physical, count),
+                Mapped::Node { block } => (block, 1),
+            };
+            let last = self.layout.cluster_of(first + count - 1);
+            runs.push(Extent::between(self.layout.cluster_of(first), last + 1));
+            Ok(())
+        })?;
+        Ok(runs.into_iter().collect::<ExtentSet>().total())
     }
 
     fn has_content(&self, inode: &Inode, data: &[u8]) -> Result<bool> {

@@ -1,4 +1,4 @@
-//! Writes the map of a file from scratch: extents in the inode or one level below, or ext2's block pointers.
+//! Writes the map of a file from scratch: an extent tree as flat as can be, or ext2's block pointers.
 
 use block::{BlockRead, BlockWrite, Extent, Result, field::Le32, to_u64, to_usize};
 
@@ -19,19 +19,10 @@ const DIRECT: u64 = 12;
 const INDIRECT_AT: Le32 = Le32(48);
 const DOUBLE_AT: Le32 = Le32(52);
 
-/// Writes an empty node.
-fn start_node(node: &mut [u8], max: usize, depth: u16) {
-    node.fill(0);
-    MAGIC.set(node, MAGIC_VALUE);
-    MAX.set(node, u16::try_from(max).expect("64 KiB hold fewer than 2^16 entries"));
-    DEPTH.set(node, depth);
-}
-
-/// Takes the next entry of a node into use.
-fn add_entry(node: &mut [u8]) -> &mut [u8] {
-    let count = ENTRIES.get(node);
-    ENTRIES.set(node, count + 1);
-    &mut node[HEADER_LEN + ENTRY_LEN * usize::from(count)..][..ENTRY_LEN]
+/// An entry of a node: where it starts in the file, and the blocks of an extent or the node below.
+struct Entry {
+    logical: u64,
+    run: Extent,
 }
 
 /// A block number as its low 32 and high 16 bits.
@@ -40,13 +31,27 @@ fn halves(block: u64) -> (u32, u16) {
     (u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, f]))
 }
 
-fn add_extent(node: &mut [u8], logical: u64, run: Extent) {
-    let (low, high) = halves(run.start);
-    let entry = add_entry(node);
-    LOGICAL.set(entry, u32::try_from(logical).expect("content in memory has fewer than 2^32 blocks"));
-    LEN.set(entry, u16::try_from(run.len).expect("cut to what an extent holds"));
-    START_LO.set(entry, low);
-    START_HI.set(entry, high);
+/// Writes a node with room for `max` entries; at depth 0 a leaf.
+fn write_node(node: &mut [u8], max: usize, depth: u16, entries: &[Entry]) {
+    let number = |count| u16::try_from(count).expect("64 KiB hold fewer than 2^16 entries");
+    node.fill(0);
+    MAGIC.set(node, MAGIC_VALUE);
+    MAX.set(node, number(max));
+    DEPTH.set(node, depth);
+    ENTRIES.set(node, number(entries.len()));
+    for (slot, entry) in node[HEADER_LEN..].chunks_exact_mut(ENTRY_LEN).zip(entries) {
+        let logical = u32::try_from(entry.logical).expect("content in memory has fewer than 2^32 blocks");
+        let (low, high) = halves(entry.run.start);
+        LOGICAL.set(slot, logical);
+        if depth == 0 {
+            LEN.set(slot, u16::try_from(entry.run.len).expect("cut to what an extent holds"));
+            START_LO.set(slot, low);
+            START_HI.set(slot, high);
+        } else {
+            LEAF_LO.set(slot, low);
+            LEAF_HI.set(slot, high);
+        }
+    }
 }
 
 /// Cuts runs to `blocks` in all, and to what one extent can hold; each with its place in the file.
@@ -95,39 +100,31 @@ impl<D: BlockWrite> Ext<D> {
     /// Maps the first `blocks` blocks of an inode without a map to `runs`. Takes extent blocks into use as needed
     /// and returns how many clusters those took. The inode is not written.
     pub(super) fn write_extents(&mut self, inode: &mut Inode, runs: &[Extent], blocks: u64) -> Result<u64> {
-        let pieces = pieces(runs, blocks);
-        let mut root = [0; 60];
-        if pieces.len() <= ROOT_ENTRIES {
-            start_node(&mut root, ROOT_ENTRIES, 0);
-            pieces.iter().for_each(|&(logical, run)| add_extent(&mut root, logical, run));
-            inode::BLOCK.set(&mut inode.raw, &root);
-            return Ok(0);
-        }
         let max = (self.layout.block_len() - HEADER_LEN) / ENTRY_LEN;
-        let leaves = pieces.chunks(max);
-        if leaves.len() > ROOT_ENTRIES {
-            return unsupported(inode.object(), "content in free space that is too fragmented");
-        }
-        start_node(&mut root, ROOT_ENTRIES, 1);
         let near = self.layout.inode_place(inode.number).0;
-        let count = to_u64(leaves.len());
-        for leaf in leaves {
-            // One cluster, so one run.
-            let place = self.allocate(near, 1, inode.object())?[0].start;
-            let mut node = vec![0; self.layout.block_len()];
-            start_node(&mut node, max, 0);
-            leaf.iter().for_each(|&(logical, run)| add_extent(&mut node, logical, run));
-            if self.checksums.metadata() {
-                seal_node(&mut node, inode.seed(&self.checksums));
+        let mut level: Vec<Entry> =
+            pieces(runs, blocks).into_iter().map(|(logical, run)| Entry { logical, run }).collect();
+        let (mut depth, mut count) = (0, 0);
+        // From the leaves up, until the inode has room for what is left.
+        while level.len() > ROOT_ENTRIES {
+            let mut above = Vec::new();
+            for part in level.chunks(max) {
+                // One cluster, so one run; its first block holds the node.
+                let place = self.allocate(near, 1, inode.object())?[0].start;
+                let mut node = vec![0; self.layout.block_len()];
+                write_node(&mut node, max, depth, part);
+                if self.checksums.metadata() {
+                    seal_node(&mut node, inode.seed(&self.checksums));
+                }
+                self.write_block(place, &node)?;
+                above.push(Entry { logical: part[0].logical, run: Extent { start: place, len: 1 } });
+                count += 1;
             }
-            self.write_block(place, &node)?;
-            let (low, high) = halves(place);
-            let entry = add_entry(&mut root);
-            LOGICAL
-                .set(entry, u32::try_from(leaf[0].0).expect("content in memory has fewer than 2^32 blocks"));
-            LEAF_LO.set(entry, low);
-            LEAF_HI.set(entry, high);
+            level = above;
+            depth += 1;
         }
+        let mut root = [0; 60];
+        write_node(&mut root, ROOT_ENTRIES, depth, &level);
         inode::BLOCK.set(&mut inode.raw, &root);
         Ok(count)
     }

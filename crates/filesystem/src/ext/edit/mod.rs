@@ -19,6 +19,8 @@ use super::{
     inode::{Inode, ROOT, flags},
     superblock::{self as sb, incompat, ro_compat},
 };
+use name::Name;
+
 use crate::{Change, FileKind, Target};
 
 /// e2fsck(8) misses this directory of the root when it is gone.
@@ -31,7 +33,7 @@ fn unsupported<T>(object: Object, what: impl Into<String>) -> Result<T> {
 impl<D: BlockRead> Ext<D> {
     /// See [`Filesystem::supports`](crate::Filesystem::supports).
     pub(crate) fn supports_change(&self, target: &Target, change: &Change) -> Result<()> {
-        let inode = self.target(target)?;
+        let (_, inode) = self.target(target)?;
         match change {
             Change::Remove => self.doomed(target, &inode).map(drop),
             Change::Truncate => Self::check_content(&inode, change),
@@ -42,8 +44,8 @@ impl<D: BlockRead> Ext<D> {
         }
     }
 
-    /// The inode that a target names, if the directory agrees and it may be edited.
-    fn target(&self, target: &Target) -> Result<Inode> {
+    /// Where a target's name lies and the inode, if the directory agrees and it may be edited.
+    fn target(&self, target: &Target) -> Result<(Name, Inode)> {
         let superblock = self.superblock.bytes();
         if self.superblock.incompat(incompat::RECOVER)
             || self.superblock.ro_compat(ro_compat::ORPHAN_PRESENT)
@@ -55,28 +57,31 @@ impl<D: BlockRead> Ext<D> {
             );
         }
         let parent = self.directory(target.parent)?;
-        let name = String::from_utf8_lossy(&target.name);
+        if target.name == b"." || target.name == b".." {
+            return unsupported(parent.object(), "editing `.` or `..`");
+        }
+        let text = String::from_utf8_lossy(&target.name);
         self.check_in_use(&parent)?;
-        match self.find_name(&parent, &target.name)? {
-            Some(found) if found.inode() == target.inode.0 => {}
+        let name = match self.find_name(&parent, &target.name)? {
+            Some(found) if found.inode() == target.inode.0 => found,
             Some(found) => {
-                let found = format!("{} for {name}", found.inode());
+                let found = format!("{} for {text}", found.inode());
                 return Err(parent.object().corrupt("directory entry's inode", found, target.inode.0));
             }
             None => {
                 return Err(parent.object().corrupt(
                     "directory",
-                    format!("without {name}"),
+                    format!("without {text}"),
                     "an entry of that name",
                 ));
             }
-        }
+        };
         let inode = self.inode(target.inode)?;
         self.check_editable(&inode)?;
         if target.parent.0 == ROOT && target.name == LOST_FOUND {
             return unsupported(inode.object(), "editing lost+found");
         }
-        Ok(inode)
+        Ok((name, inode))
     }
 
     /// Refuses what the filesystem needs for itself, and what is not in use.
@@ -130,12 +135,13 @@ impl<D: BlockRead> Ext<D> {
 }
 
 impl<D: BlockWrite> Ext<D> {
-    /// See [`FilesystemMut::change`](crate::FilesystemMut::change). After an error, some of a change may have
-    /// been made only if the device failed or the image is corrupt.
-    pub fn change(&mut self, target: &Target, change: &Change) -> Result<()> {
-        let inode = self.target(target)?;
+    /// See [`FilesystemMut::change`](crate::FilesystemMut::change). What [`supports_change`](Self::supports_change)
+    /// finds is found before anything is changed; what else fails (the device, damage that shows on the way, no
+    /// room for extent tree blocks) leaves a view that must not be used.
+    pub(crate) fn change_target(&mut self, target: &Target, change: &Change) -> Result<()> {
+        let (name, inode) = self.target(target)?;
         match change {
-            Change::Remove => self.remove(target, &inode)?,
+            Change::Remove => self.remove(target, name, &inode)?,
             Change::Truncate => {
                 Self::check_content(&inode, change)?;
                 self.truncate(inode)?;

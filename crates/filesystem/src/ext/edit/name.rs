@@ -87,7 +87,8 @@ impl<D: BlockRead> Ext<D> {
             }
             return Ok(search.found.map(|(dirent, previous)| Name { dirent, previous, block: None }));
         }
-        for place in self.directory_places(directory)? {
+        let mut walk = self.walk_directory(directory)?;
+        while let Some(place) = walk.next(self, directory)? {
             let block = self.read_directory_block(directory, place)?;
             search.previous = None;
             self.dirents(directory, &block, &mut |dirent| {

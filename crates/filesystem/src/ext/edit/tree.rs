@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use block::{BlockRead, BlockWrite, Result};
 
+use super::name::Name;
 use crate::{
     FileKind, InodeId, Target,
     ext::{
@@ -87,13 +88,11 @@ impl<D: BlockRead> Ext<D> {
 }
 
 impl<D: BlockWrite> Ext<D> {
-    /// Removes the name and what goes with it.
-    pub(super) fn remove(&mut self, target: &Target, inode: &Inode) -> Result<()> {
+    /// Removes a target's name, found where `name` says, and what goes with it.
+    pub(super) fn remove(&mut self, target: &Target, name: Name, inode: &Inode) -> Result<()> {
         let doomed = self.doomed(target, inode)?;
         let mut parent = self.directory(target.parent)?;
-        if let Some(name) = self.find_name(&parent, &target.name)? {
-            self.strike_name(&mut parent, name)?;
-        }
+        self.strike_name(&mut parent, name)?;
         if inode.kind() == Some(FileKind::Directory) && parent.links() > 2 {
             let links = parent.links() - 1;
             set_links(&mut parent, links);

@@ -1,11 +1,12 @@
 //! The map of an inode: which blocks hold its content, and which hold the map itself.
 //!
-//! A walk ends, whatever the image says: levels are limited, and no walk visits more blocks than there are.
+//! A walk ends, whatever the image says: levels are limited, no block of the map is visited twice, and no more
+//! content than there are blocks.
 
 pub(crate) mod extent;
 mod indirect;
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use block::{BlockRead, Object, Result};
 
@@ -46,6 +47,8 @@ struct Walk<'a> {
     pending: Option<(u64, u64, u64, bool)>,
     /// Blocks that may still be visited.
     budget: u64,
+    /// Blocks of the map so far: a tree that shares branches would have more paths than any walk has time for.
+    nodes: HashSet<u64>,
 }
 
 impl Walk<'_> {
@@ -82,6 +85,9 @@ impl Walk<'_> {
 
     fn node(&mut self, block: u64) -> Result<()> {
         self.spend(1)?;
+        if !self.nodes.insert(block) {
+            return Err(self.object.corrupt("block map", format!("block {block} twice"), "a tree"));
+        }
         self.flush()?;
         (self.visit)(Mapped::Node { block })
     }
@@ -118,8 +124,14 @@ impl<D: BlockRead> Ext<D> {
         if !inode.has_map() {
             return Ok(());
         }
-        let mut walk =
-            Walk { object: inode.object(), range, visit, pending: None, budget: self.layout.blocks };
+        let mut walk = Walk {
+            object: inode.object(),
+            range,
+            visit,
+            pending: None,
+            budget: self.layout.blocks,
+            nodes: HashSet::new(),
+        };
         if inode.has(flags::EXTENTS) {
             self.walk_extents(inode, &mut walk)?;
         } else {

@@ -81,7 +81,8 @@ impl<D: BlockRead> Ext<D> {
 impl<D: BlockWrite> Ext<D> {
     pub(super) fn scrub_directory(&mut self, inode: &Inode) -> Result<u64> {
         let mut wiped = 0;
-        for place in self.directory_places(inode)? {
+        let mut walk = self.walk_directory(inode)?;
+        while let Some(place) = walk.next(self, inode)? {
             let mut block = self.read_directory_block(inode, place)?;
             let dirty = self.wipe_directory_block(inode, &mut block)?;
             if dirty > 0 {

@@ -148,7 +148,8 @@ impl<D: BlockWrite> Ext<D> {
         if self.is_indexed(directory) {
             self.drop_index(directory)?;
         }
-        for place in self.directory_places(directory)? {
+        let mut walk = self.walk_directory(directory)?;
+        while let Some(place) = walk.next(self, directory)? {
             let mut block = self.read_directory_block(directory, place)?;
             let mut slots = Vec::new();
             self.dirents(directory, &block, &mut |dirent| {
@@ -169,7 +170,8 @@ impl<D: BlockWrite> Ext<D> {
 
     /// Turns an indexed directory into a linear one with the same names.
     fn drop_index(&mut self, directory: &mut Inode) -> Result<()> {
-        for place in self.directory_places(directory)? {
+        let mut walk = self.walk_directory(directory)?;
+        while let Some(place) = walk.next(self, directory)? {
             let from = match place.kind {
                 BlockKind::Leaf => continue,
                 BlockKind::Root => DOT_LEN,
