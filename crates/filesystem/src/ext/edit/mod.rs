@@ -10,8 +10,8 @@ mod map;
 mod name;
 mod tree;
 
-pub(crate) use name::encode_len;
 use block::{BlockRead, BlockWrite, Error, Object, Result, Unsupported};
+pub(crate) use name::encode_len;
 
 use super::{
     Ext,

@@ -44,7 +44,8 @@ impl<D: BlockRead> Ext<D> {
         if !bit(&self.inode_bitmap(&self.group(group)?)?, index) {
             inode.raw.fill(0);
         }
-        let mut file = File { now: inode.clone(), inode, runs: BTreeMap::new(), before: Vec::new(), nodes: Vec::new() };
+        let mut file =
+            File { now: inode.clone(), inode, runs: BTreeMap::new(), before: Vec::new(), nodes: Vec::new() };
         if file.kind().is_none() || !file.inode.has_map() {
             return Ok(file);
         }
@@ -132,7 +133,10 @@ impl File {
         if generation.get(raw) != generation.get(&self.now.raw) && self.kind().is_some() {
             // Another file under the same number: what the old one held went with its last name.
             if self.inode.xattr_block() != 0 {
-                return unsupported(self.inode.object(), "to an inode used again after one with an xattr block");
+                return unsupported(
+                    self.inode.object(),
+                    "to an inode used again after one with an xattr block",
+                );
             }
             self.runs.clear();
         }
@@ -180,7 +184,8 @@ impl File {
 
     /// Maps blocks, whatever was there.
     pub(super) fn map(&mut self, logical: u64, run: Run) -> Result<()> {
-        if !self.mapped() {
+        // Inline data may be about to move out: the inode's own record comes after its ranges.
+        if !self.mapped() && self.flags() & flags::INLINE_DATA == 0 {
             return unsupported(self.inode.object(), "to a file with indirect blocks");
         }
         self.unmap(logical, run.len)?;

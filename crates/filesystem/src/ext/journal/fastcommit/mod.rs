@@ -17,11 +17,7 @@ pub(super) use scan::{Record, pending};
 
 use crate::{
     FileKind, InodeId,
-    ext::{
-        Ext,
-        inode,
-        superblock::ro_compat,
-    },
+    ext::{Ext, inode, superblock::ro_compat},
 };
 use file::File;
 
@@ -53,7 +49,11 @@ impl<D: BlockWrite> Ext<D> {
                     if *len == 0 || !self.layout.contains(*physical, *len) {
                         let expected = format!("blocks below {}", self.layout.blocks);
                         let found = format!("{len} blocks from {physical}");
-                        return Err(Object::numbered("inode", (*inode).into()).corrupt("new extent", found, expected));
+                        return Err(Object::numbered("inode", (*inode).into()).corrupt(
+                            "new extent",
+                            found,
+                            expected,
+                        ));
                     }
                     self.file(&mut files, *inode)?.map(*logical, extent)?;
                 }
@@ -80,7 +80,8 @@ impl<D: BlockWrite> Ext<D> {
         self.replay_names(&mut files, records)?;
         // What lost its last name goes. What had none before is an orphan, and its turn comes later.
         let gone = |file: &File| file.links() == 0 && !file.was_orphan();
-        let gone: BTreeSet<u32> = files.by_number.iter().filter(|(_, file)| gone(file)).map(|(&n, _)| n).collect();
+        let gone: BTreeSet<u32> =
+            files.by_number.iter().filter(|(_, file)| gone(file)).map(|(&n, _)| n).collect();
         for &number in &gone {
             self.release_inode(self.inode(InodeId(number.into()))?)?;
         }
@@ -103,6 +104,10 @@ impl<D: BlockWrite> Ext<D> {
 
     /// Writes all inodes and their maps: first what they need is taken into use, then what they leave is freed.
     fn write_files(&mut self, files: &mut Files) -> Result<()> {
+        let lost = |file: &&File| !file.mapped() && !file.runs.is_empty();
+        if let Some(file) = files.by_number.values().find(lost) {
+            return unsupported(file.inode.object(), "that map blocks to a file with inline data");
+        }
         let before: ExtentSet = files.by_number.values().flat_map(File::blocks_before).collect();
         let after: ExtentSet = files.by_number.values().flat_map(File::data_blocks).collect();
         self.take_blocks(&after)?;

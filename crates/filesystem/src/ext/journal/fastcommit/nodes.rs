@@ -13,8 +13,8 @@ use crate::ext::{
     },
     inode::{self, Inode, flags},
     map::extent::{
-        DEPTH, ENTRIES, ENTRY_LEN, HEADER_LEN, LEAF_HI, LEAF_LO, LEN, LOGICAL, MAGIC, MAGIC_VALUE, MAX, START_HI,
-        START_LO, WRITTEN_MAX, seal_node,
+        DEPTH, ENTRIES, ENTRY_LEN, HEADER_LEN, LEAF_HI, LEAF_LO, LEN, LOGICAL, MAGIC, MAGIC_VALUE, MAX,
+        START_HI, START_LO, WRITTEN_MAX, seal_node,
     },
     superblock::ro_compat,
 };

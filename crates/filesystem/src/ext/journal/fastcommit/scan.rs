@@ -94,7 +94,9 @@ pub(crate) fn pending(
             let (tag, len) = (FC_TAG.get(record), usize::from(FC_LEN.get(record)));
             let value = record.get(RECORD_LEN..RECORD_LEN + len).filter(|_| valid_len(tag, len, inode_size));
             let Some(value) = value else {
-                stop(commits, || object.corrupt("fast commit record", tag, "a known tag of the right length"))?;
+                stop(commits, || {
+                    object.corrupt("fast commit record", tag, "a known tag of the right length")
+                })?;
                 break 'area;
             };
             match tag {
