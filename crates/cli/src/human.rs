@@ -47,6 +47,9 @@ fn rules(text: &mut String, rules: &[RuleReport]) {
 fn edit(text: &mut String, edit: &EditReport) {
     let tree = if edit.files == 1 { String::new() } else { format!(", {}", count(edit.files, "file")) };
     line!(text, "  {} {} ({}, {}{tree})", edit.action, edit.path, edit.rule, size(edit.bytes));
+    for file in edit.contents.iter().filter(|file| file.path != edit.path) {
+        line!(text, "      {} ({})", file.path, size(file.bytes));
+    }
 }
 
 fn notes(text: &mut String, notes: &[String]) {
@@ -114,8 +117,11 @@ pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
         let volume = opinion.volume.map_or_else(|| "table".to_owned(), |number| format!("volume {number}"));
         match &opinion.refused {
             Some(why) => line!(text, "  {} has no opinion on {volume}: {why}", opinion.reader),
+            None if !opinion.differences.is_empty() => {
+                line!(text, "  {} disagrees on {volume}", opinion.reader);
+            }
             None => {
-                line!(text, "  {} agrees on {volume}: {}", opinion.reader, count(opinion.compared, "name"))
+                line!(text, "  {} agrees on {volume}: {}", opinion.reader, count(opinion.compared, "name"));
             }
         }
     }

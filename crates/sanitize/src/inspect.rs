@@ -108,6 +108,7 @@ pub fn inspect<B: BlockRead>(
         opaque: OpaqueVolumes::Keep,
         drop_unowned: true,
         sector_size,
+        list_files: false,
         workers: 1,
     };
     let mut plan = plan(view, &request, progress)?;

@@ -23,10 +23,10 @@ use filesystem::Result;
 pub use digest::Digest;
 pub use inspect::{InspectedFilesystem, InspectedUser, InspectedVolume, Inspection, inspect};
 pub use map::{Class, DiskMap};
-pub use plan::{Edit, Plan, VolumeFacts, plan};
+pub use plan::{Edit, Listed, Plan, VolumeFacts, plan};
 pub use progress::{Progress, Silent, Stage};
 pub use report::{
-    DryRun, EditReport, Report, Residues, RuleReport, VolumeReport, edit_reports, rule_reports,
+    DryRun, EditReport, FileReport, Report, Residues, RuleReport, VolumeReport, edit_reports, rule_reports,
 };
 pub use request::{OpaqueVolumes, Request};
 

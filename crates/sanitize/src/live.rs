@@ -10,9 +10,6 @@ use crate::{
     request::{OpaqueVolumes, Request},
 };
 
-/// Allocated bytes that nothing owns, by index of the volume; present only if the request drops them.
-pub(crate) type Unowned = Vec<(u16, u64)>;
-
 /// Maps every byte of the disk.
 ///
 /// Fails if two structures claim a byte, if a byte is owned but free in the bitmaps (the image is corrupt), or

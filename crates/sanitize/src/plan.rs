@@ -64,6 +64,17 @@ pub struct Edit {
     pub files: u64,
     /// Their sizes in bytes, summed.
     pub bytes: u64,
+    /// Each of them, if the request asks for it.
+    pub listed: Vec<Listed>,
+}
+
+/// A file that goes or changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Path in the guest.
+    pub path: GuestPath,
+    /// Its size in bytes.
+    pub bytes: u64,
 }
 
 impl Plan {
@@ -184,7 +195,16 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     let scan = scan::scan(&guest, request.selection)?;
     let mut edits = Vec::with_capacity(scan.findings.len());
     for finding in scan.findings {
-        let Place::File { volume, target, path, kind } = finding.place else { continue };
+        let mut listed = Vec::new();
+        if request.list_files {
+            scan::contents(&guest, &finding, &mut |path, kind, bytes| {
+                if kind != FileKind::Directory {
+                    listed.push(Listed { path: path.clone(), bytes });
+                }
+                Ok(())
+            })?;
+        }
+        let Place::File { volume, target, path, kind } = finding.place;
         let index = numbered(volume).expect("findings are only in volumes that were given");
         let filesystem = filesystems[index].as_ref().expect("the volume has a filesystem");
         match change(finding.action) {
@@ -200,6 +220,7 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
             action: finding.action,
             files: finding.contents.files,
             bytes: finding.contents.bytes,
+            listed,
         });
     }
     let mounts = guest.mounts().iter().filter(|mounted| mounted.named);
@@ -210,7 +231,7 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     for (index, mount_point) in mount_points {
         plan.volumes[index].mount_point = Some(mount_point);
     }
-    plan.notes.extend(scan.notes.iter().map(Note::to_string));
+    plan.notes.extend(guest.notes().iter().chain(&scan.notes).map(Note::to_string));
     plan.system = guest.system().cloned();
     plan.users = guest.users().to_vec();
     Ok(())

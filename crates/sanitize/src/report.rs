@@ -99,6 +99,18 @@ pub struct EditReport {
     pub files: u64,
     /// Their sizes in bytes, summed.
     pub bytes: u64,
+    /// Each of them, in a dry run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contents: Vec<FileReport>,
+}
+
+/// One file of an edit.
+#[derive(Debug, Serialize)]
+pub struct FileReport {
+    /// Path in the guest, escaped where it is not printable.
+    pub path: String,
+    /// Its size in bytes.
+    pub bytes: u64,
 }
 
 /// The edits of a plan, as the report and the dry run show them.
@@ -113,6 +125,11 @@ pub fn edit_reports(plan: &Plan) -> Vec<EditReport> {
             action: edit.action.to_string(),
             files: edit.files,
             bytes: edit.bytes,
+            contents: edit
+                .listed
+                .iter()
+                .map(|file| FileReport { path: file.path.to_string(), bytes: file.bytes })
+                .collect(),
         })
         .collect()
 }

@@ -25,6 +25,8 @@ pub struct Request<'a> {
     pub drop_unowned: bool,
     /// Bytes of a logical sector; `None`: found out.
     pub sector_size: Option<u32>,
+    /// Have the plan list every file of a tree that goes, not only their number: for the dry run.
+    pub list_files: bool,
     /// Threads that read and hash.
     pub workers: usize,
 }

@@ -21,7 +21,6 @@ pub struct Finding {
 
 /// Where a finding is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Place {
     /// A name in a tree.
     File {

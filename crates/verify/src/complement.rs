@@ -16,7 +16,7 @@ const REMEMBERED: usize = 65_536;
 pub(crate) struct Left {
     /// Bytes read.
     pub(crate) examined: u64,
-    /// Where they were not zero, in pieces of at most 4096 bytes.
+    /// Where they were not zero: in each piece of 4096 bytes, from the first to the last that is not.
     pub(crate) non_zero: Vec<Extent>,
 }
 
@@ -63,9 +63,11 @@ fn look(
         }
         for (index, part) in bytes.chunks(4096).enumerate() {
             if !is_zero(part) && left.non_zero.len() < REMEMBERED {
-                let first = part.iter().position(|&byte| byte != 0).expect("the part is not all zero");
-                let start = gap.start + to_u64(index * 4096 + first);
-                left.non_zero.push(Extent::between(start, gap.start + to_u64(index * 4096 + part.len())));
+                let non_zero = |&byte: &u8| byte != 0;
+                let first = part.iter().position(non_zero).expect("the part is not all zero");
+                let last = part.iter().rposition(non_zero).expect("the part is not all zero");
+                let start = gap.start + to_u64(index * 4096);
+                left.non_zero.push(Extent::between(start + to_u64(first), start + to_u64(last) + 1));
             }
         }
     }

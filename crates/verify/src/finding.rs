@@ -70,7 +70,7 @@ pub enum Finding {
         region: Region,
         /// Disk offset of the first of them.
         first: u64,
-        /// How many.
+        /// How many, zeros between them included.
         bytes: u64,
     },
     /// What was to stay has changed, or what was to go is there.

@@ -70,7 +70,14 @@ fn request<'a>(
         Some(OpaqueArg::Keep) => OpaqueVolumes::Keep,
         Some(OpaqueArg::Zero) => OpaqueVolumes::Zero,
     };
-    Request { selection, opaque, drop_unowned: policy.drop_unowned, sector_size: input.sector_size, workers }
+    Request {
+        selection,
+        opaque,
+        drop_unowned: policy.drop_unowned,
+        sector_size: input.sector_size,
+        list_files: false,
+        workers,
+    }
 }
 
 /// As many threads as asked for, or one each processor.

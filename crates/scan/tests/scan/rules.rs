@@ -26,7 +26,7 @@ fn taken(scan: &Scan) -> BTreeMap<String, String> {
     scan.findings
         .iter()
         .map(|finding| {
-            let Place::File { path, .. } = &finding.place else { panic!("a place in a tree") };
+            let Place::File { path, .. } = &finding.place;
             (path.to_string(), finding.action.to_string())
         })
         .collect()

@@ -21,9 +21,9 @@ fn paths(scan: &Scan) -> Vec<String> {
     let mut paths: Vec<String> = scan
         .findings
         .iter()
-        .map(|finding| match &finding.place {
-            Place::File { path, .. } => format!("{}: {path}", finding.rule),
-            _ => "elsewhere".to_owned(),
+        .map(|finding| {
+            let Place::File { path, .. } = &finding.place;
+            format!("{}: {path}", finding.rule)
         })
         .collect();
     paths.sort();

@@ -1,0 +1,201 @@
+//! What `judge` and `compare_trees` see, on filesystems made by mke2fs and mkfs.fat: each kind of residue is
+//! planted by hand, and has to be found where it is.
+
+use std::{fs, path::Path, process::Command, sync::Arc};
+
+use block::{BlockRead, Extent, ExtentSet, Overlay, to_u64, to_usize};
+use filesystem::{Claim, Content, Filesystem, Residue};
+use verify::{Expected, Finding, Options, Region, compare_trees, judge};
+
+const SIZE: u64 = 8 << 20;
+
+fn run(program: &str, args: &[&str]) {
+    let output = Command::new(program)
+        .args(args)
+        .env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap()))
+        .output()
+        .unwrap_or_else(|error| panic!("{program} is needed by this test: {error}"));
+    assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// An ext4 with some files; what nobody claims is zero, and what stays is scrubbed.
+fn clean_ext4() -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = dir.path().join("tree");
+    fs::create_dir_all(tree.join("etc")).unwrap();
+    fs::write(tree.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").unwrap();
+    fs::write(tree.join("large"), vec![b'x'; 300_001]).unwrap();
+    std::os::unix::fs::symlink("etc/passwd", tree.join("link")).unwrap();
+    let image = dir.path().join("image");
+    fs::File::create(&image).unwrap().set_len(SIZE).unwrap();
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    run("mke2fs", &["-q", "-t", "ext4", "-d", &path(&tree), &path(&image)]);
+    live_only(fs::read(&image).unwrap(), Content::Ext)
+}
+
+fn clean_fat() -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let image = dir.path().join("image");
+    fs::File::create(&image).unwrap().set_len(SIZE).unwrap();
+    fs::write(dir.path().join("a long file name.txt"), vec![b'y'; 5000]).unwrap();
+    let image_path = image.to_str().unwrap();
+    run("mkfs.fat", &["-F", "16", "-s", "1", image_path]);
+    run("mcopy", &["-i", image_path, dir.path().join("a long file name.txt").to_str().unwrap(), "::/"]);
+    live_only(fs::read(&image).unwrap(), Content::Fat)
+}
+
+/// The scrubbed disk with all that is not live as zero.
+fn live_only(disk: Vec<u8>, content: Content) -> Vec<u8> {
+    let mut view = Overlay::new(disk);
+    let mut filesystem = filesystem::open_mut(&mut view, content).unwrap();
+    filesystem.recover().unwrap();
+    filesystem.scrub().unwrap();
+    let live = live(&*filesystem);
+    drop(filesystem);
+    let mut out = vec![0; to_usize(view.size())];
+    for extent in live.iter() {
+        let range = to_usize(extent.start)..to_usize(extent.end());
+        view.read_at(extent.start, &mut out[range]).unwrap();
+    }
+    out
+}
+
+fn live(filesystem: &dyn Filesystem) -> ExtentSet {
+    let mut live = Vec::new();
+    let mut keep = |extent, claim| {
+        if matches!(claim, Claim::Live(_)) {
+            live.push(extent);
+        }
+        Ok(())
+    };
+    filesystem.claims(&mut keep).unwrap();
+    live.into_iter().collect()
+}
+
+fn judged(disk: &[u8]) -> Vec<Finding> {
+    let device: Arc<dyn BlockRead> = Arc::new(disk.to_vec());
+    judge(&device, Options { content: true, ..Options::default() }).unwrap().findings
+}
+
+/// A byte of the disk that is dead for this reason.
+fn dead(disk: &[u8], content: Content, wanted: Residue) -> u64 {
+    let filesystem = filesystem::open(disk.to_vec(), content).unwrap();
+    let mut found: Option<Extent> = None;
+    let mut look = |extent: Extent, claim| {
+        if claim == Claim::Dead(wanted) && !extent.is_empty() {
+            found.get_or_insert(extent);
+        }
+        Ok(())
+    };
+    filesystem.claims(&mut look).unwrap();
+    found.unwrap_or_else(|| panic!("nothing is {wanted:?}")).end() - 1
+}
+
+fn plant(disk: &[u8], at: u64) -> Vec<Finding> {
+    let mut disk = disk.to_vec();
+    assert_eq!(disk[to_usize(at)], 0);
+    disk[to_usize(at)] = b'S';
+    judged(&disk)
+}
+
+fn residue(region: Region, first: u64) -> Vec<Finding> {
+    vec![Finding::Residue { volume: Some(0), region, first, bytes: 1 }]
+}
+
+#[test]
+fn a_clean_image_is_clean_for_all_readers() {
+    for disk in [clean_ext4(), clean_fat()] {
+        let device: Arc<dyn BlockRead> = Arc::new(disk);
+        let verdict = judge(&device, Options { content: true, ..Options::default() }).unwrap();
+        assert_eq!(verdict.findings, []);
+        assert_eq!(verdict.opinions.len(), 1);
+        assert_eq!(verdict.opinions[0].refused, None);
+        assert!(verdict.opinions[0].compared > 0);
+        assert!(verdict.live > 0 && verdict.examined > 0);
+    }
+}
+
+#[test]
+fn each_kind_of_residue_is_found_where_it_is() {
+    let disk = clean_ext4();
+    let cases = [
+        (Residue::Journal, Region::Journal),
+        (Residue::Slack, Region::Slack),
+        (Residue::DeadInode, Region::DeadInode),
+    ];
+    for (dead_by, region) in cases {
+        let at = dead(&disk, Content::Ext, dead_by);
+        assert_eq!(plant(&disk, at), residue(region, at), "{region:?}");
+    }
+    let filesystem = filesystem::open(disk.clone(), Content::Ext).unwrap();
+    let free = filesystem.allocated().unwrap().complement(SIZE).iter().next().unwrap().start;
+    drop(filesystem);
+    assert_eq!(plant(&disk, free), residue(Region::Free, free));
+
+    let disk = clean_fat();
+    let at = dead(&disk, Content::Fat, Residue::Slack);
+    assert_eq!(plant(&disk, at), residue(Region::Slack, at));
+}
+
+#[test]
+fn another_reader_that_sees_another_tree_is_heard() {
+    // fatfs compares its FAT type by clusters, we too; a name that only one decodes differs.
+    let mut disk = clean_fat();
+    let at = disk.windows(4).position(|window| window == b"ALON").expect("the short name of the file");
+    disk[at + 4] = 0xe9;
+    let short_name_changed = judged(&disk);
+    // The long name's checksum no longer fits, so both readers fall back to the short name, which the
+    // code page decodes for us and not for fatfs.
+    assert!(!short_name_changed.is_empty(), "one byte of a name changed, and nobody noticed");
+}
+
+#[test]
+fn what_was_to_stay_or_go_is_compared() {
+    let before = clean_ext4();
+    let open = |disk: &[u8]| filesystem::open(disk.to_vec(), Content::Ext).unwrap();
+    let same = compare_trees(&*open(&before), &*open(&before), &Expected::default()).unwrap();
+    assert_eq!(same, [""; 0]);
+
+    let filesystem = open(&before);
+    let root = filesystem.root().unwrap();
+    let mut link = None;
+    let mut find = |entry: filesystem::Entry| {
+        if entry.name == b"link" {
+            link = Some(entry.inode);
+        }
+        Ok(())
+    };
+    filesystem.entries(root, &mut find).unwrap();
+    let target =
+        filesystem::Target { parent: root, name: b"link".to_vec(), inode: link.expect("the tree has it") };
+    let mut after = before.clone();
+    let mut edited = filesystem::open_mut(&mut after, Content::Ext).unwrap();
+    edited.change(&target, &filesystem::Change::Remove).unwrap();
+    drop(edited);
+
+    let unexpected = compare_trees(&*open(&before), &*open(&after), &Expected::default()).unwrap();
+    assert_eq!(unexpected, ["/link was to stay but is gone"]);
+    let expected = Expected { gone: [(root, b"link".to_vec())].into(), ..Expected::default() };
+    assert_eq!(compare_trees(&*open(&before), &*open(&after), &expected).unwrap(), [""; 0]);
+    assert_eq!(
+        compare_trees(&*open(&before), &*open(&before), &expected).unwrap(),
+        ["/link was to be removed but is there"]
+    );
+    assert_eq!(
+        compare_trees(&*open(&after), &*open(&before), &Expected::default()).unwrap(),
+        ["/link was not there before"]
+    );
+}
+
+#[test]
+fn an_opaque_volume_is_a_finding_unless_it_was_kept() {
+    let mut disk = vec![0; to_usize(SIZE)];
+    disk[..6].copy_from_slice(b"LUKS\xba\xbe");
+    disk[7] = 1;
+    let device: Arc<dyn BlockRead> = Arc::new(disk);
+    let kept = judge(&device, Options { keep_opaque: true, ..Options::default() }).unwrap();
+    assert_eq!(kept.findings, []);
+    let judged = judge(&device, Options::default()).unwrap();
+    assert!(matches!(judged.findings[..], [Finding::Residue { region: Region::Opaque, first: 0, .. }]));
+    assert_eq!(to_u64(judged.findings.len()), 1);
+}
