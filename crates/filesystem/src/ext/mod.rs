@@ -36,6 +36,8 @@ pub struct Ext<D> {
     superblock: Superblock,
     layout: Layout,
     checksums: Checksums,
+    /// Where a name was found last; only a hint for the next search.
+    last_name: edit::Hint,
 }
 
 impl<D: BlockRead> Ext<D> {
@@ -45,7 +47,7 @@ impl<D: BlockRead> Ext<D> {
         let superblock = Self::read_superblock(&device)?;
         let layout = Layout::new(&superblock, device.size())?;
         let checksums = Checksums::new(&superblock);
-        Ok(Self { device, superblock, layout, checksums })
+        Ok(Self { device, superblock, layout, checksums, last_name: edit::Hint::default() })
     }
 
     fn read_superblock(device: &D) -> Result<Superblock> {

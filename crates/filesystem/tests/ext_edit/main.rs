@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod case;
+mod corpora;
 // Shared with the reader's tests, which use more of it.
 #[allow(dead_code)]
 #[path = "../ext_read/image.rs"]

@@ -1,6 +1,6 @@
 //! Journals that lie: a good image, one patched field, the exact error; then many random patches, no panic.
 
-use crate::tools::{Image, recover, sh};
+use crate::tools::{Image, corpora, recover, sh};
 
 /// An image with a dirty journal of three transactions, without checksums so that lies are seen as such.
 /// Returns it with the byte offsets of the first blocks of the journal.
@@ -122,5 +122,85 @@ fn mutations() {
             mutant[at] = u8::try_from(next(256)).unwrap();
         }
         let _ = recover(mutant);
+    }
+}
+
+/// Fast commits whose checksum is right and whose records lie.
+#[test]
+fn mutated_fast_commits() {
+    let Some(corpora) = corpora() else { return };
+    let image = Image::unpack(&corpora, "j_recover_fast_commit").read();
+    let starts =
+        (0..image.len()).step_by(1024).filter(|&at| image[at..].starts_with(&[9, 0, 8, 0, 0, 0, 0, 0]));
+    let start = starts.max().unwrap();
+    let field = |image: &[u8], at: usize| usize::from(u16::from_le_bytes([image[at], image[at + 1]]));
+    let mut tail = start;
+    while field(&image, tail) != 8 {
+        tail += 4 + field(&image, tail + 2);
+    }
+    let seal = |image: &mut [u8]| {
+        let sum = !crc32c::crc32c_append(!0, &image[start..tail + 8]);
+        image[tail + 8..tail + 12].copy_from_slice(&sum.to_le_bytes());
+    };
+    let mut same = image.clone();
+    seal(&mut same);
+    assert!(same == image, "the checksum as the kernel made it");
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = |limit: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(limit).unwrap()).unwrap()
+    };
+    for _ in 0..600 {
+        let mut mutant = image.clone();
+        for _ in 0..=next(3) {
+            mutant[start + 12 + next(tail - start - 12)] = u8::try_from(next(256)).unwrap();
+        }
+        seal(&mut mutant);
+        let _ = recover(mutant);
+    }
+}
+
+/// Orphans whose maps lie: trees of extents and indirect blocks, cut and freed.
+#[test]
+fn mutated_maps() {
+    for features in ["^metadata_csum,^64bit,extent", "^metadata_csum,^64bit,^extent"] {
+        let image = Image::new();
+        sh(
+            &format!(
+                "head -c 700000 /dev/urandom > file; mke2fs -qF -t ext4 -b 1024 -O {features} image 8M
+                 echo write file a > commands; for i in $(seq 1 3 400); do echo punch a $i $i; done >> commands
+                 echo 'sif a size 300007' >> commands; echo 'ssv last_orphan 12' >> commands
+                 debugfs -w -f commands image > log 2>&1
+                 debugfs -R 'imap <12>' image 2>/dev/null | sed -n 's/.*block \\([0-9]*\\), offset \\(.*\\)/\\1 \\2/p' > place
+                 debugfs -R 'stat <12>' image 2>/dev/null | grep -oE '\\((ETB[0-9]*|IND|DIND)\\):[0-9]+' | sed 's/.*://' > map"
+            ),
+            image.dir(),
+        );
+        let read = |name| std::fs::read_to_string(image.dir().join(name)).unwrap();
+        let place = read("place");
+        let (block, offset) = place.trim().split_once(' ').unwrap();
+        let offset = usize::from_str_radix(offset.trim_start_matches("0x"), 16).unwrap();
+        let mut places = vec![(block.parse::<usize>().unwrap() * 1024 + offset, 128)];
+        places.extend(read("map").lines().map(|block| (block.parse::<usize>().unwrap() * 1024, 64)));
+        assert!(places.len() > 1, "{features}: {places:?}");
+        let good = image.read();
+        assert_eq!(recover(good.clone()).unwrap().0.orphans, 1, "{features}");
+        let mut state = 0x2545_f491_4f6c_dd1du64;
+        let mut next = |limit: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % u64::try_from(limit).unwrap()).unwrap()
+        };
+        for _ in 0..300 {
+            let mut mutant = good.clone();
+            for _ in 0..=next(3) {
+                let (start, len) = places[next(places.len())];
+                mutant[start + next(len)] = u8::try_from(next(256)).unwrap();
+            }
+            let _ = recover(mutant);
+        }
     }
 }

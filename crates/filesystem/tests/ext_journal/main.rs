@@ -120,6 +120,7 @@ fn corpora() {
         ("j_corrupt_commit_tid", 0, 0),
         ("j_corrupt_descr_tid", 0, 0),
         ("j_recover_csum3_64bit", 2, 0),
+        ("j_recover_fast_commit", 2, 0),
     ] {
         let image = Image::unpack(&corpora, name);
         let (recovery, after) = recover(image.read()).unwrap();

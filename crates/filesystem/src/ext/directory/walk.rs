@@ -39,6 +39,12 @@ impl Walk {
         Ok(self.places.pop_front())
     }
 
+    /// Goes on with this block of the directory; with none, if it has no such block.
+    pub(crate) fn go_to(&mut self, logical: u64) {
+        self.next = logical.min(self.blocks);
+        self.places.clear();
+    }
+
     fn look_up<D: BlockRead>(&mut self, ext: &Ext<D>, inode: &Inode) -> Result<()> {
         let end = (self.next + WINDOW).min(self.blocks);
         let hole = |at| {

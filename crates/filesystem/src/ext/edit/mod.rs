@@ -11,7 +11,7 @@ mod name;
 mod tree;
 
 use block::{BlockRead, BlockWrite, Error, Object, Result, Unsupported};
-pub(crate) use name::encode_len;
+pub(super) use name::{Hint, encode_len};
 
 use super::{
     Ext,

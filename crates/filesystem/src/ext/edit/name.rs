@@ -2,7 +2,10 @@
 //!
 //! A hash index stays as it is: an empty leaf is legal, and the index holds hashes, not names.
 
-use std::ops::Range;
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use block::{BlockRead, BlockWrite, Result, field::Le32};
 
@@ -26,6 +29,24 @@ impl Name {
     /// What it names.
     pub(crate) const fn inode(&self) -> u64 {
         self.dirent.inode
+    }
+}
+
+/// Where in which directory a name was found last, so that emptying a large one does not always start at its
+/// front. Only ever a hint.
+#[derive(Debug, Default)]
+pub(in crate::ext) struct Hint(AtomicU64);
+
+impl Hint {
+    /// The block of the directory to start with.
+    fn get(&self, directory: u64) -> u64 {
+        let hint = self.0.load(Ordering::Relaxed);
+        if hint >> 32 == directory { hint & u64::from(u32::MAX) } else { 0 }
+    }
+
+    fn set(&self, directory: u64, logical: u64) {
+        // Inode numbers and blocks of a directory have 32 bits.
+        self.0.store(directory << 32 | logical & u64::from(u32::MAX), Ordering::Relaxed);
     }
 }
 
@@ -87,8 +108,21 @@ impl<D: BlockRead> Ext<D> {
             }
             return Ok(search.found.map(|(dirent, previous)| Name { dirent, previous, block: None }));
         }
+        // Neighbours are often looked for one after the other, so start where the last name was.
+        let start = self.last_name.get(directory.number);
         let mut walk = self.walk_directory(directory)?;
-        while let Some(place) = walk.next(self, directory)? {
+        walk.go_to(start);
+        let mut wrapped = start == 0;
+        loop {
+            let place = walk.next(self, directory)?;
+            let Some(place) = place.filter(|place| !wrapped || start == 0 || place.logical < start) else {
+                if wrapped {
+                    return Ok(None);
+                }
+                wrapped = true;
+                walk.go_to(0);
+                continue;
+            };
             let block = self.read_directory_block(directory, place)?;
             search.previous = None;
             self.dirents(directory, &block, &mut |dirent| {
@@ -96,10 +130,12 @@ impl<D: BlockRead> Ext<D> {
                 Ok(())
             })?;
             if let Some((dirent, previous)) = search.found.take() {
+                if name != b".." {
+                    self.last_name.set(directory.number, place.logical);
+                }
                 return Ok(Some(Name { dirent, previous, block: Some(block) }));
             }
         }
-        Ok(None)
     }
 
     /// The number of the directory that holds this one, by its own `..`.

@@ -184,7 +184,8 @@ impl File {
 
     /// Maps blocks, whatever was there.
     pub(super) fn map(&mut self, logical: u64, run: Run) -> Result<()> {
-        if !self.mapped() {
+        // Inline data may be about to move out: the inode's own record comes after its ranges.
+        if !self.mapped() && self.flags() & flags::INLINE_DATA == 0 {
             return unsupported(self.inode.object(), "to a file with indirect blocks");
         }
         self.unmap(logical, run.len)?;

@@ -104,6 +104,10 @@ impl<D: BlockWrite> Ext<D> {
 
     /// Writes all inodes and their maps: first what they need is taken into use, then what they leave is freed.
     fn write_files(&mut self, files: &mut Files) -> Result<()> {
+        let lost = |file: &&File| !file.mapped() && !file.runs.is_empty();
+        if let Some(file) = files.by_number.values().find(lost) {
+            return unsupported(file.inode.object(), "that map blocks to a file with inline data");
+        }
         let before: ExtentSet = files.by_number.values().flat_map(File::blocks_before).collect();
         let after: ExtentSet = files.by_number.values().flat_map(File::data_blocks).collect();
         self.take_blocks(&after)?;
