@@ -201,3 +201,24 @@ fn an_opaque_volume_is_a_finding_unless_it_was_kept() {
     assert!(matches!(judged.findings[..], [Finding::Residue { region: Region::Opaque, first: 0, .. }]));
     assert_eq!(to_u64(judged.findings.len()), 1);
 }
+
+/// Two names for one directory make as many paths as a walk has steps: it has to end at the second.
+#[test]
+fn a_directory_in_itself_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = dir.path().join("image");
+    fs::write(&image, clean_ext4()).unwrap();
+    let path = image.to_str().unwrap();
+    for name in ["/etc/one", "/etc/two"] {
+        run("debugfs", &["-w", "-R", &format!("link /etc {name}"), path]);
+    }
+    let disk = fs::read(&image).unwrap();
+    let open = || filesystem::open(disk.clone(), Content::Ext).unwrap();
+    let differences = compare_trees(&*open(), &*open(), &Expected::default()).unwrap();
+    assert_eq!(
+        differences,
+        ["/etc/two is a directory with two names", "/etc/one is a directory with two names"]
+    );
+    let findings = judged(&disk);
+    assert!(!findings.is_empty() && findings.len() <= 20, "{findings:?}");
+}

@@ -1,6 +1,9 @@
 //! Our reading of a tree against another reader's: names, kinds, sizes, link targets and, if asked, content.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    rc::Rc,
+};
 
 use block::to_u64;
 use filesystem::{Entry, FileKind, Filesystem, InodeId, Result};
@@ -39,13 +42,21 @@ pub(crate) struct Outcome {
 /// Walks the whole tree of `ours`. A failure of `ours` is an error, one of `other` a difference.
 pub(crate) fn compare(ours: &dyn Filesystem, other: &mut dyn Other, content: bool) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let mut queue: Vec<(Vec<u8>, InodeId, usize)> =
-        ours.root().map(|root| (Vec::new(), root, 0)).into_iter().collect();
-    while let Some((dir, inode, depth)) = queue.pop() {
-        if outcome.differences.len() >= MAX_DIFFERENCES || depth > MAX_DEPTH {
+    // The path of a directory's parent is shared, so that memory does not follow the length of paths.
+    let mut queue: Vec<(Rc<[u8]>, Vec<u8>, InodeId, usize)> =
+        ours.root().map(|root| (Rc::from([]), Vec::new(), root, 0)).into_iter().collect();
+    let mut seen = HashSet::new();
+    while let Some((parent, name, inode, depth)) = queue.pop() {
+        if outcome.differences.len() >= MAX_DIFFERENCES {
             break;
         }
+        let dir: Rc<[u8]> = if depth == 0 { parent } else { [&*parent, b"/", &name].concat().into() };
         let name: &[u8] = if dir.is_empty() { b"/" } else { &dir };
+        if depth > MAX_DEPTH || !seen.insert(inode) {
+            let what = if depth > MAX_DEPTH { "lies too deep" } else { "is a directory with two names" };
+            outcome.differences.push(format!("{}: {what}", name.escape_ascii()));
+            continue;
+        }
         let mut theirs = match other.list(name) {
             Ok(entries) => entries,
             Err(error) => {
@@ -59,13 +70,13 @@ pub(crate) fn compare(ours: &dyn Filesystem, other: &mut dyn Other, content: boo
             Ok(())
         })?;
         for entry in entries {
-            let path = [&dir, b"/".as_slice(), &entry.name].concat();
+            let path = [&*dir, b"/", &entry.name].concat();
             let seen = theirs.remove(&entry.name);
             if let Some(what) = differs(ours, other, &path, &entry, seen, content)? {
                 outcome.differences.push(format!("{}: {what}", path.escape_ascii()));
             }
             if entry.kind == FileKind::Directory && !ours.metadata(entry.inode)?.encrypted {
-                queue.push((path, entry.inode, depth + 1));
+                queue.push((Rc::clone(&dir), entry.name, entry.inode, depth + 1));
             }
             outcome.compared += 1;
         }
