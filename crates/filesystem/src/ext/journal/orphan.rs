@@ -23,6 +23,8 @@ use crate::{
 /// Magic and checksum at the end of each block of the orphan file.
 const TAIL_LEN: usize = 8;
 const OB_MAGIC: u32 = 0x0b10_ca04;
+/// The kernel makes the orphan file of 2 to 512 blocks.
+const BLOCKS_MAX: u64 = 1 << 16;
 
 impl<D: BlockRead> Ext<D> {
     /// An orphan that something names: not reserved, and in use.
@@ -44,20 +46,24 @@ impl<D: BlockRead> Ext<D> {
             return Ok(None);
         }
         let file = self.inode(InodeId(sb::ORPHAN_FILE_INUM.get(self.superblock.bytes()).into()))?;
+        let wrong = |found: u64| {
+            Err(file.object().corrupt("orphan file", format!("{found} blocks"), "at most 65536"))
+        };
         let mut blocks = Vec::new();
         self.map(&file, &mut |mapped| {
             if let Mapped::Data { physical, count, written: true, .. } = mapped {
+                let len = to_u64(blocks.len()).saturating_add(count);
+                if len > BLOCKS_MAX {
+                    return wrong(len);
+                }
                 blocks.extend(physical..physical + count);
             }
             Ok(())
         })?;
-        // The kernel makes it of 2 to 512 blocks.
-        if blocks.len() > 1 << 16 {
-            return Err(file.object().corrupt(
-                "orphan file",
-                format!("{} blocks", blocks.len()),
-                "at most 65536",
-            ));
+        // What lies behind the size is slack, and would not be there the next time.
+        let size = to_u64(blocks.len()) * self.layout.block_size;
+        if file.size() != size {
+            return Err(file.object().corrupt("i_size of the orphan file", file.size(), size));
         }
         Ok(Some((file, blocks)))
     }
