@@ -69,6 +69,9 @@ impl OutputFile {
 
     fn start(path: &Path, overwrite: bool, inputs: &[FileId], nameless: bool) -> io::Result<Self> {
         let name = path.file_name().ok_or_else(|| invalid(path, "is not a file name"))?;
+        if path.as_os_str().as_bytes().ends_with(b"/") {
+            return Err(invalid(path, "is a directory's name"));
+        }
         check_target(path, overwrite, inputs)?;
         let parent = parent(path);
         let directory = File::open(parent).map_err(|error| named(&error, parent))?;
@@ -96,6 +99,12 @@ impl OutputFile {
     /// The name it will have.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether both will have the same name in the same directory.
+    pub fn same_name(&self, other: &Self) -> io::Result<bool> {
+        let same_directory = FileId::of(&self.directory)? == FileId::of(&other.directory)?;
+        Ok(same_directory && self.path.file_name() == other.path.file_name())
     }
 
     /// Puts all bytes on disk, gives the file its name, and puts the name on disk.

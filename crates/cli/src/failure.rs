@@ -10,6 +10,8 @@ pub(crate) const FINDINGS: u8 = 1;
 const USAGE: u8 = 2;
 /// EX_DATAERR: the image is corrupt or unsupported.
 const DATA: u8 = 65;
+/// EX_SOFTWARE: a bug of ours.
+const BUG: u8 = 70;
 /// EX_IOERR: the medium failed.
 const IO: u8 = 74;
 
@@ -41,11 +43,22 @@ impl Failure {
 
     /// The file at `path` could not be written.
     pub(crate) fn output(path: &Path, error: &io::Error) -> Self {
-        let code = match error.kind() {
-            io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput => USAGE,
-            _ => IO,
-        };
-        Self { sentence: format!("{}: {error}", path.display()), code }
+        Self { sentence: format!("{}: {error}", path.display()), code: output_code(error) }
+    }
+
+    /// A file that could not be made, written or given its name, by an error that names it.
+    pub(crate) fn file(error: &io::Error) -> Self {
+        Self { sentence: error.to_string(), code: output_code(error) }
+    }
+
+    /// A panic at this place of the source.
+    pub(crate) fn bug(place: &str) -> Self {
+        Self { sentence: format!("a bug of diskscrub stopped it at {place}: please report it"), code: BUG }
+    }
+
+    /// The same, with more to say.
+    pub(crate) fn but(self, more: impl fmt::Display) -> Self {
+        Self { sentence: format!("{}; {more}", self.sentence), ..self }
     }
 
     /// What the process ends with.
@@ -57,8 +70,20 @@ impl Failure {
 /// A file that does not exist is a mistake on the command line; a short or malformed one is bad data.
 fn io_code(error: &io::Error) -> u8 {
     match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => USAGE,
+        // InvalidInput: a directory, a FIFO, a character device.
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => USAGE,
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => DATA,
+        _ => IO,
+    }
+}
+
+/// A name that cannot be is a mistake on the command line.
+fn output_code(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::NotFound
+        | io::ErrorKind::NotADirectory => USAGE,
         _ => IO,
     }
 }

@@ -1,12 +1,13 @@
 //! `diskscrub`: the command. The only crate that prints.
 //!
 //! Results go to stdout, messages and progress to stderr. Exit codes: 0 clean, 1 findings remain, 2 usage,
-//! 65 the image is corrupt or unsupported, 74 input/output error.
+//! 65 the image is corrupt or unsupported, 70 a bug of ours, 74 input/output error.
 
 mod args;
 mod bar;
 mod commands;
 mod failure;
+mod guard;
 mod human;
 mod output;
 
@@ -18,14 +19,14 @@ use args::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = match &cli.command {
+    let outcome = guard::guarded(|| match &cli.command {
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Plan(args) => commands::plan::run(args),
         Command::Clean(args) => commands::clean::run(args),
         Command::Rules(args) => commands::rules::run(args),
         Command::Completions(args) => commands::assets::completions(args),
         Command::Manual(args) => commands::assets::manual(args),
-    };
+    });
     match outcome {
         Ok(code) => code,
         Err(failure) => {

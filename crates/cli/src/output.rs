@@ -31,5 +31,29 @@ pub(crate) fn json(value: &impl Serialize) -> String {
 /// Prints a message to stderr.
 pub(crate) fn message(sentence: &str) {
     // There is nowhere to report that stderr is closed.
-    drop(writeln!(io::stderr().lock(), "diskscrub: {sentence}"));
+    drop(writeln!(io::stderr().lock(), "diskscrub: {}", printable(sentence)));
+}
+
+/// Names from an image or a shelf of them stay on one line, and steer no terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let plain = |c: &char| matches!(c, '"' | '\'' | '\\');
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if plain(&c) {
+            out.push(c)
+        } else {
+            out.extend(c.escape_debug())
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_stay_on_their_line() {
+        let name = "disk\n\u{1b}[31m\u{202e}\u{9b}'é\".raw";
+        assert_eq!(printable(name), r#"disk\n\u{1b}[31m\u{202e}\u{9b}'é".raw"#);
+    }
 }

@@ -1,9 +1,9 @@
 //! `diskscrub clean`: the main job. The output gets its name only when it is complete, verified and synced.
 
-use std::{collections::BTreeMap, fs, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, fs, io::Write, path::Path, process::ExitCode, sync::Arc};
 
 use block::{
-    BlockRead, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
+    BlockRead, FileId, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
     write::{Compression, OutputFormat},
 };
 use filesystem::{Content, Result};
@@ -41,8 +41,11 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     let bar = Bar::new(args.quiet || args.input.json);
     let input_failure = |error| Failure::image(&args.input.input, &error);
 
-    let output = OutputFile::create(&args.output, args.force, &info.files)
-        .map_err(|error| Failure::output(&args.output, &error))?;
+    let output =
+        OutputFile::create(&args.output, args.force, &info.files).map_err(|error| Failure::file(&error))?;
+    // Made now, so that a report that cannot be costs no run.
+    let report_file =
+        args.report.as_deref().map(|path| report_file(path, &output, &info.files)).transpose()?;
     let mut view = Overlay::new(Arc::clone(&device));
     let plan = sanitize::plan(&mut view, &request, &bar).map_err(input_failure)?;
     let output_failure = |error| Failure::image(&args.output, &error);
@@ -58,10 +61,14 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     drop(bar);
     let report = CleanReport { run, container: container_notes(&info), verdict };
     if clean {
-        output.publish().map_err(|error| Failure::output(&args.output, &error))?;
+        output.publish().map_err(|error| Failure::file(&error))?;
     }
-    if let Some(path) = &args.report {
-        fs::write(path, output::json(&report)).map_err(|error| Failure::output(path, &error))?;
+    // Last, for the output is worth more; a report that fails now must not take it away.
+    if let Some(file) = report_file {
+        publish_report(file, &report).map_err(|failure| match clean {
+            true => failure.but(format_args!("{} is complete", args.output.display())),
+            false => failure,
+        })?;
     }
     if args.input.json {
         output::print_json(&report)?;
@@ -73,6 +80,24 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(FINDINGS));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the report, which replaces an older one, but neither an input nor the output.
+fn report_file(path: &Path, output: &OutputFile, inputs: &[FileId]) -> Result<OutputFile, Failure> {
+    let file = OutputFile::create(path, true, inputs).map_err(|error| Failure::file(&error))?;
+    if file.same_name(output).map_err(|error| Failure::output(path, &error))? {
+        return Err(Failure::usage(format_args!(
+            "{}: is the output, not a place for its report",
+            path.display()
+        )));
+    }
+    Ok(file)
+}
+
+fn publish_report(file: OutputFile, report: &CleanReport) -> Result<(), Failure> {
+    let written = file.file().write_all(output::json(report).as_bytes());
+    written.map_err(|error| Failure::output(file.path(), &error))?;
+    file.publish().map_err(|error| Failure::file(&error))
 }
 
 fn file_of(output: &OutputFile) -> std::io::Result<fs::File> {

@@ -39,7 +39,7 @@ impl Container {
             file_size: info.file_size,
             allocated_size: info.allocated_size,
             cluster_size: info.cluster_size,
-            backing: info.backing.iter().map(|path| path.display().to_string()).collect(),
+            backing: info.backing.iter().map(|path| output::printable(&path.display().to_string())).collect(),
             snapshots: info
                 .snapshots
                 .iter()
