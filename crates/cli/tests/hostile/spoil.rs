@@ -62,7 +62,7 @@ fn spoil_fat(image: &mut [u8], random: &mut Random) {
         0 => spoil(image, 11 + random.below(50), random.pick(&[1, 2, 4]), random),
         1 | 2 => {
             // The same in both copies. A link to a cluster near it makes cycles and crossings.
-            let at = random.below(len.min(1024));
+            let at = random.below(len.clamp(1, 1024));
             let value = if random.chance(2) { random.extreme(0) } else { random.next() % 200 };
             let width = random.pick(&[1, 2, 4]);
             for copy in 0..copies {
@@ -138,7 +138,7 @@ fn spoil_qcow2(image: &mut [u8], random: &mut Random) {
             let Some(found) = l1.checked_add(random.below(count.clamp(1, 64)) * 8).and_then(entry) else {
                 return;
             };
-            (usize::try_from(found & 0x00ff_ffff_ffff_fe00).unwrap(), cluster / 8)
+            (usize::try_from(found & 0x00ff_ffff_ffff_fe00).unwrap(), (cluster / 8).max(1))
         }
     };
     let at = |index: usize| table.checked_add(index * 8).filter(|at| *at < image.len() - 8);
