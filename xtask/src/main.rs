@@ -1,3 +1,35 @@
-//! Chores.
+//! Chores, each one command: `cargo xtask demo`, `cargo xtask test`, `cargo xtask docs`.
 
-fn main() {}
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people")]
+
+mod demo;
+mod paths;
+mod run;
+mod secrets;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  demo    Clean the demo image, and count the planted secrets that a raw search finds before and after
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["demo"] => demo::run(),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -6,7 +6,10 @@
 use std::{
     collections::BTreeMap,
     io,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread,
 };
 
@@ -37,9 +40,31 @@ struct Chunk {
     extent: Extent,
     input: Option<blake3::Hash>,
     output: Option<blake3::Hash>,
-    /// The masked view; empty if there is nothing to write.
+    /// The masked view.
     data: Vec<u8>,
     nonzero: Tally,
+}
+
+/// Buffers that have been written and wait for their next chunk. There are never more than chunks in flight.
+#[derive(Default)]
+struct Buffers(Mutex<Vec<Vec<u8>>>);
+
+impl Buffers {
+    fn held(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        // Whole buffers come and go: a panic elsewhere leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A buffer of `len` bytes of any value.
+    fn take(&self, len: usize) -> Vec<u8> {
+        let mut buffer = self.held().pop().unwrap_or_default();
+        buffer.resize(len, 0);
+        buffer
+    }
+
+    fn give(&self, buffer: Vec<u8>) {
+        self.held().push(buffer);
+    }
 }
 
 /// Copies the live bytes of `view` to `writer`.
@@ -51,6 +76,7 @@ pub(crate) fn copy<B: BlockRead>(
     progress: &dyn Progress,
 ) -> io::Result<Copied> {
     let workers = workers.clamp(1, 16);
+    let buffers = &Buffers::default();
     thread::scope(|scope| {
         let (mut jobs, mut results): (Vec<SyncSender<Extent>>, Vec<Receiver<io::Result<Chunk>>>) =
             (Vec::new(), Vec::new());
@@ -59,7 +85,7 @@ pub(crate) fn copy<B: BlockRead>(
             let (result_sender, result_receiver) = sync_channel(2);
             scope.spawn(move || {
                 for extent in job_receiver {
-                    if result_sender.send(read_chunk(view, map, extent)).is_err() {
+                    if result_sender.send(read_chunk(view, map, extent, buffers)).is_err() {
                         break;
                     }
                 }
@@ -80,7 +106,7 @@ pub(crate) fn copy<B: BlockRead>(
                 }
             }
         });
-        write_chunks(view.size(), results, writer, progress)
+        write_chunks(view.size(), &results, buffers, writer, progress)
     })
 }
 
@@ -90,7 +116,8 @@ pub(crate) fn copy<B: BlockRead>(
 )]
 fn write_chunks(
     size: u64,
-    results: Vec<Receiver<io::Result<Chunk>>>,
+    results: &[Receiver<io::Result<Chunk>>],
+    buffers: &Buffers,
     writer: &mut dyn ImageWriter,
     progress: &dyn Progress,
 ) -> io::Result<Copied> {
@@ -110,6 +137,7 @@ fn write_chunks(
         for (key, bytes) in chunk.nonzero {
             *nonzero.entry(key).or_default() += bytes;
         }
+        buffers.give(chunk.data);
         progress.at(chunk.extent.end());
     }
     Ok(Copied { input: input.finish(size), output: output.finish(size), nonzero })
@@ -154,9 +182,14 @@ impl<B: BlockRead> Iterator for Chunks<'_, B> {
 }
 
 /// Reads a chunk of the input and of the view, hashes both, and keeps of the view what is live.
-fn read_chunk<B: BlockRead>(view: &Overlay<B>, map: &DiskMap, extent: Extent) -> io::Result<Chunk> {
-    let mut data = vec![0; to_usize(extent.len)];
-    view.base().read_at(extent.start, &mut data)?;
+fn read_chunk<B: BlockRead>(
+    view: &Overlay<B>,
+    map: &DiskMap,
+    extent: Extent,
+    buffers: &Buffers,
+) -> io::Result<Chunk> {
+    let mut data = buffers.take(to_usize(extent.len));
+    read_runs(view.base(), extent, &mut data)?;
     let input = (!is_zero(&data)).then(|| blake3::hash(&data));
     let mut changed = view.patch(extent.start, &mut data)?;
     let mut nonzero = Tally::new();
@@ -179,12 +212,49 @@ fn read_chunk<B: BlockRead>(view: &Overlay<B>, map: &DiskMap, extent: Extent) ->
     Ok(Chunk { extent, input, output, data, nonzero })
 }
 
+/// Fills `data` with the device's bytes. Large holes are not read: the system would make pages of zeros for them.
+fn read_runs(device: &impl BlockRead, extent: Extent, data: &mut [u8]) -> io::Result<()> {
+    const WORTHWHILE: u64 = 128 << 10;
+    // Where reading starts that has been put off, to be one with what follows.
+    let (mut start, mut at) = (extent.start, extent.start);
+    let mut read = |start: u64, end: u64| {
+        let range = to_usize(start - extent.start)..to_usize(end - extent.start);
+        device.read_at(start, &mut data[range])
+    };
+    let mut holes = Vec::new();
+    while at < extent.end() {
+        let run = device.run_at(at)?;
+        let end = at.saturating_add(run.len).min(extent.end());
+        if run.zero && end - at >= WORTHWHILE {
+            read(start, at)?;
+            holes.push(Extent::between(at, end));
+            start = end;
+        }
+        at = end;
+    }
+    read(start, at)?;
+    for hole in holes {
+        data[to_usize(hole.start - extent.start)..to_usize(hole.end() - extent.start)].fill(0);
+    }
+    Ok(())
+}
+
 fn count_nonzero(bytes: &[u8]) -> u64 {
-    // Sums of at most 255 stay in a byte, which lets the compiler count many lanes at once.
-    bytes
-        .chunks(255)
-        .map(|chunk| u64::from(chunk.iter().fold(0u8, |sum, &byte| sum + u8::from(byte != 0))))
-        .sum()
+    const LANES: usize = 64;
+    let one = |byte: u8| u8::from(byte != 0);
+    let (rows, rest) = bytes.as_chunks::<LANES>();
+    let mut total = rest.iter().map(|&byte| u64::from(one(byte))).sum();
+    // Sums of at most 255 fit in a byte: they never wrap, and the compiler counts all lanes at once.
+    for rows in rows.chunks(255) {
+        let mut sums = [0u8; LANES];
+        for row in rows {
+            for (sum, &byte) in sums.iter_mut().zip(row) {
+                *sum = sum.wrapping_add(one(byte));
+            }
+        }
+        total += sums.iter().map(|&sum| u64::from(sum)).sum::<u64>();
+    }
+    total
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! allocators' own word.
 
 use block::{BlockRead, Extent, ExtentSet, Object, Overlay, Window};
-use filesystem::{Claim, Content, InodeId, Owner, Residue, Result};
+use filesystem::{Claim, Content, Filesystem, InodeId, Owner, Residue, Result, Volume};
 
 use crate::{
     map::{Class, DiskMap, Region},
@@ -31,7 +31,7 @@ pub(crate) fn live<B: BlockRead>(view: &Overlay<B>, plan: &Plan, request: &Reque
         match volume.content {
             Content::Ext | Content::Fat | Content::Swap => {
                 let window = Window::new(view, &volume.extents)?;
-                claims(&window, index, plan, request, &mut regions)?;
+                volume_regions(&window, index, plan, request, &mut regions)?;
             }
             Content::BootCode | Content::Empty => regions.extend(whole(Class::Empty)),
             Content::Opaque(_) if request.opaque == OpaqueVolumes::Keep => regions.extend(whole(Class::Live)),
@@ -43,8 +43,68 @@ pub(crate) fn live<B: BlockRead>(view: &Overlay<B>, plan: &Plan, request: &Reque
     })
 }
 
-/// One volume's claims, its free space, and what its allocator says of both.
-fn claims<B: BlockRead>(
+/// Compares a volume's two witnesses before anything is edited: what a damaged filesystem would do to the edits
+/// is better not found out. Tells apart what is free, and what is allocated but owned by nothing.
+pub(crate) fn check_volume<D: BlockRead>(
+    window: &Window<D>,
+    volume: &Volume,
+    drop_unowned: bool,
+) -> Result<()> {
+    let filesystem = filesystem::open(window, volume.content)?;
+    let claimed = claimed(&*filesystem, &[])?;
+    witnesses(&*filesystem, volume, &claimed, drop_unowned).map(drop)
+}
+
+/// The claims in the filesystem's order, data of `blanked` inodes as dead. Neighbours of one class are one region:
+/// memory follows the changes of class, not the files.
+fn claimed(filesystem: &dyn Filesystem, blanked: &[InodeId]) -> Result<Vec<(Extent, Class)>> {
+    let mut claimed: Vec<(Extent, Class)> = Vec::new();
+    filesystem.claims(&mut |extent, claim| {
+        let class = match claim {
+            Claim::Live(Owner::Data(inode)) if blanked.contains(&inode) => Class::Dead(Residue::Swap),
+            Claim::Live(_) => Class::Live,
+            Claim::Dead(residue) => Class::Dead(residue),
+        };
+        match claimed.last_mut() {
+            Some((last, same)) if *same == class && last.end() == extent.start => last.len += extent.len,
+            _ => claimed.push((extent, class)),
+        }
+        Ok(())
+    })?;
+    Ok(claimed)
+}
+
+/// What the allocator calls in use, and the part of it that nothing owns.
+fn witnesses(
+    filesystem: &dyn Filesystem,
+    volume: &Volume,
+    claimed: &[(Extent, Class)],
+    drop_unowned: bool,
+) -> Result<(ExtentSet, ExtentSet)> {
+    let object = Object::numbered("volume", u64::from(volume.number));
+    let extents = claimed.iter().map(|(extent, _)| *extent).collect();
+    let owned = ExtentSet::disjoint(extents).map_err(|overlap| {
+        object.corrupt("use of byte", format!("{} by two structures", overlap.extent.start), "one")
+    })?;
+    let allocated = filesystem.allocated()?;
+    if let Some(first) = owned.difference(&allocated).iter().next() {
+        let found = format!("{} free but in use", first.start);
+        return Err(object.corrupt("allocation of byte", found, "allocated"));
+    }
+    let unowned = allocated.difference(&owned);
+    if let (Some(first), false) = (unowned.iter().next(), drop_unowned) {
+        let found = format!(
+            "{} none ({} bytes are allocated but owned by nothing; --drop-unowned drops them)",
+            first.start,
+            unowned.total()
+        );
+        return Err(object.corrupt("owner of byte", found, "a file or the filesystem"));
+    }
+    Ok((allocated, unowned))
+}
+
+/// One volume's claims, its free space, and what nothing owns.
+fn volume_regions<B: BlockRead>(
     window: &Window<&Overlay<B>>,
     index: u16,
     plan: &Plan,
@@ -54,47 +114,11 @@ fn claims<B: BlockRead>(
     let volume = &plan.layout.volumes[usize::from(index)];
     let filesystem = filesystem::open(window, volume.content)?;
     let blanked: Vec<InodeId> = plan.blanked(index).map(|edit| edit.target.inode).collect();
-    let mut claimed: Vec<(Extent, Class)> = Vec::new();
-    filesystem.claims(&mut |extent, claim| {
-        let class = match claim {
-            Claim::Live(Owner::Data(inode)) if blanked.contains(&inode) => Class::Dead(Residue::Swap),
-            Claim::Live(_) => Class::Live,
-            Claim::Dead(residue) => Class::Dead(residue),
-        };
-        // Neighbours of one class are one region: memory follows the changes of class, not the files.
-        match claimed.last_mut() {
-            Some((last, same)) if *same == class && last.end() == extent.start => last.len += extent.len,
-            _ => claimed.push((extent, class)),
-        }
-        Ok(())
-    })?;
+    let mut claimed = claimed(&*filesystem, &blanked)?;
     for header in plan.blanked_headers(index, &*filesystem)? {
         keep_header(&mut claimed, header);
     }
-    let owned =
-        ExtentSet::disjoint(claimed.iter().map(|(extent, _)| *extent).collect()).map_err(|overlap| {
-            Object::numbered("volume", u64::from(volume.number)).corrupt(
-                "use of byte",
-                format!("{} by two structures", overlap.extent.start),
-                "one",
-            )
-        })?;
-    let allocated = filesystem.allocated()?;
-    if let Some(first) = owned.difference(&allocated).iter().next() {
-        return Err(Object::numbered("volume", u64::from(volume.number)).corrupt(
-            "allocation of byte",
-            format!("{} free but in use", first.start),
-            "allocated",
-        ));
-    }
-    let unowned = allocated.difference(&owned);
-    if let (Some(first), false) = (unowned.iter().next(), request.drop_unowned) {
-        return Err(Object::numbered("volume", u64::from(volume.number)).corrupt(
-            "owner of byte",
-            format!("{} none ({} bytes are allocated but owned by nothing)", first.start, unowned.total()),
-            "a file or the filesystem",
-        ));
-    }
+    let (allocated, unowned) = witnesses(&*filesystem, volume, &claimed, request.drop_unowned)?;
     let free = allocated.complement(window.size());
     let all = claimed
         .into_iter()

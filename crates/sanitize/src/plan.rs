@@ -10,6 +10,7 @@ use filesystem::{
 use scan::{Action, DeviceName, Guest, GuestPath, Note, OperatingSystem, Place, RuleId, User, VolumeSource};
 
 use crate::{
+    live::check_volume,
     progress::{Progress, Stage},
     request::{OpaqueVolumes, Request},
 };
@@ -140,11 +141,13 @@ fn recover<B: BlockRead>(
 ) -> Result<VolumeFacts> {
     match volume.content {
         Content::Ext | Content::Fat | Content::Swap => {
-            let window = Window::new(view, &volume.extents)?;
-            let mut filesystem = filesystem::open_mut(window, volume.content)?;
+            let mut window = Window::new(view, &volume.extents)?;
+            let mut filesystem = filesystem::open_mut(&mut window, volume.content)?;
             let summary = filesystem.summary();
             notes.extend(summary.notes.iter().map(|note| format!("volume {}: {note}", volume.number)));
             let recovery = filesystem.recover()?;
+            drop(filesystem);
+            check_volume(&window, volume, request.drop_unowned)?;
             Ok(VolumeFacts { summary: Some(summary), recovery, mount_point: None })
         }
         Content::Opaque(kind) => {

@@ -1,6 +1,8 @@
 //! What `judge` and `compare_trees` see, on filesystems made by mke2fs and mkfs.fat: each kind of residue is
 //! planted by hand, and has to be found where it is.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop")]
+
 use std::{fs, path::Path, process::Command, sync::Arc};
 
 use block::{BlockRead, Extent, ExtentSet, Overlay, to_u64, to_usize};

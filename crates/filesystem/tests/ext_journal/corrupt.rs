@@ -132,7 +132,7 @@ fn mutated_fast_commits() {
     let image = Image::unpack(&corpora, "j_recover_fast_commit").read();
     let starts =
         (0..image.len()).step_by(1024).filter(|&at| image[at..].starts_with(&[9, 0, 8, 0, 0, 0, 0, 0]));
-    let start = starts.last().unwrap();
+    let start = starts.max().unwrap();
     let field = |image: &[u8], at: usize| usize::from(u16::from_le_bytes([image[at], image[at + 1]]));
     let mut tail = start;
     while field(&image, tail) != 8 {

@@ -22,7 +22,7 @@ fn take(make: &str, options: &str, work: &str, last: &str) -> Option<Image> {
     let script = format!(
         "mke2fs -qF -t ext4 {make}; mkdir mnt; top=$PWD
          loop=$(losetup -f --show disk)
-         trap 'cd /; exec 3<&- 4<&- 5<&-; umount $top/mnt; losetup -d $loop' EXIT
+         trap 'cd /; exec 3<&- 4<&- 5<&-; umount $top/mnt || true; losetup -d $loop' EXIT
          mount -t ext4 -o commit=300{options} $loop mnt
          cd mnt
          commit() {{ echo $1 > committed; sync -f .; }}
@@ -37,7 +37,7 @@ fn take(make: &str, options: &str, work: &str, last: &str) -> Option<Image> {
 fn recover_by_kernel(image: &Image) {
     sh(
         "cp image reference; mkdir ref; loop=$(losetup -f --show reference)
-         trap 'umount ref; losetup -d $loop' EXIT
+         trap 'umount ref || true; losetup -d $loop' EXIT
          mount -t ext4 $loop ref",
         image.dir(),
     );
@@ -202,7 +202,7 @@ END
         sh(
             &format!(
                 "e2fsck -fn ours; mkdir out; loop=$(losetup -f --show -r ours)
-                 trap 'umount out; losetup -d $loop' EXIT
+                 trap 'umount out || true; losetup -d $loop' EXIT
                  mount -o ro,noload $loop out; {LIST} out > list; diff live list"
             ),
             image.dir(),

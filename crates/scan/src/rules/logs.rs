@@ -1,9 +1,20 @@
 //! Logs, accounting and what installers wrote down. Directories stay, with owner, mode and label: nginx,
-//! Apache and many others do not start when theirs is gone.
+//! Apache and many others do not start when theirs is gone. Only journald's, whose names are machine ids, go.
 
 use crate::{Action, Find, Rule, Source};
 
 pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "journals",
+        heading: "systemd's journals",
+        explain: "The journals with their directories, whose names are the machine ids of this machine and of \
+                  those that it was cloned from. /var/log/journal itself stays; journald makes the directory of \
+                  the new id at boot.",
+        sources: &[Source::Outscale("O11"), Source::Sysprep("logfiles"), Source::Own],
+        find: Find::paths(&["/var/log/journal/*", "/run/log/journal/*"]),
+        action: Action::Remove,
+        default: true,
+    },
     Rule {
         id: "logs",
         heading: "Logs",
@@ -66,7 +77,6 @@ pub(super) const RULES: &[Rule] = &[
             "/var/lib/{filebeat,journalbeat,auditbeat,metricbeat,packetbeat}/**",
             "/var/lib/fluent-bit/**",
             "/var/lib/promtail/**",
-            "/run/log/journal/**",
         ]),
         action: Action::Remove,
         default: true,
