@@ -1,9 +1,9 @@
 //! `diskscrub clean`: the main job. The output gets its name only when it is complete, verified and synced.
 
-use std::{collections::BTreeMap, fs, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, fs, panic::resume_unwind, process::ExitCode, sync::Arc, thread};
 
 use block::{
-    BlockRead, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
+    BlockRead, Cached, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
     write::{Compression, OutputFormat},
 };
 use filesystem::{Content, Result};
@@ -116,15 +116,31 @@ fn judge(
         OutputFormat::Qcow2(_) => Format::Qcow2,
     };
     let options = OpenOptions { format: Some(format), ..OpenOptions::default() };
-    let written: Arc<dyn BlockRead> = Arc::from(block::open_file(file_of(output)?, &options)?.device);
-    let mut verdict = verify::judge(
-        &written,
-        verify::Options {
-            sector_size: args.input.sector_size,
-            keep_opaque: args.policy.opaque == Some(OpaqueArg::Keep),
-            content: args.verify == VerifyArg::Content,
-        },
-    )?;
+    let written = Cached::new(block::open_file(file_of(output)?, &options)?.device);
+    let written: Arc<dyn BlockRead> = Arc::new(written);
+    let options = verify::Options {
+        sector_size: args.input.sector_size,
+        keep_opaque: args.policy.opaque == Some(OpaqueArg::Keep),
+        content: args.verify == VerifyArg::Content,
+        threads: workers(args.threads),
+    };
+    // The witnesses share nothing but the device, so they can look at it at once.
+    let (verdict, trees) = thread::scope(|scope| {
+        let trees = scope.spawn(|| compare_trees(input, &written, plan));
+        (verify::judge(&written, options), trees.join())
+    });
+    let mut verdict = verdict?;
+    verdict.findings.extend(trees.unwrap_or_else(|panic| resume_unwind(panic))?);
+    Ok(verdict)
+}
+
+/// What the trees of the input and of the output do not have in common, the plan's edits apart.
+fn compare_trees(
+    input: &Arc<dyn BlockRead>,
+    written: &Arc<dyn BlockRead>,
+    plan: &Plan,
+) -> Result<Vec<verify::Finding>> {
+    let mut findings = Vec::new();
     let mut before = Overlay::new(Arc::clone(input));
     for (index, volume) in plan.layout.volumes.iter().enumerate() {
         if !matches!(volume.content, Content::Ext | Content::Fat) {
@@ -132,15 +148,15 @@ fn judge(
         }
         filesystem::open_mut(Window::new(&mut before, &volume.extents)?, volume.content)?.recover()?;
         let before = filesystem::open(Window::new(&before, &volume.extents)?, volume.content)?;
-        let after = filesystem::open(Window::new(&written, &volume.extents)?, volume.content)?;
+        let after = filesystem::open(Window::new(written, &volume.extents)?, volume.content)?;
         let differences = verify::compare_trees(&*before, &*after, &expected(plan, index))?;
-        verdict.findings.extend(
+        findings.extend(
             differences
                 .into_iter()
                 .map(|difference| verify::Finding::NotRetained { volume: volume.number, difference }),
         );
     }
-    Ok(verdict)
+    Ok(findings)
 }
 
 /// What the plan lets differ in a volume.
