@@ -3,9 +3,12 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people")]
 
 mod demo;
+mod docs;
+mod licences;
 mod paths;
 mod run;
-mod secrets;
+mod test;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -13,6 +16,8 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   demo    Clean the demo image, and count the planted secrets that a raw search finds before and after
+  test    Check and test everything; installs missing Debian packages if run as root
+  docs    Write the documents that come from the code
 ";
 
 fn main() -> ExitCode {
@@ -20,6 +25,8 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["demo"] => demo::run(),
+        ["test"] => test::run(),
+        ["docs"] => docs::write(),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
