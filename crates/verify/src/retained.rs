@@ -1,8 +1,14 @@
 //! What was to stay has stayed: two readings of a tree, walked side by side.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    rc::Rc,
+};
 
+use block::to_u64;
 use filesystem::{Entry, FileKind, Filesystem, InodeId, Metadata, Result};
+
+use crate::second::{PIECE, read_full};
 
 /// What may differ between the two readings.
 #[derive(Debug, Default)]
@@ -14,7 +20,7 @@ pub struct Expected {
 }
 
 /// Deepest directory that is followed; deeper ones are an error in the image or an attack.
-const MAX_DEPTH: usize = 4096;
+const MAX_DEPTH: usize = 512;
 /// Differences that are told one by one.
 const MAX_DIFFERENCES: usize = 20;
 
@@ -22,20 +28,23 @@ const MAX_DIFFERENCES: usize = 20;
 /// a sentence each, at most 20. Paths start with `/` at the volume's root.
 ///
 /// Compared are names, kinds, modes, owners, sizes, times, link targets, and link counts (which may fall, by
-/// names that went). Content is compared by position: the copy keeps it bit by bit where it lies.
+/// names that went). With `content`, also what is in the files that stay as they are; without it, the copy is
+/// trusted to keep it bit by bit where it lies.
 pub fn compare_trees(
     before: &dyn Filesystem,
     after: &dyn Filesystem,
     expected: &Expected,
+    content: bool,
 ) -> Result<Vec<String>> {
-    let mut walk = Walk { before, after, expected, differences: Vec::new() };
+    let mut walk = Walk { before, after, expected, content, seen: HashSet::new(), differences: Vec::new() };
     if let (Some(a), Some(b)) = (before.root(), after.root()) {
-        let mut queue = vec![(Vec::new(), a, b, 0)];
-        while let Some((path, a, b, depth)) = queue.pop() {
+        let mut queue = vec![(Rc::from([]), Vec::new(), (a, b), 0)];
+        while let Some((parent, name, dirs, depth)) = queue.pop() {
             if walk.differences.len() >= MAX_DIFFERENCES {
                 break;
             }
-            walk.directory(&path, (a, b), depth, &mut queue)?;
+            let path: Rc<[u8]> = if depth == 0 { parent } else { [&*parent, b"/", &name].concat().into() };
+            walk.directory(&path, dirs, depth, &mut queue)?;
         }
     }
     Ok(walk.differences)
@@ -45,10 +54,15 @@ struct Walk<'a> {
     before: &'a dyn Filesystem,
     after: &'a dyn Filesystem,
     expected: &'a Expected,
+    content: bool,
+    /// Directories met: with a second name for one, the number of paths has no bound.
+    seen: HashSet<InodeId>,
     differences: Vec<String>,
 }
 
-type Pending = (Vec<u8>, InodeId, InodeId, usize);
+/// A directory to compare: the path of the one that holds it (shared, so that memory does not follow the length of
+/// paths), its name, both of its inodes, and its depth.
+type Pending = (Rc<[u8]>, Vec<u8>, (InodeId, InodeId), usize);
 
 impl Walk<'_> {
     fn differ(&mut self, path: &[u8], what: &str) {
@@ -57,11 +71,15 @@ impl Walk<'_> {
 
     fn directory(
         &mut self,
-        path: &[u8],
+        path: &Rc<[u8]>,
         dirs: (InodeId, InodeId),
         depth: usize,
         queue: &mut Vec<Pending>,
     ) -> Result<()> {
+        if !self.seen.insert(dirs.0) {
+            self.differ(path, "is a directory with two names");
+            return Ok(());
+        }
         let mut after: BTreeMap<Vec<u8>, Entry> = BTreeMap::new();
         self.after.entries(dirs.1, &mut |entry| {
             after.insert(entry.name.clone(), entry);
@@ -73,9 +91,7 @@ impl Walk<'_> {
             Ok(())
         })?;
         for entry in before {
-            let mut child = path.to_vec();
-            child.push(b'/');
-            child.extend_from_slice(&entry.name);
+            let child = [path, b"/".as_slice(), &entry.name].concat();
             let now = after.remove(&entry.name);
             let gone = self.expected.gone.contains(&(dirs.0, entry.name.clone()));
             match (gone, now) {
@@ -86,7 +102,7 @@ impl Walk<'_> {
                     self.file(&child, &entry, &now)?;
                     if entry.kind == FileKind::Directory && now.kind == entry.kind {
                         if depth < MAX_DEPTH {
-                            queue.push((child, entry.inode, now.inode, depth + 1));
+                            queue.push((Rc::clone(path), entry.name, (entry.inode, now.inode), depth + 1));
                         } else {
                             self.differ(&child, "lies too deep to be compared");
                         }
@@ -95,7 +111,7 @@ impl Walk<'_> {
             }
         }
         for name in after.into_keys() {
-            let child = [path, b"/", &name].concat();
+            let child = [path, b"/".as_slice(), &name].concat();
             self.differ(&child, "was not there before");
         }
         Ok(())
@@ -118,6 +134,12 @@ impl Walk<'_> {
         if a.mtime != b.mtime || (!changed && a.size != b.size) {
             self.differ(path, "has another size or time");
         }
+        if self.content && a.kind == FileKind::File && !a.encrypted && !changed && a.size == b.size {
+            let same = same_content(self.before, self.after, entry.inode)?;
+            if !same {
+                self.differ(path, "has another content");
+            }
+        }
         if a.kind == FileKind::Symlink
             && !a.encrypted
             && self.before.link_target(entry.inode)? != self.after.link_target(now.inode)?
@@ -125,5 +147,21 @@ impl Walk<'_> {
             self.differ(path, "points elsewhere");
         }
         Ok(())
+    }
+}
+
+/// Whether a file reads the same in both.
+fn same_content(before: &dyn Filesystem, after: &dyn Filesystem, inode: InodeId) -> Result<bool> {
+    let (mut a, mut b) = (vec![0; PIECE], vec![0; PIECE]);
+    let mut at = 0;
+    loop {
+        let len = read_full(before, inode, at, &mut a)?;
+        if len != read_full(after, inode, at, &mut b)? || a[..len] != b[..len] {
+            return Ok(false);
+        }
+        if len < PIECE {
+            return Ok(true);
+        }
+        at += to_u64(len);
     }
 }

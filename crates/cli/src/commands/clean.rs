@@ -126,7 +126,7 @@ fn judge(
     };
     // The witnesses share nothing but the device, so they can look at it at once.
     let (verdict, trees) = thread::scope(|scope| {
-        let trees = scope.spawn(|| compare_trees(input, &written, plan));
+        let trees = scope.spawn(|| compare_trees(input, &written, plan, options.content));
         (verify::judge(&written, options), trees.join())
     });
     let mut verdict = verdict?;
@@ -139,6 +139,7 @@ fn compare_trees(
     input: &Arc<dyn BlockRead>,
     written: &Arc<dyn BlockRead>,
     plan: &Plan,
+    content: bool,
 ) -> Result<Vec<verify::Finding>> {
     let mut findings = Vec::new();
     let mut before = Overlay::new(Arc::clone(input));
@@ -149,7 +150,7 @@ fn compare_trees(
         filesystem::open_mut(Window::new(&mut before, &volume.extents)?, volume.content)?.recover()?;
         let before = filesystem::open(Window::new(&before, &volume.extents)?, volume.content)?;
         let after = filesystem::open(Window::new(written, &volume.extents)?, volume.content)?;
-        let differences = verify::compare_trees(&*before, &*after, &expected(plan, index))?;
+        let differences = verify::compare_trees(&*before, &*after, &expected(plan, index), content)?;
         findings.extend(
             differences
                 .into_iter()
@@ -167,10 +168,9 @@ fn expected(plan: &Plan, volume: usize) -> Expected {
             Action::Remove => {
                 expected.gone.insert((edit.target.parent, edit.target.name.clone()));
             }
-            Action::Truncate => {
+            Action::Truncate | Action::SwapFile => {
                 expected.changed.insert(edit.target.inode);
             }
-            Action::SwapFile => {}
         }
     }
     expected

@@ -1,9 +1,9 @@
 //! Our reading of a tree against another reader's: names, kinds, sizes, link targets and, if asked, content.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
 };
 
@@ -47,11 +47,24 @@ pub(crate) struct Outcome {
     pub(crate) differences: Vec<String>,
 }
 
-/// A directory that waits for its turn.
+/// A directory that waits for its turn. The path of the one that holds it is shared, so that memory does not
+/// follow the length of paths.
 struct Directory {
-    path: Vec<u8>,
+    parent: Arc<[u8]>,
+    name: Vec<u8>,
     inode: InodeId,
     depth: usize,
+}
+
+impl Directory {
+    /// Its path; empty for the root.
+    fn path(&self) -> Arc<[u8]> {
+        if self.depth == 0 {
+            Arc::clone(&self.parent)
+        } else {
+            [&*self.parent, b"/", &self.name].concat().into()
+        }
+    }
 }
 
 /// What one directory came to, and the directories in it.
@@ -67,7 +80,8 @@ pub(crate) fn compare<'d, O: Other>(
     theirs: Open<'_, O, String>,
     options: Options,
 ) -> Result<Outcome> {
-    let root = ours()?.root().map(|inode| Directory { path: Vec::new(), inode, depth: 0 });
+    let root =
+        ours()?.root().map(|inode| Directory { parent: Arc::from([]), name: Vec::new(), inode, depth: 0 });
     let (job_sender, jobs) = mpsc::channel::<(usize, Directory)>();
     let (result_sender, results) = mpsc::channel();
     let jobs = &Mutex::new(jobs);
@@ -90,6 +104,7 @@ pub(crate) fn compare<'d, O: Other>(
         // Moved in, so that every way out of here ends the threads.
         let job_sender = job_sender;
         let mut outcome = Outcome::default();
+        let mut met: HashSet<InodeId> = root.iter().map(|directory| directory.inode).collect();
         let mut stack = Vec::from_iter(root);
         while !stack.is_empty() && outcome.differences.len() < MAX_DIFFERENCES {
             let batch = stack.split_off(stack.len().saturating_sub(BATCH));
@@ -107,7 +122,19 @@ pub(crate) fn compare<'d, O: Other>(
                 let (of_one, below) = compared?;
                 outcome.compared += of_one.compared;
                 outcome.differences.extend(of_one.differences);
-                stack.extend(below);
+                for directory in below {
+                    // With a second name for a directory, the number of paths has no bound.
+                    let refused = match met.insert(directory.inode) {
+                        false => Some("is a directory with two names"),
+                        true => (directory.depth > MAX_DEPTH).then_some("lies too deep"),
+                    };
+                    match refused {
+                        Some(what) => {
+                            outcome.differences.push(format!("{}: {what}", directory.path().escape_ascii()));
+                        }
+                        None => stack.push(directory),
+                    }
+                }
             }
         }
         outcome.differences.truncate(MAX_DIFFERENCES);
@@ -135,7 +162,7 @@ impl<'d, O: Other> Pair<'d, O> {
 
     fn compare(&mut self, directory: &Directory, content: bool) -> Result<Compared> {
         let difference = |difference: &str| {
-            let differences = vec![format!("{}: {difference}", directory.path.escape_ascii())];
+            let differences = vec![format!("{}: {difference}", directory.path().escape_ascii())];
             Ok((Outcome { compared: 0, differences }, Vec::new()))
         };
         match self {
@@ -161,8 +188,8 @@ fn compare_directory(
 ) -> Result<Compared> {
     let mut outcome = Outcome::default();
     let mut below = Vec::new();
-    let dir = &directory.path;
-    let name: &[u8] = if dir.is_empty() { b"/" } else { dir };
+    let dir = directory.path();
+    let name: &[u8] = if dir.is_empty() { b"/" } else { &dir };
     let mut theirs = match other.list(name) {
         Ok(entries) => entries,
         Err(error) => {
@@ -176,14 +203,19 @@ fn compare_directory(
         Ok(())
     })?;
     for entry in entries {
-        let path = [dir, b"/".as_slice(), &entry.name].concat();
+        let path = [&*dir, b"/", &entry.name].concat();
         let metadata = ours.metadata(entry.inode)?;
         let seen = theirs.remove(&entry.name);
         if let Some(what) = differs(ours, other, &path, &entry, &metadata, seen, content)? {
             outcome.differences.push(format!("{}: {what}", path.escape_ascii()));
         }
-        if entry.kind == FileKind::Directory && !metadata.encrypted && directory.depth < MAX_DEPTH {
-            below.push(Directory { path, inode: entry.inode, depth: directory.depth + 1 });
+        if entry.kind == FileKind::Directory && !metadata.encrypted {
+            below.push(Directory {
+                parent: Arc::clone(&dir),
+                name: entry.name,
+                inode: entry.inode,
+                depth: directory.depth + 1,
+            });
         }
         outcome.compared += 1;
     }
@@ -253,7 +285,7 @@ fn same_content(
 }
 
 /// Reads until `buf` is full or the file ends.
-fn read_full(ours: &dyn Filesystem, inode: InodeId, offset: u64, buf: &mut [u8]) -> Result<usize> {
+pub(crate) fn read_full(ours: &dyn Filesystem, inode: InodeId, offset: u64, buf: &mut [u8]) -> Result<usize> {
     let mut done = 0;
     while done < buf.len() {
         match ours.read(inode, offset + to_u64(done), &mut buf[done..])? {
