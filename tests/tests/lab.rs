@@ -1,6 +1,8 @@
 //! A small Debian with every kind of leftover, planted by the lab (`DISKSCRUB_LAB`) and searched for in the raw
 //! bytes; run by `cargo xtask test` where the lab is, as root.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this file is tests throughout")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,

@@ -1,5 +1,7 @@
 //! What becomes of the output's name, and of the input, when a run must not or cannot end well.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this file is tests throughout")]
+
 use std::{
     collections::BTreeSet,
     fs,

@@ -60,7 +60,9 @@ impl Failure {
     /// A read of the image at `input`, or a write to `output`, failed: the error knows which.
     pub(crate) fn copying(input: &Path, output: &Path, error: &Error) -> Self {
         match error {
-            Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<WriteFailed>()) => {
+            Error::Io(error)
+                if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<WriteFailed>) =>
+            {
                 Self::output(output, error)
             }
             _ => Self::image(input, error),
