@@ -39,10 +39,23 @@ const TOOLS: &[(&str, &str)] = &[
     ("zstd", "zstd"),
 ];
 
-/// Sees to it that every tool is there: installs missing ones if we are root and apt-get is there; otherwise
-/// says how to get them.
+/// What the lab needs, too.
+const LAB: &[(&str, &str)] =
+    &[("cc", "gcc"), ("mmdebstrap", "mmdebstrap"), ("openssl", "openssl"), ("ssh-keygen", "openssh-client")];
+
+/// Sees to it that every tool is there.
 pub(crate) fn provide() -> Result<()> {
-    let packages = missing();
+    install(TOOLS)
+}
+
+/// The same for the tools of the lab.
+pub(crate) fn provide_for_lab() -> Result<()> {
+    install(LAB)
+}
+
+/// Installs missing tools if we are root and apt-get is there; otherwise says how to get them.
+fn install(tools: &[(&str, &'static str)]) -> Result<()> {
+    let packages = missing(tools);
     if packages.is_empty() {
         return Ok(());
     }
@@ -59,16 +72,16 @@ pub(crate) fn provide() -> Result<()> {
     apt(&["-qq", "update"])?;
     let install = ["-qq", "--yes", "--no-install-recommends", "install"];
     apt(&[install.as_slice(), packages.as_slice()].concat())?;
-    match missing() {
+    match missing(tools) {
         left if left.is_empty() => Ok(()),
         left => Err(format!("still missing after the installation: {}", left.join(" "))),
     }
 }
 
 /// Packages of the programs that are not there.
-fn missing() -> Vec<&'static str> {
+fn missing(tools: &[(&str, &'static str)]) -> Vec<&'static str> {
     let mut packages: Vec<&str> =
-        TOOLS.iter().filter(|(tool, _)| find(tool).is_none()).map(|(_, package)| *package).collect();
+        tools.iter().filter(|(tool, _)| find(tool).is_none()).map(|(_, package)| *package).collect();
     packages.sort_unstable();
     packages.dedup();
     packages

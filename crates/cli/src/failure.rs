@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::Path, process::ExitCode};
 
-use block::Error;
+use block::{Error, write::WriteFailed};
 
 /// Findings remain, or a policy is not met.
 pub(crate) const FINDINGS: u8 = 1;
@@ -41,11 +41,32 @@ impl Failure {
 
     /// The file at `path` could not be written.
     pub(crate) fn output(path: &Path, error: &io::Error) -> Self {
-        let code = match error.kind() {
-            io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput => USAGE,
-            _ => IO,
+        Self { sentence: format!("{}: {error}", path.display()), code: IO }
+    }
+
+    /// The output could not be started, or not be given its name; the error names the file.
+    pub(crate) fn naming(error: &io::Error) -> Self {
+        let (code, hint) = match error.kind() {
+            io::ErrorKind::AlreadyExists if error.to_string().ends_with("exists") => {
+                (USAGE, "; --force replaces it")
+            }
+            io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput => (USAGE, ""),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => (USAGE, ""),
+            _ => (IO, ""),
         };
-        Self { sentence: format!("{}: {error}", path.display()), code }
+        Self { sentence: format!("{error}{hint}"), code }
+    }
+
+    /// A read of the image at `input`, or a write to `output`, failed: the error knows which.
+    pub(crate) fn copying(input: &Path, output: &Path, error: &Error) -> Self {
+        match error {
+            Error::Io(error)
+                if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<WriteFailed>) =>
+            {
+                Self::output(output, error)
+            }
+            _ => Self::image(input, error),
+        }
     }
 
     /// What the process ends with.

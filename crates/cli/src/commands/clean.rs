@@ -41,14 +41,15 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     let bar = Bar::new(args.quiet || args.input.json);
     let input_failure = |error| Failure::image(&args.input.input, &error);
 
-    let output = OutputFile::create(&args.output, args.force, &info.files)
-        .map_err(|error| Failure::output(&args.output, &error))?;
+    let output =
+        OutputFile::create(&args.output, args.force, &info.files).map_err(|error| Failure::naming(&error))?;
     let mut view = Overlay::new(Arc::clone(&device));
     let plan = sanitize::plan(&mut view, &request, &bar).map_err(input_failure)?;
     let output_failure = |error| Failure::image(&args.output, &error);
     let file = file_of(&output).map_err(|error| Failure::output(&args.output, &error))?;
     let writer = block::write::create(file, format, device.size(), workers).map_err(output_failure)?;
-    let run = sanitize::sanitize(&mut view, &plan, writer, &request, &bar).map_err(input_failure)?;
+    let run = sanitize::sanitize(&mut view, &plan, writer, &request, &bar)
+        .map_err(|error| Failure::copying(&args.input.input, &args.output, &error))?;
     drop(view);
 
     bar.stage(Stage::Verify, None);
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     drop(bar);
     let report = CleanReport { run, container: container_notes(&info), verdict };
     if clean {
-        output.publish().map_err(|error| Failure::output(&args.output, &error))?;
+        output.publish().map_err(|error| Failure::naming(&error))?;
     }
     if let Some(path) = &args.report {
         fs::write(path, output::json(&report)).map_err(|error| Failure::output(path, &error))?;
