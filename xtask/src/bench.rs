@@ -12,7 +12,7 @@ use std::{
 
 type Result<T> = std::result::Result<T, String>;
 
-/// Rounds, each of which runs everything once.
+/// Rounds, each of which runs everything once, unless `DISKSCRUB_ROUNDS` says how many.
 const ROUNDS: usize = 5;
 /// Size of the large sparse disk in bytes.
 const LARGE: u64 = 1 << 40;
@@ -23,7 +23,8 @@ struct Case {
     script: String,
     /// The case of the same run that this one is compared with.
     against: Option<String>,
-    rounds: usize,
+    /// Run in the first round only: it takes minutes.
+    once: bool,
 }
 
 /// What the runs of a case took.
@@ -82,7 +83,7 @@ fn measure(image: &Path, folder: &Path, work: &Path) -> Result<()> {
                 large.display()
             ),
             against: Some("diskscrub clean, raw".to_owned()),
-            rounds: ROUNDS,
+            once: false,
         }),
         Err(error) => skipped.push(format!("the sparse disk of 1 TiB: {error}")),
     }
@@ -90,8 +91,9 @@ fn measure(image: &Path, folder: &Path, work: &Path) -> Result<()> {
         Ok(peers) => cases.extend(peers),
         Err(why) => skipped.push(format!("virt-sysprep and virt-sparsify: {why}")),
     }
-    let taken = rounds(&cases, work)?;
-    print(image, &cases, &taken);
+    let count = std::env::var("DISKSCRUB_ROUNDS").ok().and_then(|count| count.parse().ok()).unwrap_or(ROUNDS);
+    let taken = rounds(&cases, work, count)?;
+    print(image, &cases, &taken, count);
     skipped.iter().for_each(|what| println!("Not run: {what}."));
     Ok(())
 }
@@ -105,7 +107,7 @@ fn copies(clean: &Path, raw: &Path, qcow2: &Path) -> Vec<Case> {
         let convert = format!("qemu-img convert -O {format} '{input}' \"$OUT\"");
         let ours = format!("diskscrub clean, {format}");
         let mut add = |name: String, script: String, against: Option<&String>| {
-            cases.push(Case { name, script, against: against.cloned(), rounds: ROUNDS });
+            cases.push(Case { name, script, against: against.cloned(), once: false });
         };
         let script = format!("'{}' clean --quiet '{input}' -o \"$OUT\" > /dev/null", clean.display());
         add(ours.clone(), script, None);
@@ -148,7 +150,7 @@ fn peers(folder: &Path, raw: &Path, work: &Path) -> Result<Vec<Case>> {
         name: name.to_owned(),
         script,
         against: Some("diskscrub clean, raw".to_owned()),
-        rounds: 1,
+        once: true,
     };
     Ok(vec![
         case("virt-sysprep", format!("{prefix}virt-sysprep -a '{copy}'")),
@@ -156,12 +158,12 @@ fn peers(folder: &Path, raw: &Path, work: &Path) -> Result<Vec<Case>> {
     ])
 }
 
-fn rounds(cases: &[Case], work: &Path) -> Result<Vec<Taken>> {
+fn rounds(cases: &[Case], work: &Path, count: usize) -> Result<Vec<Taken>> {
     let mut taken: Vec<Taken> = cases.iter().map(|_| Taken::default()).collect();
     let (out, usage) = (work.join("out"), work.join("usage"));
-    for round in 0..ROUNDS {
-        for (case, taken) in cases.iter().zip(&mut taken).filter(|(case, _)| round < case.rounds) {
-            eprintln!("round {} of {ROUNDS}: {}", round + 1, case.name);
+    for round in 0..count {
+        for (case, taken) in cases.iter().zip(&mut taken).filter(|(case, _)| round == 0 || !case.once) {
+            eprintln!("round {} of {count}: {}", round + 1, case.name);
             let start = Instant::now();
             let mut command = Command::new("/usr/bin/time");
             command.args(["-f", "%M", "-o"]).arg(&usage).args(["sh", "-c", &case.script]).env("OUT", &out);
@@ -181,7 +183,7 @@ fn rounds(cases: &[Case], work: &Path) -> Result<Vec<Taken>> {
     Ok(taken)
 }
 
-fn print(image: &Path, cases: &[Case], taken: &[Taken]) {
+fn print(image: &Path, cases: &[Case], taken: &[Taken], count: usize) {
     let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     println!(
@@ -190,9 +192,7 @@ fn print(image: &Path, cases: &[Case], taken: &[Taken]) {
         line("/proc/sys/kernel/osrelease"),
         line("/proc/loadavg")
     );
-    println!(
-        "Medians of {ROUNDS} rounds (peers: 1), warm cache. Times: diskscrub's time by the case's, or the case's by diskscrub's.\n"
-    );
+    println!("Medians of {count} rounds (virt-sysprep, virt-sparsify: 1), warm cache.\n");
     println!("| command | seconds | diskscrub / it | peak RSS, MiB |\n|---|---:|---:|---:|");
     for (case, this) in cases.iter().zip(taken) {
         let reference = case.against.as_ref().and_then(|name| {
