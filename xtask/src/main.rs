@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people")]
 
+mod bench;
 mod demo;
 mod docs;
 mod licences;
@@ -18,6 +19,7 @@ Usage: cargo xtask COMMAND
   demo    Clean the demo image, and count the planted secrets that a raw search finds before and after
   test    Check and test everything; installs missing Debian packages if run as root
   docs    Write the documents that come from the code
+  bench   Measure cleaning [IMAGE] beside copying it and beside other tools
 ";
 
 fn main() -> ExitCode {
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(),
         ["test"] => test::run(),
         ["docs"] => docs::write(),
+        ["bench"] => bench::run(None),
+        ["bench", image] => bench::run(Some(image)),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
