@@ -40,7 +40,7 @@ impl Taken {
     fn median(&self) -> Option<f64> {
         let mut sorted = self.seconds.clone();
         sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied()
+        sorted.get(sorted.len().checked_sub(1)? / 2).copied()
     }
 }
 
@@ -122,8 +122,8 @@ fn copies(clean: &Path, raw: &Path, qcow2: &Path) -> Vec<Case> {
             add("cp --sparse=always, and sync".to_owned(), format!("{copy} && sync \"$OUT\""), Some(&ours));
             // The roofline: the disk's own speed in the same run.
             add(
-                "reading alone (dd)".to_owned(),
-                format!("dd if='{input}' of=/dev/null bs=1M status=none"),
+                "reading the data alone (dd of the qcow2)".to_owned(),
+                format!("dd if='{}' of=/dev/null bs=1M status=none", qcow2.display()),
                 None,
             );
             let script = "dd if=/dev/zero of=\"$OUT\" bs=1M count=512 conv=fsync status=none".to_owned();
