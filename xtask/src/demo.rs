@@ -3,10 +3,11 @@
 
 use std::{fs, process::Command};
 
+use tests::secrets::{self, Secret};
+
 use crate::{
     paths,
     run::{Result, at, cargo, check},
-    secrets::{self, Secret},
 };
 
 /// Builds diskscrub, cleans the image with it, and shows the outcome.

@@ -2,10 +2,14 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people")]
 
+mod bench;
 mod demo;
+mod docs;
+mod licences;
 mod paths;
 mod run;
-mod secrets;
+mod test;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -13,6 +17,9 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   demo    Clean the demo image, and count the planted secrets that a raw search finds before and after
+  test    Check and test everything; installs missing Debian packages if run as root
+  docs    Write the documents that come from the code
+  bench   Measure cleaning [IMAGE] beside copying it and beside other tools
 ";
 
 fn main() -> ExitCode {
@@ -20,6 +27,10 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["demo"] => demo::run(),
+        ["test"] => test::run(),
+        ["docs"] => docs::write(),
+        ["bench"] => bench::run(None),
+        ["bench", image] => bench::run(Some(image)),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

@@ -3,6 +3,7 @@
 //! Nothing here ever writes to an input. The only [`BlockWrite`] above an image is [`Overlay`], which keeps
 //! every changed page to itself; a new image is written front to back through [`ImageWriter`].
 
+mod cached;
 mod cast;
 mod device;
 mod error;
@@ -18,6 +19,7 @@ mod raw;
 mod window;
 pub mod write;
 
+pub use cached::Cached;
 pub use cast::{to_u64, to_usize};
 pub use device::{BlockRead, BlockWrite, Run, is_zero};
 pub use error::{Corrupt, Error, Object, Result, Unsupported};

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::Path, process::ExitCode};
 
-use block::Error;
+use block::{Error, write::WriteFailed};
 
 /// Findings remain, or a policy is not met.
 pub(crate) const FINDINGS: u8 = 1;
@@ -43,12 +43,32 @@ impl Failure {
 
     /// The file at `path` could not be written.
     pub(crate) fn output(path: &Path, error: &io::Error) -> Self {
-        Self { sentence: format!("{}: {error}", path.display()), code: output_code(error) }
+        Self { sentence: format!("{}: {error}", path.display()), code: IO }
     }
 
-    /// A file that could not be made, written or given its name, by an error that names it.
-    pub(crate) fn file(error: &io::Error) -> Self {
-        Self { sentence: error.to_string(), code: output_code(error) }
+    /// The output could not be started, or not be given its name; the error names the file.
+    pub(crate) fn naming(error: &io::Error) -> Self {
+        let (code, hint) = match error.kind() {
+            io::ErrorKind::AlreadyExists if error.to_string().ends_with("exists") => {
+                (USAGE, "; --force replaces it")
+            }
+            io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput => (USAGE, ""),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => (USAGE, ""),
+            _ => (IO, ""),
+        };
+        Self { sentence: format!("{error}{hint}"), code }
+    }
+
+    /// A read of the image at `input`, or a write to `output`, failed: the error knows which.
+    pub(crate) fn copying(input: &Path, output: &Path, error: &Error) -> Self {
+        match error {
+            Error::Io(error)
+                if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<WriteFailed>) =>
+            {
+                Self::output(output, error)
+            }
+            _ => Self::image(input, error),
+        }
     }
 
     /// A panic at this place of the source.
@@ -73,17 +93,6 @@ fn io_code(error: &io::Error) -> u8 {
         // InvalidInput: a directory, a FIFO, a character device.
         io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => USAGE,
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => DATA,
-        _ => IO,
-    }
-}
-
-/// A name that cannot be is a mistake on the command line.
-fn output_code(error: &io::Error) -> u8 {
-    match error.kind() {
-        io::ErrorKind::AlreadyExists
-        | io::ErrorKind::InvalidInput
-        | io::ErrorKind::NotFound
-        | io::ErrorKind::NotADirectory => USAGE,
         _ => IO,
     }
 }

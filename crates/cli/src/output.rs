@@ -39,9 +39,9 @@ pub(crate) fn printable(text: &str) -> String {
     let plain = |c: &char| matches!(c, '"' | '\'' | '\\');
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         if plain(&c) {
-            out.push(c)
+            out.push(c);
         } else {
-            out.extend(c.escape_debug())
+            out.extend(c.escape_debug());
         }
         out
     })

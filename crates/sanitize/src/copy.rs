@@ -110,10 +110,6 @@ pub(crate) fn copy<B: BlockRead>(
     })
 }
 
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "on an error the receivers must go, so that the workers stop"
-)]
 fn write_chunks(
     size: u64,
     results: &[Receiver<io::Result<Chunk>>],

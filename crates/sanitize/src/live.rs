@@ -55,7 +55,7 @@ pub(crate) fn check_volume<D: BlockRead>(
     witnesses(&*filesystem, volume, &claimed, drop_unowned).map(drop)
 }
 
-/// The claims in the filesystem's order, data of `blanked` inodes as dead. Neighbours of one class are one region:
+/// The claims in ascending order, data of `blanked` inodes as dead. Neighbours of one class are one region:
 /// memory follows the changes of class, not the files.
 fn claimed(filesystem: &dyn Filesystem, blanked: &[InodeId]) -> Result<Vec<(Extent, Class)>> {
     let mut claimed: Vec<(Extent, Class)> = Vec::new();
@@ -71,6 +71,7 @@ fn claimed(filesystem: &dyn Filesystem, blanked: &[InodeId]) -> Result<Vec<(Exte
         }
         Ok(())
     })?;
+    claimed.sort_unstable_by_key(|(extent, _)| *extent);
     Ok(claimed)
 }
 
@@ -82,10 +83,8 @@ fn witnesses(
     drop_unowned: bool,
 ) -> Result<(ExtentSet, ExtentSet)> {
     let object = Object::numbered("volume", u64::from(volume.number));
-    let extents = claimed.iter().map(|(extent, _)| *extent).collect();
-    let owned = ExtentSet::disjoint(extents).map_err(|overlap| {
-        object.corrupt("use of byte", format!("{} by two structures", overlap.extent.start), "one")
-    })?;
+    let owned = owned(claimed)
+        .map_err(|shared| object.corrupt("use of byte", format!("{shared} by two structures"), "one"))?;
     let allocated = filesystem.allocated()?;
     if let Some(first) = owned.difference(&allocated).iter().next() {
         let found = format!("{} free but in use", first.start);
@@ -130,6 +129,20 @@ fn volume_regions<B: BlockRead>(
     Ok(())
 }
 
+/// All claimed bytes, or the first that is claimed twice. Live bytes and the slack behind them are one run, so
+/// this is small where there are many small files.
+fn owned(sorted: &[(Extent, Class)]) -> Result<ExtentSet, u64> {
+    let mut runs: Vec<Extent> = Vec::new();
+    for (extent, _) in sorted.iter().filter(|(extent, _)| !extent.is_empty()) {
+        match runs.last_mut() {
+            Some(last) if last.end() > extent.start => return Err(extent.start),
+            Some(last) if last.end() == extent.start => last.len += extent.len,
+            _ => runs.push(*extent),
+        }
+    }
+    Ok(runs.into_iter().collect())
+}
+
 /// Makes `header`, which lies in claimed bytes, live again.
 fn keep_header(claimed: &mut Vec<(Extent, Class)>, header: Extent) {
     let mut kept = Vec::with_capacity(claimed.len() + 2);
@@ -150,6 +163,16 @@ fn keep_header(claimed: &mut Vec<(Extent, Class)>, header: Extent) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn owned_bytes_are_merged_and_have_one_owner() {
+        let (live, slack) = (Class::Live, Class::Dead(Residue::Slack));
+        let of = |from, to, class| (Extent::between(from, to), class);
+        let claimed = [of(0, 10, live), of(10, 40, slack), of(40, 50, live), of(60, 61, live)];
+        let runs: Vec<Extent> = owned(&claimed).unwrap().iter().collect();
+        assert_eq!(runs, [Extent::between(0, 50), Extent::between(60, 61)]);
+        assert_eq!(owned(&[of(0, 10, live), of(10, 40, slack), of(39, 50, live)]), Err(39));
+    }
 
     #[test]
     fn a_kept_header_splits_its_region() {

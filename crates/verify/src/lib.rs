@@ -28,6 +28,8 @@ pub struct Options {
     pub keep_opaque: bool,
     /// The second readers read every file's content too, not only the tree.
     pub content: bool,
+    /// Threads in which the second readers walk a tree; at least one does.
+    pub threads: usize,
 }
 
 /// The judgement of an image.
@@ -78,9 +80,13 @@ fn claims_of(
     live: &mut Vec<Extent>,
 ) -> Result<Vec<Finding>> {
     let filesystem = filesystem::open(window, volume.content)?;
-    let mut claimed = Vec::new();
+    let mut claimed: Vec<Extent> = Vec::new();
     filesystem.claims(&mut |extent, claim| {
-        claimed.push(extent);
+        // Most claims follow the last one: a file's bytes, its slack, the next file.
+        match claimed.last_mut() {
+            Some(last) if last.end() == extent.start => last.len += extent.len,
+            _ => claimed.push(extent),
+        }
         if matches!(claim, Claim::Live(_)) {
             live.extend(window.map(extent));
         }
@@ -114,8 +120,8 @@ fn second_opinions(
     for volume in &layout.volumes {
         let window = Window::new(Arc::clone(device), &volume.extents)?;
         let opinion = match volume.content {
-            Content::Ext => second::ext4(window, volume.number, options.content)?,
-            Content::Fat => second::fat(window, volume.number, options.content)?,
+            Content::Ext => second::ext4(&window, volume.number, options)?,
+            Content::Fat => second::fat(&window, volume.number, options)?,
             _ => continue,
         };
         verdict.opinions.push(opinion);

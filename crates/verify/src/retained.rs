@@ -5,7 +5,10 @@ use std::{
     rc::Rc,
 };
 
+use block::to_u64;
 use filesystem::{Entry, FileKind, Filesystem, InodeId, Metadata, Result};
+
+use crate::second::{PIECE, read_full};
 
 /// What may differ between the two readings.
 #[derive(Debug, Default)]
@@ -25,13 +28,15 @@ const MAX_DIFFERENCES: usize = 20;
 /// a sentence each, at most 20. Paths start with `/` at the volume's root.
 ///
 /// Compared are names, kinds, modes, owners, sizes, times, link targets, and link counts (which may fall, by
-/// names that went). Content is compared by position: the copy keeps it bit by bit where it lies.
+/// names that went). With `content`, also what is in the files that stay as they are; without it, the copy is
+/// trusted to keep it bit by bit where it lies.
 pub fn compare_trees(
     before: &dyn Filesystem,
     after: &dyn Filesystem,
     expected: &Expected,
+    content: bool,
 ) -> Result<Vec<String>> {
-    let mut walk = Walk { before, after, expected, seen: HashSet::new(), differences: Vec::new() };
+    let mut walk = Walk { before, after, expected, content, seen: HashSet::new(), differences: Vec::new() };
     if let (Some(a), Some(b)) = (before.root(), after.root()) {
         let mut queue = vec![(Rc::from([]), Vec::new(), (a, b), 0)];
         while let Some((parent, name, dirs, depth)) = queue.pop() {
@@ -49,6 +54,7 @@ struct Walk<'a> {
     before: &'a dyn Filesystem,
     after: &'a dyn Filesystem,
     expected: &'a Expected,
+    content: bool,
     /// Directories met: with a second name for one, the number of paths has no bound.
     seen: HashSet<InodeId>,
     differences: Vec<String>,
@@ -128,6 +134,12 @@ impl Walk<'_> {
         if a.mtime != b.mtime || (!changed && a.size != b.size) {
             self.differ(path, "has another size or time");
         }
+        if self.content && a.kind == FileKind::File && !a.encrypted && !changed && a.size == b.size {
+            let same = same_content(self.before, self.after, entry.inode)?;
+            if !same {
+                self.differ(path, "has another content");
+            }
+        }
         if a.kind == FileKind::Symlink
             && !a.encrypted
             && self.before.link_target(entry.inode)? != self.after.link_target(now.inode)?
@@ -135,5 +147,21 @@ impl Walk<'_> {
             self.differ(path, "points elsewhere");
         }
         Ok(())
+    }
+}
+
+/// Whether a file reads the same in both.
+fn same_content(before: &dyn Filesystem, after: &dyn Filesystem, inode: InodeId) -> Result<bool> {
+    let (mut a, mut b) = (vec![0; PIECE], vec![0; PIECE]);
+    let mut at = 0;
+    loop {
+        let len = read_full(before, inode, at, &mut a)?;
+        if len != read_full(after, inode, at, &mut b)? || a[..len] != b[..len] {
+            return Ok(false);
+        }
+        if len < PIECE {
+            return Ok(true);
+        }
+        at += to_u64(len);
     }
 }

@@ -155,7 +155,7 @@ fn another_reader_that_sees_another_tree_is_heard() {
 fn what_was_to_stay_or_go_is_compared() {
     let before = clean_ext4();
     let open = |disk: &[u8]| filesystem::open(disk.to_vec(), Content::Ext).unwrap();
-    let same = compare_trees(&*open(&before), &*open(&before), &Expected::default()).unwrap();
+    let same = compare_trees(&*open(&before), &*open(&before), &Expected::default(), true).unwrap();
     assert_eq!(same, [""; 0]);
 
     let filesystem = open(&before);
@@ -175,16 +175,16 @@ fn what_was_to_stay_or_go_is_compared() {
     edited.change(&target, &filesystem::Change::Remove).unwrap();
     drop(edited);
 
-    let unexpected = compare_trees(&*open(&before), &*open(&after), &Expected::default()).unwrap();
+    let unexpected = compare_trees(&*open(&before), &*open(&after), &Expected::default(), true).unwrap();
     assert_eq!(unexpected, ["/link was to stay but is gone"]);
     let expected = Expected { gone: [(root, b"link".to_vec())].into(), ..Expected::default() };
-    assert_eq!(compare_trees(&*open(&before), &*open(&after), &expected).unwrap(), [""; 0]);
+    assert_eq!(compare_trees(&*open(&before), &*open(&after), &expected, true).unwrap(), [""; 0]);
     assert_eq!(
-        compare_trees(&*open(&before), &*open(&before), &expected).unwrap(),
+        compare_trees(&*open(&before), &*open(&before), &expected, true).unwrap(),
         ["/link was to be removed but is there"]
     );
     assert_eq!(
-        compare_trees(&*open(&after), &*open(&before), &Expected::default()).unwrap(),
+        compare_trees(&*open(&after), &*open(&before), &Expected::default(), true).unwrap(),
         ["/link was not there before"]
     );
 }
@@ -214,11 +214,24 @@ fn a_directory_in_itself_is_told_once() {
     }
     let disk = fs::read(&image).unwrap();
     let open = || filesystem::open(disk.clone(), Content::Ext).unwrap();
-    let differences = compare_trees(&*open(), &*open(), &Expected::default()).unwrap();
+    let differences = compare_trees(&*open(), &*open(), &Expected::default(), true).unwrap();
     assert_eq!(
         differences,
         ["/etc/two is a directory with two names", "/etc/one is a directory with two names"]
     );
     let findings = judged(&disk);
     assert!(!findings.is_empty() && findings.len() <= 20, "{findings:?}");
+}
+
+#[test]
+fn a_changed_byte_of_a_kept_file_is_seen_where_content_is_compared() {
+    let before = clean_ext4();
+    let mut after = before.clone();
+    let at = after.windows(64).position(|window| window == [b'x'; 64]).expect("the large file is there");
+    after[at + 7] = b'y';
+    let open = |disk: &[u8]| filesystem::open(disk.to_vec(), Content::Ext).unwrap();
+    let compare =
+        |content| compare_trees(&*open(&before), &*open(&after), &Expected::default(), content).unwrap();
+    assert_eq!(compare(true), ["/large has another content"]);
+    assert_eq!(compare(false), [""; 0]);
 }

@@ -16,6 +16,7 @@ use crate::{ImageWriter, Result, device::check_range, to_u64};
 pub use compress::Compression;
 pub use qcow2::Qcow2Writer;
 pub use raw::RawWriter;
+pub use sink::WriteFailed;
 
 /// Clusters of 64 KiB, QEMU's default.
 const CLUSTER_BITS: u32 = 16;

@@ -109,8 +109,18 @@ impl Sink {
     }
 }
 
+/// A write to the output that failed: what an `io::Error` of a writer holds, to be told from a failed read.
+#[derive(Debug, thiserror::Error)]
+#[error("writing the output at offset {offset}: {reason}")]
+pub struct WriteFailed {
+    /// Where in the output file.
+    pub offset: u64,
+    /// What the system said.
+    pub reason: String,
+}
+
 fn explain(error: &io::Error, offset: u64) -> io::Error {
-    io::Error::new(error.kind(), format!("writing the output at offset {offset}: {error}"))
+    io::Error::new(error.kind(), WriteFailed { offset, reason: error.to_string() })
 }
 
 /// How many bytes at the start of `data`, in blocks of the file, are all zero (or are in blocks that are not).

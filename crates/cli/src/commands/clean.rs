@@ -1,9 +1,12 @@
 //! `diskscrub clean`: the main job. The output gets its name only when it is complete, verified and synced.
 
-use std::{collections::BTreeMap, fs, io::Write, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    collections::BTreeMap, fs, io::Write, panic::resume_unwind, path::Path, process::ExitCode, sync::Arc,
+    thread,
+};
 
 use block::{
-    BlockRead, FileId, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
+    BlockRead, Cached, FileId, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
     write::{Compression, OutputFormat},
 };
 use filesystem::{Content, Result};
@@ -42,7 +45,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     let input_failure = |error| Failure::image(&args.input.input, &error);
 
     let output =
-        OutputFile::create(&args.output, args.force, &info.files).map_err(|error| Failure::file(&error))?;
+        OutputFile::create(&args.output, args.force, &info.files).map_err(|error| Failure::naming(&error))?;
     // Made now, so that a report that cannot be costs no run.
     let report_file =
         args.report.as_deref().map(|path| report_file(path, &output, &info.files)).transpose()?;
@@ -51,7 +54,8 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     let output_failure = |error| Failure::image(&args.output, &error);
     let file = file_of(&output).map_err(|error| Failure::output(&args.output, &error))?;
     let writer = block::write::create(file, format, device.size(), workers).map_err(output_failure)?;
-    let run = sanitize::sanitize(&mut view, &plan, writer, &request, &bar).map_err(input_failure)?;
+    let run = sanitize::sanitize(&mut view, &plan, writer, &request, &bar)
+        .map_err(|error| Failure::copying(&args.input.input, &args.output, &error))?;
     drop(view);
 
     bar.stage(Stage::Verify, None);
@@ -61,7 +65,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     drop(bar);
     let report = CleanReport { run, container: container_notes(&info), verdict };
     if clean {
-        output.publish().map_err(|error| Failure::file(&error))?;
+        output.publish().map_err(|error| Failure::naming(&error))?;
     }
     // Last, for the output is worth more; a report that fails now must not take it away.
     if let Some(file) = report_file {
@@ -84,7 +88,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
 
 /// Starts the report, which replaces an older one, but neither an input nor the output.
 fn report_file(path: &Path, output: &OutputFile, inputs: &[FileId]) -> Result<OutputFile, Failure> {
-    let file = OutputFile::create(path, true, inputs).map_err(|error| Failure::file(&error))?;
+    let file = OutputFile::create(path, true, inputs).map_err(|error| Failure::naming(&error))?;
     if file.same_name(output).map_err(|error| Failure::output(path, &error))? {
         return Err(Failure::usage(format_args!(
             "{}: is the output, not a place for its report",
@@ -97,7 +101,7 @@ fn report_file(path: &Path, output: &OutputFile, inputs: &[FileId]) -> Result<Ou
 fn publish_report(file: OutputFile, report: &CleanReport) -> Result<(), Failure> {
     let written = file.file().write_all(output::json(report).as_bytes());
     written.map_err(|error| Failure::output(file.path(), &error))?;
-    file.publish().map_err(|error| Failure::file(&error))
+    file.publish().map_err(|error| Failure::naming(&error))
 }
 
 fn file_of(output: &OutputFile) -> std::io::Result<fs::File> {
@@ -141,15 +145,32 @@ fn judge(
         OutputFormat::Qcow2(_) => Format::Qcow2,
     };
     let options = OpenOptions { format: Some(format), ..OpenOptions::default() };
-    let written: Arc<dyn BlockRead> = Arc::from(block::open_file(file_of(output)?, &options)?.device);
-    let mut verdict = verify::judge(
-        &written,
-        verify::Options {
-            sector_size: args.input.sector_size,
-            keep_opaque: args.policy.opaque == Some(OpaqueArg::Keep),
-            content: args.verify == VerifyArg::Content,
-        },
-    )?;
+    let written = Cached::new(block::open_file(file_of(output)?, &options)?.device);
+    let written: Arc<dyn BlockRead> = Arc::new(written);
+    let options = verify::Options {
+        sector_size: args.input.sector_size,
+        keep_opaque: args.policy.opaque == Some(OpaqueArg::Keep),
+        content: args.verify == VerifyArg::Content,
+        threads: workers(args.threads),
+    };
+    // The witnesses share nothing but the device, so they can look at it at once.
+    let (verdict, trees) = thread::scope(|scope| {
+        let trees = scope.spawn(|| compare_trees(input, &written, plan, options.content));
+        (verify::judge(&written, options), trees.join())
+    });
+    let mut verdict = verdict?;
+    verdict.findings.extend(trees.unwrap_or_else(|panic| resume_unwind(panic))?);
+    Ok(verdict)
+}
+
+/// What the trees of the input and of the output do not have in common, the plan's edits apart.
+fn compare_trees(
+    input: &Arc<dyn BlockRead>,
+    written: &Arc<dyn BlockRead>,
+    plan: &Plan,
+    content: bool,
+) -> Result<Vec<verify::Finding>> {
+    let mut findings = Vec::new();
     let mut before = Overlay::new(Arc::clone(input));
     for (index, volume) in plan.layout.volumes.iter().enumerate() {
         if !matches!(volume.content, Content::Ext | Content::Fat) {
@@ -157,15 +178,15 @@ fn judge(
         }
         filesystem::open_mut(Window::new(&mut before, &volume.extents)?, volume.content)?.recover()?;
         let before = filesystem::open(Window::new(&before, &volume.extents)?, volume.content)?;
-        let after = filesystem::open(Window::new(&written, &volume.extents)?, volume.content)?;
-        let differences = verify::compare_trees(&*before, &*after, &expected(plan, index))?;
-        verdict.findings.extend(
+        let after = filesystem::open(Window::new(written, &volume.extents)?, volume.content)?;
+        let differences = verify::compare_trees(&*before, &*after, &expected(plan, index), content)?;
+        findings.extend(
             differences
                 .into_iter()
                 .map(|difference| verify::Finding::NotRetained { volume: volume.number, difference }),
         );
     }
-    Ok(verdict)
+    Ok(findings)
 }
 
 /// What the plan lets differ in a volume.
@@ -176,10 +197,9 @@ fn expected(plan: &Plan, volume: usize) -> Expected {
             Action::Remove => {
                 expected.gone.insert((edit.target.parent, edit.target.name.clone()));
             }
-            Action::Truncate => {
+            Action::Truncate | Action::SwapFile => {
                 expected.changed.insert(edit.target.inode);
             }
-            Action::SwapFile => {}
         }
     }
     expected

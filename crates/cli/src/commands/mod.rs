@@ -8,7 +8,7 @@ pub(crate) mod rules;
 
 use std::{fmt::Display, num::NonZero, path::Path, sync::Arc, thread};
 
-use block::{BlockRead, Format, Image, OpenOptions};
+use block::{BlockRead, Cached, Format, Image, OpenOptions};
 use sanitize::{OpaqueVolumes, Request};
 use scan::{Overrides, Policy, Selection, built_in_policies};
 
@@ -35,7 +35,7 @@ fn open(args: &InputArgs) -> Result<(Arc<dyn BlockRead>, block::ImageInfo), Fail
     };
     let Image { device, info, .. } =
         block::open(&args.input, &options).map_err(|error| Failure::image(&args.input, &error))?;
-    Ok((Arc::from(device), info))
+    Ok((Arc::new(Cached::new(device)), info))
 }
 
 /// The effective policy of the command line.

@@ -4,6 +4,8 @@
 //! The same seed gives the same images. `DISKSCRUB_HOSTILE_ROUNDS` (mutants of each image) and
 //! `DISKSCRUB_HOSTILE_SEED` make longer runs; `DISKSCRUB_HOSTILE_KEEP` names a directory for images that fail.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these files are tests throughout")]
+
 mod ext;
 mod images;
 mod random;

@@ -89,11 +89,21 @@ fn text(len: usize) -> Vec<u8> {
     (0..len).map(|at| u8::try_from(at * 13 % 253).unwrap() + 1).collect()
 }
 
+/// One half of the matrix runs beside the other.
 #[test]
 fn every_edit_leaves_e2fsck_silent() {
+    edit_matrix(0);
+}
+
+#[test]
+fn every_edit_leaves_e2fsck_silent_too() {
+    edit_matrix(1);
+}
+
+fn edit_matrix(half: usize) {
     let lab = Lab::new();
     extend(&lab);
-    for (name, kib, options) in MATRIX {
+    for (name, kib, options) in MATRIX.iter().skip(half).step_by(2) {
         let path = lab.image(name, *kib, options);
         decorate(&path);
         assert_clean(&path, name);

@@ -10,6 +10,7 @@ use super::{
     Opinion, Reader, guarded,
     tree::{Other, PIECE, Seen, compare},
 };
+use crate::Options;
 
 /// Where the superblock, at byte 1024, has `s_inode_size` (le16).
 const INODE_SIZE: u64 = 1024 + 0x58;
@@ -25,7 +26,7 @@ impl Ext4Read for Device {
 struct View(Ext4);
 
 /// The opinion of ext4-view on a volume.
-pub(crate) fn ext4(window: Window<Arc<dyn BlockRead>>, number: u32, content: bool) -> Result<Opinion> {
+pub(crate) fn ext4(window: &Window<Arc<dyn BlockRead>>, number: u32, options: Options) -> Result<Opinion> {
     let ours = filesystem::open(window.clone(), Content::Ext)?;
     let summary = ours.summary();
     let checksums = summary.features.iter().any(|name| name == "metadata_csum");
@@ -39,8 +40,13 @@ pub(crate) fn ext4(window: Window<Arc<dyn BlockRead>>, number: u32, content: boo
             opinion.refused = Some("128-byte inodes with metadata_csum".to_owned());
             return;
         }
-        match Ext4::load(Box::new(Device(window))) {
-            Ok(view) => match compare(&*ours, &mut View(view), content) {
+        let load = || Ext4::load(Box::new(Device(window.clone())));
+        match load() {
+            Ok(_) => match compare(
+                &|| filesystem::open(window, Content::Ext),
+                &|| load().map(View).map_err(|error| error.to_string()),
+                options,
+            ) {
                 Ok(compared) => {
                     opinion.compared = compared.compared;
                     opinion.differences = compared.differences;

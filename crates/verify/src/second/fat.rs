@@ -12,19 +12,24 @@ use super::{
     guarded,
     tree::{Other, PIECE, Seen, compare},
 };
+use crate::Options;
 
 type Disk = Cursor<Window<Arc<dyn BlockRead>>>;
 
 struct View(FileSystem<Disk>);
 
 /// The opinion of fatfs on a volume.
-pub(crate) fn fat(window: Window<Arc<dyn BlockRead>>, number: u32, content: bool) -> Result<Opinion> {
-    let ours = filesystem::open(window.clone(), Content::Fat)?;
+pub(crate) fn fat(window: &Window<Arc<dyn BlockRead>>, number: u32, options: Options) -> Result<Opinion> {
     let mut outcome = Ok(());
     let opinion = guarded(Reader::Fatfs, Some(number), |opinion| {
-        let options = FsOptions::new().update_accessed_date(false);
-        match FileSystem::new(Cursor::new(window), options) {
-            Ok(view) => match compare(&*ours, &mut View(view), content) {
+        let load =
+            || FileSystem::new(Cursor::new(window.clone()), FsOptions::new().update_accessed_date(false));
+        match load() {
+            Ok(_) => match compare(
+                &|| filesystem::open(window, Content::Fat),
+                &|| load().map(View).map_err(|error| error.to_string()),
+                options,
+            ) {
                 Ok(compared) => {
                     opinion.compared = compared.compared;
                     opinion.differences = compared.differences;

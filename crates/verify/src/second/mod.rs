@@ -15,6 +15,7 @@ use std::{
 
 use serde::Serialize;
 
+pub(crate) use self::tree::{PIECE, read_full};
 pub(crate) use self::{ext4::ext4, fat::fat, gpt::gpt};
 
 /// A published crate that reads what we wrote.

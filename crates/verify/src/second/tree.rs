@@ -2,16 +2,24 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    rc::Rc,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
 };
 
 use block::to_u64;
-use filesystem::{Entry, FileKind, Filesystem, InodeId, Result};
+use filesystem::{Entry, Error, FileKind, Filesystem, InodeId, Metadata, Result};
+
+use crate::Options;
 
 /// Differences that are told one by one.
 const MAX_DIFFERENCES: usize = 20;
 /// Deepest directory that is compared.
 const MAX_DEPTH: usize = 512;
+/// Most threads that compare.
+const MAX_THREADS: usize = 16;
+/// Directories that are given out at a time.
+const BATCH: usize = 128;
 /// Largest piece of content in bytes.
 pub(crate) const PIECE: usize = 1 << 20;
 
@@ -39,57 +47,187 @@ pub(crate) struct Outcome {
     pub(crate) differences: Vec<String>,
 }
 
-/// Walks the whole tree of `ours`. A failure of `ours` is an error, one of `other` a difference.
-pub(crate) fn compare(ours: &dyn Filesystem, other: &mut dyn Other, content: bool) -> Result<Outcome> {
-    let mut outcome = Outcome::default();
-    // The path of a directory's parent is shared, so that memory does not follow the length of paths.
-    let mut queue: Vec<(Rc<[u8]>, Vec<u8>, InodeId, usize)> =
-        ours.root().map(|root| (Rc::from([]), Vec::new(), root, 0)).into_iter().collect();
-    let mut seen = HashSet::new();
-    while let Some((parent, name, inode, depth)) = queue.pop() {
-        if outcome.differences.len() >= MAX_DIFFERENCES {
-            break;
-        }
-        let dir: Rc<[u8]> = if depth == 0 { parent } else { [&*parent, b"/", &name].concat().into() };
-        let name: &[u8] = if dir.is_empty() { b"/" } else { &dir };
-        if depth > MAX_DEPTH || !seen.insert(inode) {
-            let what = if depth > MAX_DEPTH { "lies too deep" } else { "is a directory with two names" };
-            outcome.differences.push(format!("{}: {what}", name.escape_ascii()));
-            continue;
-        }
-        let mut theirs = match other.list(name) {
-            Ok(entries) => entries,
-            Err(error) => {
-                outcome.differences.push(format!("{}: {error}", name.escape_ascii()));
-                continue;
-            }
-        };
-        let mut entries = Vec::new();
-        ours.entries(inode, &mut |entry| {
-            entries.push(entry);
-            Ok(())
-        })?;
-        for entry in entries {
-            let path = [&*dir, b"/", &entry.name].concat();
-            let seen = theirs.remove(&entry.name);
-            if let Some(what) = differs(ours, other, &path, &entry, seen, content)? {
-                outcome.differences.push(format!("{}: {what}", path.escape_ascii()));
-            }
-            if entry.kind == FileKind::Directory && !ours.metadata(entry.inode)?.encrypted {
-                queue.push((Rc::clone(&dir), entry.name, entry.inode, depth + 1));
-            }
-            outcome.compared += 1;
-        }
-        for name in theirs.into_keys() {
-            outcome.differences.push(format!(
-                "{}/{} is only there for it",
-                dir.escape_ascii(),
-                name.escape_ascii()
-            ));
+/// A directory that waits for its turn. The path of the one that holds it is shared, so that memory does not
+/// follow the length of paths.
+struct Directory {
+    parent: Arc<[u8]>,
+    name: Vec<u8>,
+    inode: InodeId,
+    depth: usize,
+}
+
+impl Directory {
+    /// Its path; empty for the root.
+    fn path(&self) -> Arc<[u8]> {
+        if self.depth == 0 {
+            Arc::clone(&self.parent)
+        } else {
+            [&*self.parent, b"/", &self.name].concat().into()
         }
     }
+}
+
+/// What one directory came to, and the directories in it.
+type Compared = (Outcome, Vec<Directory>);
+
+/// Opens a reader; each thread has its own.
+type Open<'a, T, E> = &'a (dyn Fn() -> Result<T, E> + Sync);
+
+/// Walks the whole tree of `ours`, some directories at a time. A failure of `ours` is an error, one of `theirs`,
+/// panics included, a difference. What is said, and in which order, does not depend on the number of threads.
+pub(crate) fn compare<'d, O: Other>(
+    ours: Open<'_, Box<dyn Filesystem + 'd>, Error>,
+    theirs: Open<'_, O, String>,
+    options: Options,
+) -> Result<Outcome> {
+    let root =
+        ours()?.root().map(|inode| Directory { parent: Arc::from([]), name: Vec::new(), inode, depth: 0 });
+    let (job_sender, jobs) = mpsc::channel::<(usize, Directory)>();
+    let (result_sender, results) = mpsc::channel();
+    let jobs = &Mutex::new(jobs);
+    thread::scope(|scope| {
+        for _ in 0..options.threads.clamp(1, MAX_THREADS) {
+            let result_sender = result_sender.clone();
+            scope.spawn(move || {
+                let mut pair = Pair::open(ours, theirs);
+                loop {
+                    let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok((turn, directory)) = job else { break };
+                    let compared = pair.compare(&directory, options.content);
+                    if result_sender.send((turn, compared)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(result_sender);
+        // Moved in, so that every way out of here ends the threads.
+        let job_sender = job_sender;
+        let mut outcome = Outcome::default();
+        let mut met: HashSet<InodeId> = root.iter().map(|directory| directory.inode).collect();
+        let mut stack = Vec::from_iter(root);
+        while !stack.is_empty() && outcome.differences.len() < MAX_DIFFERENCES {
+            let batch = stack.split_off(stack.len().saturating_sub(BATCH));
+            let count = batch.len();
+            for job in batch.into_iter().rev().enumerate() {
+                job_sender.send(job).expect("the receiver outlives the threads");
+            }
+            let mut done: Vec<(usize, Result<Compared>)> = results.iter().take(count).collect();
+            if done.len() < count {
+                outcome.differences.push("it stopped with a panic".to_owned());
+                break;
+            }
+            done.sort_unstable_by_key(|(turn, _)| *turn);
+            for (_, compared) in done {
+                let (of_one, below) = compared?;
+                outcome.compared += of_one.compared;
+                outcome.differences.extend(of_one.differences);
+                for directory in below {
+                    // With a second name for a directory, the number of paths has no bound.
+                    let refused = match met.insert(directory.inode) {
+                        false => Some("is a directory with two names"),
+                        true => (directory.depth > MAX_DEPTH).then_some("lies too deep"),
+                    };
+                    match refused {
+                        Some(what) => {
+                            outcome.differences.push(format!("{}: {what}", directory.path().escape_ascii()));
+                        }
+                        None => stack.push(directory),
+                    }
+                }
+            }
+        }
+        outcome.differences.truncate(MAX_DIFFERENCES);
+        Ok(outcome)
+    })
+}
+
+/// The two readers of a thread.
+enum Pair<'d, O> {
+    Open(Box<dyn Filesystem + 'd>, O),
+    /// Ours could not be opened; told once.
+    Failed(Option<Error>),
+    /// The other could not be opened.
+    Blind(String),
+}
+
+impl<'d, O: Other> Pair<'d, O> {
+    fn open(ours: Open<'_, Box<dyn Filesystem + 'd>, Error>, theirs: Open<'_, O, String>) -> Self {
+        match (ours(), theirs()) {
+            (Ok(ours), Ok(theirs)) => Self::Open(ours, theirs),
+            (Err(error), _) => Self::Failed(Some(error)),
+            (_, Err(error)) => Self::Blind(error),
+        }
+    }
+
+    fn compare(&mut self, directory: &Directory, content: bool) -> Result<Compared> {
+        let difference = |difference: &str| {
+            let differences = vec![format!("{}: {difference}", directory.path().escape_ascii())];
+            Ok((Outcome { compared: 0, differences }, Vec::new()))
+        };
+        match self {
+            Self::Open(ours, theirs) => {
+                let compared =
+                    catch_unwind(AssertUnwindSafe(|| compare_directory(&**ours, theirs, directory, content)));
+                compared.unwrap_or_else(|_| difference("it stopped with a panic"))
+            }
+            Self::Failed(error) => match error.take() {
+                Some(error) => Err(error),
+                None => difference("not compared"),
+            },
+            Self::Blind(error) => difference(error),
+        }
+    }
+}
+
+fn compare_directory(
+    ours: &dyn Filesystem,
+    other: &mut dyn Other,
+    directory: &Directory,
+    content: bool,
+) -> Result<Compared> {
+    let mut outcome = Outcome::default();
+    let mut below = Vec::new();
+    let dir = directory.path();
+    let name: &[u8] = if dir.is_empty() { b"/" } else { &dir };
+    let mut theirs = match other.list(name) {
+        Ok(entries) => entries,
+        Err(error) => {
+            outcome.differences.push(format!("{}: {error}", name.escape_ascii()));
+            return Ok((outcome, below));
+        }
+    };
+    let mut entries = Vec::new();
+    ours.entries(directory.inode, &mut |entry| {
+        entries.push(entry);
+        Ok(())
+    })?;
+    for entry in entries {
+        let path = [&*dir, b"/", &entry.name].concat();
+        let metadata = ours.metadata(entry.inode)?;
+        let seen = theirs.remove(&entry.name);
+        if let Some(what) = differs(ours, other, &path, &entry, &metadata, seen, content)? {
+            outcome.differences.push(format!("{}: {what}", path.escape_ascii()));
+        }
+        if entry.kind == FileKind::Directory && !metadata.encrypted {
+            below.push(Directory {
+                parent: Arc::clone(&dir),
+                name: entry.name,
+                inode: entry.inode,
+                depth: directory.depth + 1,
+            });
+        }
+        outcome.compared += 1;
+    }
+    for name in theirs.into_keys() {
+        outcome.differences.push(format!(
+            "{}/{} is only there for it",
+            dir.escape_ascii(),
+            name.escape_ascii()
+        ));
+    }
     outcome.differences.truncate(MAX_DIFFERENCES);
-    Ok(outcome)
+    Ok((outcome, below))
 }
 
 fn differs(
@@ -97,6 +235,7 @@ fn differs(
     other: &mut dyn Other,
     path: &[u8],
     entry: &Entry,
+    metadata: &Metadata,
     seen: Option<Seen>,
     content: bool,
 ) -> Result<Option<String>> {
@@ -104,7 +243,6 @@ fn differs(
     if seen.kind != entry.kind {
         return Ok(Some(format!("is {:?} for it, {:?} for us", seen.kind, entry.kind)));
     }
-    let metadata = ours.metadata(entry.inode)?;
     if metadata.encrypted {
         return Ok(None);
     }
@@ -147,7 +285,7 @@ fn same_content(
 }
 
 /// Reads until `buf` is full or the file ends.
-fn read_full(ours: &dyn Filesystem, inode: InodeId, offset: u64, buf: &mut [u8]) -> Result<usize> {
+pub(crate) fn read_full(ours: &dyn Filesystem, inode: InodeId, offset: u64, buf: &mut [u8]) -> Result<usize> {
     let mut done = 0;
     while done < buf.len() {
         match ours.read(inode, offset + to_u64(done), &mut buf[done..])? {

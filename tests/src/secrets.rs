@@ -3,16 +3,16 @@
 use memchr::memmem::Finder;
 
 /// A string that somebody planted in an image.
-pub(crate) struct Secret {
+pub struct Secret {
     token: String,
     /// It has to be gone from the clean image; otherwise it has to be there.
-    pub(crate) goes: bool,
+    pub goes: bool,
     /// Where it was planted.
-    pub(crate) place: String,
+    pub place: String,
 }
 
 /// Reads lines of `token <tab> go|stay <tab> place`; `#` starts a comment.
-pub(crate) fn parse(text: &str) -> Result<Vec<Secret>, String> {
+pub fn parse(text: &str) -> Result<Vec<Secret>, String> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
         .map(|line| {
@@ -28,7 +28,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Secret>, String> {
 }
 
 /// Those of the secrets that occur in `bytes`.
-pub(crate) fn found<'s>(secrets: &'s [Secret], bytes: &[u8]) -> Vec<&'s Secret> {
+pub fn found<'s>(secrets: &'s [Secret], bytes: &[u8]) -> Vec<&'s Secret> {
     // Most of an image is zero: only what is not is searched, each stretch as a whole.
     let stretches: Vec<&[u8]> =
         bytes.chunk_by(|a, b| *a != 0 || *b != 0).filter(|stretch| stretch.len() > 1).collect();

@@ -1,0 +1,78 @@
+# Words that the recipes share. A recipe runs in an empty directory and makes `image` there; what it plants, it
+# writes to tokens.tsv by `token`.
+# shellcheck shell=bash disable=SC2034,SC2059
+KiB=1024 MiB=$((1024 * 1024))
+export MTOOLSRC=/dev/null MTOOLS_SKIP_CHECK=1
+
+number=0
+# token go|stay PLACE: a new token in $t.
+token() {
+    number=$((number + 1))
+    t=$(printf '%s %s' "$CASE" "$number" | sha256sum | cut -c1-20)
+    printf '%s\t%s\t%s\n' "$t" "$1" "$2" >>tokens.tsv
+}
+
+# put go|stay FILE [TEXT]: appends a line with a token to a file of the tree in ./tree; `%s` is the token.
+put() {
+    token "$1" "$2"
+    mkdir -p "$(dirname "tree/$2")"
+    printf "${3:-%s}\n" "$t" >>"tree/$2"
+}
+
+# guest: a small Linux in ./tree, with something to clean in it.
+guest() {
+    mkdir -p tree/{etc,root,home/al,usr/bin,var/log,tmp}
+    printf 'PRETTY_NAME="Debian GNU/Linux 13 (case)"\nID=debian\n' >tree/etc/os-release
+    printf 'root:x:0:0:root:/root:/bin/bash\nal:x:1000:1000::/home/al:/bin/bash\n' >tree/etc/passwd
+    echo '/dev/vda1 / ext4 defaults 0 1' >tree/etc/fstab
+    put go root/.bash_history 'export TOKEN=%s'
+    put go home/al/.aws/credentials 'aws_secret_access_key = %s'
+    put go var/log/auth.log 'Accepted publickey %s'
+    put go etc/ssh/ssh_host_ed25519_key
+    put stay etc/hosts '127.0.0.1 localhost # %s'
+    put stay usr/bin/app '#!/bin/sh # %s'
+    put stay home/al/notes.txt
+    ln -s /usr/bin/app tree/usr/bin/application
+    ln tree/home/al/notes.txt tree/home/al/same-notes.txt
+}
+
+# ext FILE SIZE [mke2fs options]: an ext filesystem of ./tree; everything belongs to root, whoever runs this.
+ext() {
+    local file=$1 size=$2
+    shift 2
+    find tree ! -type l -exec chmod u=rwX,go=rX {} +
+    mke2fs -q -U d15c5c4b-0000-4000-8000-0000000000e4 -E "hash_seed=d15c5c4b-0000-4000-8000-0000000000ff" \
+        "$@" -d tree "$file" "$size"
+    find tree -mindepth 1 -printf 'sif "/%P" uid 0\nsif "/%P" gid 0\n' | debugfs -w -f - "$file" >/dev/null 2>&1
+}
+
+# ext4 FILE SIZE [options]
+ext4() { ext "$1" "$2" -t ext4 -J size=1 -O ^resize_inode "${@:3}"; }
+
+# free FILE: tokens in free blocks of an ext filesystem, as deleted files leave them.
+free() {
+    local block
+    for block in $(dumpe2fs "$1" 2>/dev/null | sed -n 's/^  Free blocks: .*[-, ]\([0-9]\+\)$/\1/p'); do
+        token go "free block $block"
+        printf 'deleted %s' "$t" | at "$1" $((block * $(blocksize "$1")))
+    done
+}
+blocksize() { dumpe2fs -h "$1" 2>/dev/null | sed -n 's/^Block size: *//p'; }
+
+# at FILE OFFSET: writes stdin there.
+at() { dd of="$1" bs=64K conv=notrunc oflag=seek_bytes seek="$2" status=none; }
+
+# needs_kernel: ends the recipe where no kernel can mount.
+needs_kernel() { [ "$(id -u)" = 0 ] && [ -e /dev/loop-control ] || exit 77; }
+
+# mounted FILE [OPTIONS]: mounts it at ./mnt.
+mounted() {
+    mkdir -p mnt
+    mount -o "loop${2:+,$2}" "$1" mnt
+    trap 'umount mnt' EXIT
+}
+unmounted() {
+    umount mnt
+    rmdir mnt
+    trap - EXIT
+}

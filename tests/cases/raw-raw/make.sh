@@ -1,0 +1,5 @@
+# A whole-disk ext4 as raw, cleaned into raw.
+guest
+ext4 disk 8M
+free disk
+mv disk image

@@ -1,0 +1,2 @@
+# A VMDK.
+qemu-img create -q -f vmdk image 1M

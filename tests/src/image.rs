@@ -1,0 +1,83 @@
+//! Image files: where their volumes lie, as raw bytes, and as digests.
+
+use std::{
+    fs,
+    io::{self, Read, Seek},
+    path::{Path, PathBuf},
+};
+
+use filesystem::{Content, Layout};
+
+use crate::{
+    Result,
+    program::{diskscrub, run},
+};
+
+/// A volume with a filesystem.
+#[derive(Debug, Clone)]
+pub struct Volume {
+    /// Partition number.
+    pub number: u32,
+    /// What it holds.
+    pub content: Content,
+    /// First byte on the disk.
+    pub start: u64,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+/// The image as a raw file: itself, or a copy that qemu-img makes in `scratch`.
+pub fn raw(image: &Path, scratch: &Path, name: &str) -> Result<PathBuf> {
+    let mut magic = [0; 4];
+    let mut file = fs::File::open(image).map_err(|error| format!("{}: {error}", image.display()))?;
+    let whole = file.read_exact(&mut magic).is_ok();
+    if !whole || magic != *b"QFI\xfb" {
+        return Ok(image.to_owned());
+    }
+    let raw = scratch.join(name);
+    run("qemu-img", [Path::new("convert"), Path::new("-O"), Path::new("raw"), image, &raw])?;
+    Ok(raw)
+}
+
+/// The volumes of a raw image.
+pub fn volumes(raw: &Path) -> Result<Vec<Volume>> {
+    let image =
+        block::open(raw, &block::OpenOptions { format: Some(block::Format::Raw), ..Default::default() })
+            .map_err(|error| format!("{}: {error}", raw.display()))?;
+    let layout: Layout =
+        filesystem::layout(&image.device, None).map_err(|error| format!("{}: {error}", raw.display()))?;
+    let volumes = layout.volumes.into_iter().map(|volume| Volume {
+        number: volume.number,
+        content: volume.content,
+        start: volume.extents.first().map_or(0, |extent| extent.start),
+        len: volume.extents.iter().map(|extent| extent.len).sum(),
+    });
+    Ok(volumes.collect())
+}
+
+/// A volume's bytes as a file of its own.
+pub fn extract(raw: &Path, volume: &Volume, to: &Path) -> Result<()> {
+    let copy = || -> io::Result<()> {
+        let mut from = fs::File::open(raw)?;
+        from.seek(io::SeekFrom::Start(volume.start))?;
+        io::copy(&mut from.take(volume.len), &mut fs::File::create(to)?)?;
+        Ok(())
+    };
+    copy().map_err(|error| format!("{}: {error}", raw.display()))
+}
+
+/// The digest of a file's bytes.
+pub fn digest(path: &Path) -> Result<blake3::Hash> {
+    let mut hasher = blake3::Hasher::new();
+    let file = fs::File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    hasher.update_reader(file).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(hasher.finalize())
+}
+
+/// Cleans `image`, which has to succeed.
+pub fn clean(image: &Path, output: &Path, arguments: &[&str]) -> Result<String> {
+    let mut all: Vec<&std::ffi::OsStr> = vec!["clean".as_ref(), "--quiet".as_ref(), image.as_ref()];
+    all.extend(["-o".as_ref(), output.as_os_str()]);
+    all.extend(arguments.iter().map(std::ffi::OsStr::new));
+    run(&diskscrub().to_string_lossy(), all)
+}

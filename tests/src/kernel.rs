@@ -1,0 +1,172 @@
+//! The kernel's opinion: an image's trees before and after differ by the plan alone.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    fs,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use filesystem::Content;
+use serde_json::Value;
+
+use crate::{
+    Result,
+    image::{self, Volume},
+    manifest::{self, Manifest},
+    program::run,
+};
+
+/// A mounted volume; unmounted when dropped.
+#[derive(Debug)]
+pub struct Mount(PathBuf);
+
+impl Mount {
+    /// Mounts a volume of a raw image at a new directory in `scratch`.
+    pub fn new(raw: &Path, volume: &Volume, kind: &str, options: &str, scratch: &Path) -> Result<Self> {
+        let point = tempfile::Builder::new()
+            .prefix("mount")
+            .tempdir_in(scratch)
+            .map_err(|error| format!("{}: {error}", scratch.display()))?
+            .keep();
+        let options = format!("loop,offset={},sizelimit={},{options}", volume.start, volume.len);
+        let options = ["-t", kind, "-o", &options].map(OsStr::new);
+        run("mount", options.into_iter().chain([raw.as_os_str(), point.as_os_str()]))?;
+        Ok(Self(point))
+    }
+
+    /// Its root.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        if run("umount", [&self.0]).is_ok() {
+            // An empty directory in a temporary one: nobody misses it.
+            let _ = fs::remove_dir(&self.0);
+        }
+    }
+}
+
+/// Whether the kernel has a filesystem, if need be as a module.
+fn knows(kind: &str) -> bool {
+    let listed = || {
+        fs::read_to_string("/proc/filesystems")
+            .is_ok_and(|list| list.lines().any(|line| line.split_whitespace().last() == Some(kind)))
+    };
+    listed() || (run("modprobe", ["-q", kind]).is_ok() && listed())
+}
+
+/// Compares every ext and FAT volume of two raw images. `before` is recovered by the kernel, so it is written:
+/// give it a copy. Returns the differences that the report's edits do not explain.
+pub fn compare(before: &Path, after: &Path, report: &Value, scratch: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for (volume, cleaned) in image::volumes(before)?.iter().zip(image::volumes(after)?) {
+        let (kind, recover, options) = match volume.content {
+            Content::Ext => ("ext4", "rw", "ro,noload"),
+            Content::Fat => ("vfat", "rw,utf8", "ro,utf8"),
+            _ => continue,
+        };
+        if !knows(kind) {
+            println!("volume {} is not compared: this kernel has no {kind}", volume.number);
+            continue;
+        }
+        drop(Mount::new(before, volume, kind, recover, scratch)?);
+        let read = |raw: &Path, volume: &Volume| {
+            let mount = Mount::new(raw, volume, kind, options, scratch)?;
+            manifest::read(mount.path()).map_err(|error| format!("volume {}: {error}", volume.number))
+        };
+        let plan = Plan::new(report, volume.number);
+        let fat = volume.content == Content::Fat;
+        let differences = plan.unexplained(&read(before, volume)?, &read(after, &cleaned)?, fat);
+        found.extend(differences.into_iter().map(|line| format!("volume {}: {line}", volume.number)));
+    }
+    Ok(found)
+}
+
+/// What the report says was done to one volume, by paths below its root.
+struct Plan {
+    removed: BTreeSet<Vec<u8>>,
+    emptied: BTreeSet<Vec<u8>>,
+}
+
+impl Plan {
+    fn new(report: &Value, number: u32) -> Self {
+        let rows = |name: &str| report[name].as_array().cloned().unwrap_or_default();
+        let ours = |row: &Value, field: &str| row[field].as_u64() == Some(u64::from(number));
+        let volumes = rows("volumes");
+        let place = volumes.iter().find(|volume| ours(volume, "number"));
+        let prefix = place.and_then(|volume| volume["mount_point"].as_str()).unwrap_or("/").to_owned();
+        let paths = |removes: bool| {
+            let edits = rows("edits").into_iter().filter(|edit| {
+                ours(edit, "volume") && (edit["action"].as_str() == Some("remove")) == removes
+            });
+            let below = edits.filter_map(|edit| {
+                let path = edit["path"].as_str()?;
+                let path = path.strip_prefix(prefix.trim_end_matches('/')).unwrap_or(path);
+                Some(path.trim_start_matches('/').as_bytes().to_vec())
+            });
+            below.collect()
+        };
+        Self { removed: paths(true), emptied: paths(false) }
+    }
+
+    fn removes(&self, path: &OsStr) -> bool {
+        let path = path.as_bytes();
+        let parents = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at]);
+        parents.chain([path]).any(|part| self.removed.contains(part))
+    }
+
+    fn unexplained(&self, before: &Manifest, after: &Manifest, fat: bool) -> Vec<String> {
+        let mut found = Vec::new();
+        // Links may go for each name that went; names of one inode share their number.
+        let mut lost: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+        let mut parents = BTreeSet::new();
+        for (path, facts) in before.iter().filter(|(path, _)| self.removes(path)) {
+            *lost.entry(&facts["inode"]).or_default() += 1;
+            parents.insert(
+                Path::new(path).parent().map_or_else(Default::default, |path| path.as_os_str().to_owned()),
+            );
+        }
+        let emptied: BTreeSet<&str> = before
+            .iter()
+            .filter(|(path, _)| self.emptied.contains(path.as_bytes()))
+            .map(|(_, facts)| facts["inode"].as_str())
+            .collect();
+        for (path, facts) in before {
+            let name = path.display();
+            let Some(now) = after.get(path) else {
+                if !self.removes(path) {
+                    found.push(format!("/{name} is gone"));
+                }
+                continue;
+            };
+            if self.removes(path) {
+                found.push(format!("/{name} is still there"));
+            }
+            for (fact, was) in facts {
+                let same = now.get(fact) == Some(was);
+                // A number that the FAT driver makes up on each mount.
+                let made_up = fat && *fact == "inode";
+                let emptied =
+                    emptied.contains(facts["inode"].as_str()) && ["content", "size", "holes"].contains(fact);
+                let fewer = *fact == "links"
+                    && (lost.contains_key(facts["inode"].as_str()) || parents.contains(path));
+                if !(same || made_up || emptied || fewer) {
+                    let now = now.get(fact).map_or("nothing", String::as_str);
+                    found.push(format!("/{name}: {fact} was {was}, is {now}"));
+                }
+            }
+        }
+        found.extend(
+            after
+                .keys()
+                .filter(|path| !before.contains_key(*path))
+                .map(|path| format!("/{} is new", path.display())),
+        );
+        found
+    }
+}

@@ -1,0 +1,162 @@
+//! What becomes of the output's name, and of the input, when a run must not or cannot end well.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this file is tests throughout")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::{fs::symlink, process::ExitStatusExt},
+    path::{Path, PathBuf},
+    process::Output,
+    thread,
+    time::Duration,
+};
+
+use tests::{
+    image,
+    program::{self, can_mount, command, diskscrub, lossy, workspace},
+};
+
+/// The demo image in a directory of its own.
+struct Lab {
+    directory: tempfile::TempDir,
+    digest: blake3::Hash,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let image = directory.path().join("image");
+        let packed = workspace().join("testdata/demo/demo.img.zst");
+        program::run("zstd", ["-dq".as_ref(), packed.as_os_str(), "-o".as_ref(), image.as_os_str()]).unwrap();
+        Self { digest: image::digest(&image).unwrap(), directory }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Cleans `image` into `output`, whatever the outcome.
+    fn clean(&self, output: &str, more: &[&str]) -> Output {
+        let mut clean = command(diskscrub());
+        clean.args(["clean", "image", "-o", output]).args(more).current_dir(self.directory.path());
+        clean.output().unwrap()
+    }
+
+    fn assert_refused(&self, output: &str, code: i32, sentence: &str) {
+        let files = self.files();
+        let done = self.clean(output, &[]);
+        assert_eq!((done.status.code(), &*lossy(&done.stderr)), (Some(code), sentence));
+        assert_eq!(self.files(), files, "{output}");
+        self.assert_untouched();
+    }
+
+    fn files(&self) -> BTreeSet<PathBuf> {
+        files(self.directory.path())
+    }
+
+    fn assert_untouched(&self) {
+        assert_eq!(image::digest(&self.at("image")).unwrap(), self.digest, "the input changed");
+    }
+}
+
+fn files(directory: &Path) -> BTreeSet<PathBuf> {
+    fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn the_input_is_never_the_output() {
+    let lab = Lab::new();
+    symlink("image", lab.at("link")).unwrap();
+    fs::hard_link(lab.at("image"), lab.at("hard")).unwrap();
+    for output in ["image", "./image", "link", "hard"] {
+        let done = lab.clean(output, &["--force"]);
+        assert_eq!(done.status.code(), Some(2), "{output}: {}", lossy(&done.stderr));
+        lab.assert_untouched();
+    }
+    assert!(fs::symlink_metadata(lab.at("link")).unwrap().is_symlink());
+    assert_eq!(lab.files().len(), 3);
+}
+
+#[test]
+fn an_existing_output_stays_unless_forced() {
+    let lab = Lab::new();
+    fs::write(lab.at("out"), "precious").unwrap();
+    lab.assert_refused("out", 2, "diskscrub: out: exists; --force replaces it\n");
+    assert_eq!(fs::read(lab.at("out")).unwrap(), b"precious");
+    assert_eq!(lab.clean("out", &["--force"]).status.code(), Some(0));
+    assert_eq!(fs::metadata(lab.at("out")).unwrap().len(), 52 << 20);
+}
+
+#[test]
+fn a_failed_run_replaces_nothing() {
+    let lab = Lab::new();
+    fs::write(lab.at("out"), "precious").unwrap();
+    let file = fs::OpenOptions::new().write(true).open(lab.at("image")).unwrap();
+    file.set_len(20 << 20).unwrap();
+    let files = lab.files();
+    let done = lab.clean("out", &["--force"]);
+    assert_eq!(done.status.code(), Some(65), "{}", lossy(&done.stderr));
+    assert_eq!((lab.files(), fs::read(lab.at("out")).unwrap()), (files, b"precious".to_vec()));
+}
+
+#[test]
+fn an_output_in_no_directory_is_refused() {
+    let lab = Lab::new();
+    let done = lab.clean("none/out", &[]);
+    let sentence = "diskscrub: none: No such file or directory (os error 2)\n";
+    assert_eq!((done.status.code(), &*lossy(&done.stderr)), (Some(2), sentence));
+    lab.assert_untouched();
+    assert_eq!(lab.files().len(), 1);
+}
+
+#[test]
+fn a_full_disk_ends_the_run_and_keeps_nothing() {
+    if !can_mount() {
+        println!("not run: needs root, to mount a small tmpfs");
+        return;
+    }
+    let lab = Lab::new();
+    fs::create_dir(lab.at("small")).unwrap();
+    program::run("mount", ["-t", "tmpfs", "-o", "size=128k", "none", &lab.at("small").display().to_string()])
+        .unwrap();
+    let done = lab.clean("small/out", &[]);
+    let left = files(&lab.at("small"));
+    program::run("umount", [lab.at("small")]).unwrap();
+    assert_eq!(done.status.code(), Some(74), "{}", lossy(&done.stderr));
+    let stderr = lossy(&done.stderr);
+    assert!(stderr.starts_with("diskscrub: small/out: writing the output at offset "), "{stderr}");
+    assert!(stderr.ends_with(": No space left on device (os error 28)\n"), "{stderr}");
+    assert!(left.is_empty(), "{left:?}");
+    lab.assert_untouched();
+}
+
+#[test]
+fn a_killed_run_leaves_no_output() {
+    let lab = Lab::new();
+    let mut killed = 0;
+    for moment in [1, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128] {
+        let mut clean = command(diskscrub());
+        clean.args(["clean", "--quiet", "image", "-o", "out"]).current_dir(lab.directory.path());
+        let mut run = clean.stdout(std::process::Stdio::null()).spawn().unwrap();
+        thread::sleep(Duration::from_millis(moment));
+        run.kill().unwrap();
+        let status = run.wait().unwrap();
+        lab.assert_untouched();
+        if status.signal().is_some() {
+            killed += 1;
+        } else {
+            assert_eq!(status.code(), Some(0), "it was done before it was killed");
+        }
+        // A name appears with the whole image behind it, or not at all.
+        if lab.at("out").exists() {
+            let again = lab.at("again");
+            image::clean(&lab.at("out"), &again, &[]).unwrap();
+            assert_eq!(image::digest(&lab.at("out")).unwrap(), image::digest(&again).unwrap());
+            fs::remove_file(again).unwrap();
+            fs::remove_file(lab.at("out")).unwrap();
+        }
+        assert_eq!(lab.files().len(), 1, "{:?}", lab.files());
+    }
+    assert!(killed > 0, "every run was done before it could be killed");
+}

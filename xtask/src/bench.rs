@@ -1,0 +1,260 @@
+//! `cargo xtask bench IMAGE`: what cleaning costs, beside tools that only copy and tools that clean otherwise.
+//!
+//! It measures and prints; it judges nothing. The runs of a round follow each other, so that a busy machine is
+//! busy for all of them. Output files lie beside the image (same disk) and vanish. What was not run is said.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+type Result<T> = std::result::Result<T, String>;
+
+/// Rounds, each of which runs everything once, unless `DISKSCRUB_ROUNDS` says how many.
+const ROUNDS: usize = 5;
+/// Size of the large sparse disk in bytes.
+const LARGE: u64 = 1 << 40;
+
+/// Something to be measured: a shell script, in which `$IN` is the image and `$OUT` a file that does not exist.
+struct Case {
+    name: String,
+    script: String,
+    /// The case of the same run that this one is compared with.
+    against: Option<String>,
+    /// Run in the first round only: it takes minutes.
+    once: bool,
+}
+
+/// What the runs of a case took.
+#[derive(Default)]
+struct Taken {
+    seconds: Vec<f64>,
+    /// Largest resident set of one process, in MiB.
+    memory: u64,
+    failed: Option<String>,
+}
+
+impl Taken {
+    fn median(&self) -> Option<f64> {
+        let mut sorted = self.seconds.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len().checked_sub(1)? / 2).copied()
+    }
+}
+
+/// Runs all that this machine has, and prints a table in Markdown.
+pub(crate) fn run(image: Option<&str>) -> Result<()> {
+    let image = find_image(image)?;
+    let folder = image.parent().unwrap_or(Path::new(".")).to_owned();
+    let work = folder.join(format!("bench.{}", std::process::id()));
+    fs::create_dir(&work).map_err(|error| format!("{}: {error}", work.display()))?;
+    let outcome = measure(&image, &folder, &work);
+    fs::remove_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
+    outcome
+}
+
+fn measure(image: &Path, folder: &Path, work: &Path) -> Result<()> {
+    for tool in ["qemu-img", "/usr/bin/time", "sgdisk", "sync", "dd"] {
+        if !has(tool) {
+            return Err(format!("{tool} is not installed: the bench compares with it"));
+        }
+    }
+    let clean = build()?;
+    let raw = work.join("in.raw");
+    let qcow2 = work.join("in.qcow2");
+    shell(&format!("qemu-img convert -O raw '{}' '{}'", image.display(), raw.display()))?;
+    shell(&format!("qemu-img convert -O qcow2 '{}' '{}'", image.display(), qcow2.display()))?;
+    let large = work.join("large.raw");
+    let mut skipped = Vec::new();
+    let grown = format!(
+        "cp --sparse=always '{0}' '{1}' && truncate -s {LARGE} '{1}' && sgdisk -e '{1}'",
+        raw.display(),
+        large.display()
+    );
+    let mut cases = copies(&clean, &raw, &qcow2);
+    match shell(&grown) {
+        Ok(()) => cases.push(Case {
+            name: "diskscrub clean, the same on a sparse disk of 1 TiB".to_owned(),
+            script: format!(
+                "'{}' clean --quiet '{}' -o \"$OUT\" > /dev/null",
+                clean.display(),
+                large.display()
+            ),
+            against: Some("diskscrub clean, raw".to_owned()),
+            once: false,
+        }),
+        Err(error) => skipped.push(format!("the sparse disk of 1 TiB: {error}")),
+    }
+    match peers(folder, &raw, work) {
+        Ok(peers) => cases.extend(peers),
+        Err(why) => skipped.push(format!("virt-sysprep and virt-sparsify: {why}")),
+    }
+    let count = std::env::var("DISKSCRUB_ROUNDS").ok().and_then(|count| count.parse().ok()).unwrap_or(ROUNDS);
+    let taken = rounds(&cases, work, count)?;
+    print(image, &cases, &taken, count);
+    skipped.iter().for_each(|what| println!("Not run: {what}."));
+    Ok(())
+}
+
+/// Cleaning, and the copies it is held against: qemu-img's and cp's, with the sync that cleaning always does,
+/// and without.
+fn copies(clean: &Path, raw: &Path, qcow2: &Path) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (format, input) in [("raw", raw), ("qcow2", qcow2)] {
+        let input = input.display();
+        let convert = format!("qemu-img convert -O {format} '{input}' \"$OUT\"");
+        let ours = format!("diskscrub clean, {format}");
+        let mut add = |name: String, script: String, against: Option<&String>| {
+            cases.push(Case { name, script, against: against.cloned(), once: false });
+        };
+        let script = format!("'{}' clean --quiet '{input}' -o \"$OUT\" > /dev/null", clean.display());
+        add(ours.clone(), script, None);
+        add(
+            format!("qemu-img convert, {format}, and sync"),
+            format!("{convert} && sync \"$OUT\""),
+            Some(&ours),
+        );
+        add(format!("qemu-img convert, {format}"), convert, Some(&ours));
+        if format == "raw" {
+            let copy = format!("cp --sparse=always '{input}' \"$OUT\"");
+            add("cp --sparse=always, and sync".to_owned(), format!("{copy} && sync \"$OUT\""), Some(&ours));
+            // The roofline: the disk's own speed in the same run.
+            add(
+                "reading the data alone (dd of the qcow2)".to_owned(),
+                format!("dd if='{}' of=/dev/null bs=1M status=none", qcow2.display()),
+                None,
+            );
+            let script = "dd if=/dev/zero of=\"$OUT\" bs=1M count=512 conv=fsync status=none".to_owned();
+            add("writing 512 MiB and sync (dd)".to_owned(), script, None);
+        }
+    }
+    cases
+}
+
+/// virt-sysprep and virt-sparsify, from this machine or from the lab's own root beside the image.
+fn peers(folder: &Path, raw: &Path, work: &Path) -> Result<Vec<Case>> {
+    let lab = folder.ancestors().map(|folder| folder.join("peerenv.sh")).find(|script| script.exists());
+    let prefix = match lab {
+        _ if has("virt-sysprep") && has("virt-sparsify") => String::new(),
+        Some(script) => format!("'{}' ", script.display()),
+        None => return Err("not installed, and no peerenv.sh above the image".to_owned()),
+    };
+    let copy = work.join("peer.raw");
+    let (raw, copy) = (raw.display(), copy.display());
+    shell(&format!(
+        "cp --sparse=always '{raw}' '{copy}' && {prefix}virt-sysprep --version && {prefix}virt-sparsify --version"
+    ))?;
+    let case = |name: &str, script: String| Case {
+        name: name.to_owned(),
+        script,
+        against: Some("diskscrub clean, raw".to_owned()),
+        once: true,
+    };
+    Ok(vec![
+        case("virt-sysprep", format!("{prefix}virt-sysprep -a '{copy}'")),
+        case("virt-sparsify, after it", format!("{prefix}virt-sparsify '{copy}' \"$OUT\"")),
+    ])
+}
+
+fn rounds(cases: &[Case], work: &Path, count: usize) -> Result<Vec<Taken>> {
+    let mut taken: Vec<Taken> = cases.iter().map(|_| Taken::default()).collect();
+    let (out, usage) = (work.join("out"), work.join("usage"));
+    for round in 0..count {
+        for (case, taken) in cases.iter().zip(&mut taken).filter(|(case, _)| round == 0 || !case.once) {
+            eprintln!("round {} of {count}: {}", round + 1, case.name);
+            let start = Instant::now();
+            let mut command = Command::new("/usr/bin/time");
+            command.args(["-f", "%M", "-o"]).arg(&usage).args(["sh", "-c", &case.script]).env("OUT", &out);
+            let output =
+                command.stdin(Stdio::null()).output().map_err(|error| format!("/usr/bin/time: {error}"))?;
+            taken.seconds.push(start.elapsed().as_secs_f64());
+            if !output.status.success() {
+                let error = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                taken.failed = Some(format!("{} {error}", output.status));
+            }
+            let used = fs::read_to_string(&usage).unwrap_or_default();
+            let kib: u64 = used.lines().last().and_then(|line| line.trim().parse().ok()).unwrap_or(0);
+            taken.memory = taken.memory.max(kib / 1024);
+            drop(fs::remove_file(&out));
+        }
+    }
+    Ok(taken)
+}
+
+fn print(image: &Path, cases: &[Case], taken: &[Taken], count: usize) {
+    let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    println!(
+        "Image: {}; {processors} processors, Linux {}, load {}.",
+        image.display(),
+        line("/proc/sys/kernel/osrelease"),
+        line("/proc/loadavg")
+    );
+    println!("Medians of {count} rounds (virt-sysprep, virt-sparsify: 1), warm cache.\n");
+    println!("| command | seconds | diskscrub / it | peak RSS, MiB |\n|---|---:|---:|---:|");
+    for (case, this) in cases.iter().zip(taken) {
+        let reference = case.against.as_ref().and_then(|name| {
+            cases.iter().position(|case| case.name == *name).and_then(|index| taken[index].median())
+        });
+        let seconds = this.median().unwrap_or(0.0);
+        // Cases of our own are held against the smaller one the other way round.
+        let ratio = match reference {
+            Some(ours) if case.name.starts_with("diskscrub") => {
+                format!("(it is {:.2} of the small one)", seconds / ours)
+            }
+            Some(ours) => format!("{:.2}", ours / seconds),
+            None => String::new(),
+        };
+        match &this.failed {
+            Some(why) => println!("| {} | failed: {why} | | |", case.name),
+            None => println!("| {} | {seconds:.2} | {ratio} | {} |", case.name, this.memory),
+        }
+    }
+    println!();
+}
+
+/// The image to measure: the argument, or the lab's (`DISKSCRUB_LAB`).
+fn find_image(image: Option<&str>) -> Result<PathBuf> {
+    let path = match (image, std::env::var_os("DISKSCRUB_LAB")) {
+        (Some(image), _) => PathBuf::from(image),
+        (None, Some(lab)) => Path::new(&lab).join("base.raw"),
+        (None, None) => {
+            return Err("name an image, or set DISKSCRUB_LAB to the lab that has base.raw".to_owned());
+        }
+    };
+    path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Builds the command as it is released, unless `DISKSCRUB` names one.
+fn build() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("DISKSCRUB") {
+        return PathBuf::from(&path).canonicalize().map_err(|error| format!("{}: {error}", path.display()));
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--release", "--package", "diskscrub"])
+        .current_dir(root)
+        .status()
+        .map_err(|error| format!("cargo: {error}"))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    status.success().then(|| target.join("release/diskscrub")).ok_or_else(|| "the build failed".to_owned())
+}
+
+fn has(tool: &str) -> bool {
+    shell(&format!("command -v {tool}")).is_ok()
+}
+
+fn shell(script: &str) -> Result<()> {
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("sh: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("`{script}` failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}

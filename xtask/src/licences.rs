@@ -1,0 +1,81 @@
+//! Licences of everything that is linked in, by `cargo metadata`. (deny.toml says the same for cargo-deny,
+//! which also asks for advisories.)
+
+use serde_json::Value;
+
+use crate::run::{Result, cargo};
+
+/// What may be linked in.
+const ALLOWED: &[&str] = &[
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "CC0-1.0",
+    "MIT",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+/// Fails on a dependency without an allowed licence, or from elsewhere than crates.io.
+pub(crate) fn check() -> Result<()> {
+    let output = cargo([
+        "metadata",
+        "--format-version",
+        "1",
+        "--locked",
+        "--filter-platform",
+        "x86_64-unknown-linux-gnu",
+    ])
+    .output()
+    .map_err(|error| format!("cargo metadata: {error}"))?;
+    let metadata: Value = serde_json::from_slice(&output.stdout)
+        .map_err(|_| format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr)))?;
+    let packages = metadata["packages"].as_array().ok_or("cargo metadata lists no packages")?;
+    for package in packages {
+        let (name, licence) = (&package["name"], package["license"].as_str().unwrap_or_default());
+        if !allowed(licence) {
+            return Err(format!("licence of {name}: `{licence}`"));
+        }
+        let source = package["source"].as_str();
+        if source.is_some_and(|source| source != "registry+https://github.com/rust-lang/crates.io-index") {
+            return Err(format!("{name} comes from {}", package["source"]));
+        }
+    }
+    println!("{} packages, all with allowed licences, all from crates.io", packages.len());
+    Ok(())
+}
+
+/// Whether an SPDX expression, or crates.io's older `A/B`, can be met by allowed licences.
+fn allowed(expression: &str) -> bool {
+    let expression = expression.replace(['(', ')'], "").replace('/', " OR ");
+    // `AND` binds more tightly; an expression in parentheses that this misreads is refused, not let through.
+    let all = |part: &str| part.split(" AND ").all(|one| ALLOWED.contains(&one.trim()));
+    let parenthesised = expression.contains(" AND ") && expression.contains(" OR ");
+    if parenthesised {
+        // Every name that occurs must be allowed, whichever way it binds, but for those behind an OR.
+        return expression
+            .split(" AND ")
+            .all(|part| part.split(" OR ").any(|one| ALLOWED.contains(&one.trim())));
+    }
+    expression.split(" OR ").any(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::allowed;
+
+    #[test]
+    fn reads_licence_expressions() {
+        for good in
+            ["MIT", "MIT/Apache-2.0", "GPL-3.0 OR MIT", "(MIT OR Apache-2.0) AND Unicode-3.0", "MIT AND Zlib"]
+        {
+            assert!(allowed(good), "{good}");
+        }
+        for bad in ["", "GPL-3.0", "MIT AND GPL-3.0", "(MIT OR Apache-2.0) AND GPL-3.0", "MPL-2.0"] {
+            assert!(!allowed(bad), "{bad}");
+        }
+    }
+}

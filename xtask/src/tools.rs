@@ -1,0 +1,95 @@
+//! The programs that the tests need, and the Debian packages that bring them.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::run::{Result, check};
+
+/// Program and package.
+const TOOLS: &[(&str, &str)] = &[
+    ("blkid", "util-linux"),
+    ("chattr", "e2fsprogs"),
+    ("debugfs", "e2fsprogs"),
+    ("dumpe2fs", "e2fsprogs"),
+    ("e2fsck", "e2fsprogs"),
+    ("fallocate", "util-linux"),
+    ("fdisk", "fdisk"),
+    ("file", "file"),
+    ("fsck.fat", "dosfstools"),
+    ("getfattr", "attr"),
+    ("kill", "procps"),
+    ("losetup", "mount"),
+    ("mcopy", "mtools"),
+    ("mke2fs", "e2fsprogs"),
+    ("mkfs.fat", "dosfstools"),
+    ("mkswap", "util-linux"),
+    ("mount", "mount"),
+    ("python3", "python3"),
+    ("qemu-img", "qemu-utils"),
+    ("qemu-io", "qemu-utils"),
+    ("setfacl", "acl"),
+    ("setfattr", "attr"),
+    ("sfdisk", "fdisk"),
+    ("sgdisk", "gdisk"),
+    ("swaplabel", "util-linux"),
+    ("tune2fs", "e2fsprogs"),
+    ("zstd", "zstd"),
+];
+
+/// What the lab needs, too.
+const LAB: &[(&str, &str)] =
+    &[("cc", "gcc"), ("mmdebstrap", "mmdebstrap"), ("openssl", "openssl"), ("ssh-keygen", "openssh-client")];
+
+/// Sees to it that every tool is there.
+pub(crate) fn provide() -> Result<()> {
+    install(TOOLS)
+}
+
+/// The same for the tools of the lab.
+pub(crate) fn provide_for_lab() -> Result<()> {
+    install(LAB)
+}
+
+/// Installs missing tools if we are root and apt-get is there; otherwise says how to get them.
+fn install(tools: &[(&str, &'static str)]) -> Result<()> {
+    let packages = missing(tools);
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let list = packages.join(" ");
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    if !root || find("apt-get").is_none() {
+        return Err(format!("programs are missing; on Debian: sudo apt-get install {list}"));
+    }
+    println!("installing Debian packages: {list}");
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        check(apt.env("DEBIAN_FRONTEND", "noninteractive").args(arguments))
+    };
+    apt(&["-qq", "update"])?;
+    let install = ["-qq", "--yes", "--no-install-recommends", "install"];
+    apt(&[install.as_slice(), packages.as_slice()].concat())?;
+    match missing(tools) {
+        left if left.is_empty() => Ok(()),
+        left => Err(format!("still missing after the installation: {}", left.join(" "))),
+    }
+}
+
+/// Packages of the programs that are not there.
+fn missing(tools: &[(&str, &'static str)]) -> Vec<&'static str> {
+    let mut packages: Vec<&str> =
+        tools.iter().filter(|(tool, _)| find(tool).is_none()).map(|(_, package)| *package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    packages
+}
+
+/// Where a program is, if it is anywhere: on the path, or where only root looks.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let places = env::split_paths(&path).chain([Path::new("/usr/sbin").into(), Path::new("/sbin").into()]);
+    places.map(|place| place.join(program)).find(|path| path.is_file())
+}
