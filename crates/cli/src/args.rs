@@ -202,9 +202,9 @@ pub(crate) enum OpaqueArg {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum VerifyArg {
-    /// Zeros outside live ranges, and names, kinds, sizes and links by a second reader
+    /// Zeros outside live ranges, and names, kinds and sizes by a second reader
     Tree,
-    /// The same, and every file's content by the second reader
+    /// The same, and content and link targets: by the second reader, and before against after
     Content,
 }
 
