@@ -24,7 +24,7 @@ pub struct Finding {
 pub enum Place {
     /// A name in a tree.
     File {
-        /// The volume, as the caller of [`Guest::open`] numbered it.
+        /// The volume, as the caller of [`crate::Guest::open`] numbered it.
         volume: usize,
         /// The name, its directory and its inode: as an edit needs it.
         target: Target,
