@@ -1,9 +1,11 @@
 //! `diskscrub clean`: the main job. The output gets its name only when it is complete, verified and synced.
 
-use std::{collections::BTreeMap, fs, panic::resume_unwind, process::ExitCode, sync::Arc, thread};
+use std::{
+    collections::BTreeMap, fs, panic::resume_unwind, path::Path, process::ExitCode, sync::Arc, thread,
+};
 
 use block::{
-    BlockRead, Cached, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
+    BlockRead, Cached, FileId, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
     write::{Compression, OutputFormat},
 };
 use filesystem::{Content, Result};
@@ -36,6 +38,9 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     let selection = selection(&args.policy)?;
     let (device, info) = open(&args.input)?;
     let format = output_format(args, &info)?;
+    if let Some(path) = &args.report {
+        check_report(path, &args.output, &info.files)?;
+    }
     let workers = workers(args.threads);
     let request = request(&args.input, &args.policy, &selection, workers);
     let bar = Bar::new(args.quiet || args.input.json);
@@ -73,6 +78,24 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(FINDINGS));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The report is written last, over what has its name: never over the input or the output.
+fn check_report(path: &Path, output: &Path, inputs: &[FileId]) -> Result<(), Failure> {
+    let of = |path: &Path| fs::metadata(path).map(|metadata| FileId::from(&metadata)).ok();
+    let place = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()?;
+        Some(parent.join(path.file_name()?))
+    };
+    let wrong = if of(path).is_some_and(|id| inputs.contains(&id)) {
+        "is the input or a file that the input builds on"
+    } else if place(path).is_some_and(|at| Some(at) == place(output)) {
+        "is the output"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::usage(format_args!("--report {}: {wrong}", path.display())))
 }
 
 fn file_of(output: &OutputFile) -> std::io::Result<fs::File> {
@@ -184,4 +207,27 @@ pub(crate) fn dropped(report: &Report) -> BTreeMap<&str, u64> {
         *sums.entry(class.as_str()).or_default() += bytes;
     }
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_never_replaces_an_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("in"), b"image").unwrap();
+        std::os::unix::fs::symlink("in", at("link")).unwrap();
+        let inputs = [FileId::of(&fs::File::open(at("in")).unwrap()).unwrap()];
+        let check = |report: &str| {
+            let done = check_report(&at(report), &at("out"), &inputs).map_err(|failure| failure.to_string());
+            done.map_err(|sentence| sentence.replace(&format!("{}/", dir.path().display()), ""))
+        };
+        let input = "--report link: is the input or a file that the input builds on";
+        assert_eq!(check("link").unwrap_err(), input);
+        assert_eq!(check("out").unwrap_err(), "--report out: is the output");
+        assert_eq!(check("report"), Ok(()));
+        assert_eq!(check("missing/out"), Ok(()));
+    }
 }
