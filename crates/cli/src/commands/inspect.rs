@@ -7,7 +7,13 @@ use sanitize::Inspection;
 use serde::Serialize;
 
 use super::open;
-use crate::{args::InspectArgs, bar::Bar, failure::Failure, human, output};
+use crate::{
+    args::InspectArgs,
+    bar::Bar,
+    failure::Failure,
+    human::{self, line},
+    output,
+};
 
 #[derive(Serialize)]
 struct InspectReport {
@@ -66,13 +72,6 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
         output::print(&text(&report))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-macro_rules! line {
-    ($text:expr, $($arg:tt)*) => {{
-        // Writing to a string cannot fail.
-        let _ = writeln!($text, $($arg)*);
-    }};
 }
 
 fn text(report: &InspectReport) -> String {
