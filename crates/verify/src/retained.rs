@@ -38,6 +38,8 @@ pub fn compare_trees(
             walk.directory(&path, (a, b), depth, &mut queue)?;
         }
     }
+    // One directory can hold many.
+    walk.differences.truncate(MAX_DIFFERENCES);
     Ok(walk.differences)
 }
 
