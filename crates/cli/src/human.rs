@@ -30,12 +30,14 @@ fn residues(residues: &Residues) -> String {
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
+/// Appends a line to a string.
 macro_rules! line {
     ($text:expr, $($arg:tt)*) => {{
         // Writing to a string cannot fail.
         let _ = writeln!($text, $($arg)*);
     }};
 }
+pub(crate) use line;
 
 fn rules(text: &mut String, rules: &[RuleReport]) {
     let width = rules.iter().map(|rule| rule.rule.len()).max().unwrap_or(0);

@@ -7,7 +7,13 @@ use sanitize::Inspection;
 use serde::Serialize;
 
 use super::open;
-use crate::{args::InspectArgs, bar::Bar, failure::Failure, human, output};
+use crate::{
+    args::InspectArgs,
+    bar::Bar,
+    failure::Failure,
+    human::{self, line},
+    output,
+};
 
 #[derive(Serialize)]
 struct InspectReport {
@@ -68,13 +74,6 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-macro_rules! line {
-    ($text:expr, $($arg:tt)*) => {{
-        // Writing to a string cannot fail.
-        let _ = writeln!($text, $($arg)*);
-    }};
-}
-
 fn text(report: &InspectReport) -> String {
     let mut text = String::new();
     let Container { format, virtual_size, allocated_size, .. } = &report.container;
@@ -105,8 +104,8 @@ fn text(report: &InspectReport) -> String {
             line!(text, "      {}, {}, blocks of {}{dirty}", label, filesystem.uuid, filesystem.block_size);
             if !filesystem.features.is_empty() {
                 if !filesystem.features.is_empty() {
-                line!(text, "      {}", filesystem.features.join(" "));
-            }
+                    line!(text, "      {}", filesystem.features.join(" "));
+                }
             }
             if let Some(place) = &volume.mount_point {
                 line!(text, "      mounted on {place}");
