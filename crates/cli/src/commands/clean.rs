@@ -1,6 +1,9 @@
 //! `diskscrub clean`: the main job. The output gets its name only when it is complete, verified and synced.
 
-use std::{collections::BTreeMap, fs, panic::resume_unwind, process::ExitCode, sync::Arc, thread};
+use std::{
+    collections::BTreeMap, fs, io::Write, panic::resume_unwind, path::Path, process::ExitCode, sync::Arc,
+    thread,
+};
 
 use block::{
     BlockRead, Cached, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
@@ -43,6 +46,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
 
     let output =
         OutputFile::create(&args.output, args.force, &info.files).map_err(|error| Failure::naming(&error))?;
+    let report_file = report_file(args, &info)?;
     let mut view = Overlay::new(Arc::clone(&device));
     let plan = sanitize::plan(&mut view, &request, &bar).map_err(input_failure)?;
     let output_failure = |error| Failure::image(&args.output, &error);
@@ -61,8 +65,11 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     if clean {
         output.publish().map_err(|error| Failure::naming(&error))?;
     }
-    if let Some(path) = &args.report {
-        fs::write(path, output::json(&report)).map_err(|error| Failure::output(path, &error))?;
+    if let Some(file) = report_file {
+        file.file()
+            .write_all(output::json(&report).as_bytes())
+            .map_err(|error| Failure::output(file.path(), &error))?;
+        file.publish().map_err(|error| Failure::naming(&error))?;
     }
     if args.input.json {
         output::print_json(&report)?;
@@ -74,6 +81,23 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(FINDINGS));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the report before the long work: a name that cannot be had is known at once, and neither an input nor
+/// the output is ever replaced by it. An older report is.
+fn report_file(args: &CleanArgs, info: &ImageInfo) -> Result<Option<OutputFile>, Failure> {
+    let Some(path) = &args.report else { return Ok(None) };
+    let place = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        Some((fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()?, path.file_name()?.to_owned()))
+    };
+    if place(path).is_some_and(|report| Some(report) == place(&args.output)) {
+        return Err(Failure::usage(format!(
+            "{}: is the output; the report needs a name of its own",
+            path.display()
+        )));
+    }
+    OutputFile::create(path, true, &info.files).map(Some).map_err(|error| Failure::naming(&error))
 }
 
 fn file_of(output: &OutputFile) -> std::io::Result<fs::File> {
