@@ -25,10 +25,8 @@ pub(crate) enum Command {
     /// List or explain the rules
     Rules(RulesArgs),
     /// Print a shell's completion script
-    #[command(hide = true)]
     Completions(CompletionsArgs),
     /// Write the manual pages to a directory
-    #[command(hide = true)]
     Manual(ManualArgs),
 }
 
@@ -63,7 +61,7 @@ pub(crate) struct InputArgs {
 /// What to remove.
 #[derive(Debug, Args)]
 pub(crate) struct PolicyArgs {
-    /// Policy: default, aws, outscale, or a TOML file
+    /// Policy: default, aws, outscale, none, or a TOML file
     #[arg(long, value_name = "NAME|FILE", default_value = "default")]
     pub(crate) policy: String,
 

@@ -86,7 +86,11 @@ fn text(report: &InspectReport) -> String {
         names.iter().for_each(|name| line!(text, "  {what} {name}"));
     }
     let inspection = &report.inspection;
-    line!(text, "{} {}, sectors of {} bytes", inspection.table, inspection.disk_id, inspection.sector_size);
+    let id = match &*inspection.disk_id {
+        "" => String::new(),
+        id => format!(" {id}"),
+    };
+    line!(text, "{}{id}, sectors of {} bytes", inspection.table, inspection.sector_size);
     for volume in &inspection.volumes {
         let name = if volume.name.is_empty() { String::new() } else { format!(" {:?}", volume.name) };
         line!(
