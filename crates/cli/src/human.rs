@@ -117,7 +117,13 @@ pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
     let known: Vec<String> = run.notes.iter().chain(&report.container).cloned().collect();
     notes(&mut text, &known);
     line!(text, "\nVerification:");
-    line!(text, "  {} live, {} outside looked at", size(report.verdict.live), size(report.verdict.examined));
+    line!(
+        text,
+        "  {} live, {} outside read and {}",
+        size(report.verdict.live),
+        size(report.verdict.examined),
+        if report.verdict.findings.is_empty() { "all zero" } else { "not as it should be" }
+    );
     for opinion in &report.verdict.opinions {
         let volume = opinion.volume.map_or_else(|| "table".to_owned(), |number| format!("volume {number}"));
         match &opinion.refused {
@@ -131,7 +137,14 @@ pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
         }
     }
     report.verdict.findings.iter().for_each(|finding| line!(text, "  FOUND {finding}"));
-    line!(text, "\ninput   {}\noutput  {}\npolicy  {}", run.input, run.output, run.policy);
+    line!(
+        text,
+        "\ninput   {}\noutput  {}\npolicy  {} {}",
+        run.input,
+        run.output,
+        report.policy_name,
+        run.policy
+    );
     if report.verdict.findings.is_empty() {
         line!(text, "\n{} is clean.", output.display());
     }

@@ -53,6 +53,11 @@ fn files_that_cannot_be() {
     let (good, before) = (fs::read(dir.join("good")).unwrap(), names(dir));
     let is_input = "is the input or a file that the input builds on";
     for (arguments, code, message) in [
+        (
+            "clean good -o out.qcow2",
+            2,
+            "out.qcow2: the output would be raw, as the input is: add --output-format qcow2, or raw if that is meant",
+        ),
         ("clean nothing -o out", 2, "nothing: No such file or directory (os error 2)"),
         ("clean folder -o out", 2, "folder: neither a regular file nor a block device"),
         ("clean fifo -o out", 2, "fifo: neither a regular file nor a block device"),
@@ -124,5 +129,19 @@ fn images_cut_short() {
         let (code, message) = refused(dir, "clean cut -o out");
         assert_eq!(code, Some(65), "{len}: {message}");
         assert!(!dir.join("out").exists());
+    }
+}
+
+#[test]
+fn the_output_is_not_more_readable_than_the_input() {
+    use std::os::unix::fs::PermissionsExt;
+    let temporary = image();
+    let dir = temporary.path();
+    for (mode, expected) in [("600", 0o600), ("640", 0o640), ("666", 0o644)] {
+        let run =
+            sh(&format!("chmod {mode} good && umask 022 && \"$diskscrub\" clean good -o out{mode} -q"), dir);
+        assert!(run.status.success(), "{run:?}");
+        let seen = fs::metadata(dir.join(format!("out{mode}"))).unwrap().permissions().mode() & 0o777;
+        assert_eq!(seen, expected, "input {mode}: {seen:o}");
     }
 }

@@ -88,6 +88,8 @@ pub enum Note {
         /// The directory.
         path: GuestPath,
     },
+    /// SSH host keys go, and nothing that is known to make new ones on the first boot is in the guest.
+    NoHostKeys,
     /// A pattern that the user gave for removal has matched no path: a slip, perhaps.
     RemovesNothing {
         /// As given.
@@ -119,6 +121,10 @@ impl fmt::Display for Note {
             Self::KeepsNothing { pattern } => {
                 write!(f, "keep {pattern:?}: no path that a rule looks at matches")
             }
+            Self::NoHostKeys => f.write_str(
+                "SSH host keys go, and neither cloud-init nor a unit that makes new ones was found: sshd will not \
+                 start before `ssh-keygen -A` has run",
+            ),
             Self::Encrypted { volume, path } => {
                 write!(f, "volume {volume}: {path} is encrypted; no rule can look into it")
             }

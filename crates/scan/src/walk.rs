@@ -9,7 +9,7 @@ use block::{Object, Result, Unsupported};
 use filesystem::{Entry, FileKind, Filesystem, InodeId, Target};
 
 use crate::{
-    Action, Contents, Finding, Guest, GuestPath, Mounted, Note, Place, Scan, Selection, detect,
+    Action, Contents, Finding, Guest, GuestPath, Mounted, Note, Place, RuleId, Scan, Selection, detect,
     matcher::{Matcher, Position},
 };
 
@@ -26,7 +26,32 @@ pub fn scan(guest: &Guest<'_>, selection: &Selection) -> Result<Scan> {
     }
     settle_links(guest, &mut result)?;
     result.notes.extend(matcher.unmet());
+    let host_keys = RuleId::BuiltIn("ssh-host-keys");
+    if result.findings.iter().any(|finding| finding.rule == host_keys) && !makes_host_keys(guest)? {
+        result.notes.push(Note::NoHostKeys);
+    }
     Ok(result)
+}
+
+/// What makes SSH host keys on the first boot: cloud-init, the units of Fedora, Red Hat and Amazon, of openSUSE and
+/// Arch, and the init script of Alpine.
+const KEY_MAKERS: &[&[u8]] = &[
+    b"/usr/bin/cloud-init",
+    b"/usr/local/bin/cloud-init",
+    b"/lib/systemd/system/sshd-keygen@.service",
+    b"/lib/systemd/system/sshd-keygen.service",
+    b"/usr/sbin/sshd-gen-keys-start",
+    b"/lib/systemd/system/sshdgenkeys.service",
+    b"/etc/init.d/sshd",
+];
+
+fn makes_host_keys(guest: &Guest<'_>) -> Result<bool> {
+    for path in KEY_MAKERS {
+        if guest.resolve(path)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Calls `visit` for everything that a finding takes: path, kind and size in bytes; a directory before what

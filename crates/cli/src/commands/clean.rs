@@ -1,8 +1,8 @@
 //! `diskscrub clean`: the main job. The output gets its name only when it is complete, verified and synced.
 
 use std::{
-    collections::BTreeMap, fs, io::Write, panic::resume_unwind, path::Path, process::ExitCode, sync::Arc,
-    thread,
+    collections::BTreeMap, fs, io::Write, os::unix::fs::PermissionsExt, panic::resume_unwind, path::Path,
+    process::ExitCode, sync::Arc, thread,
 };
 
 use block::{
@@ -28,6 +28,8 @@ use crate::{
 pub(crate) struct CleanReport {
     #[serde(flatten)]
     pub(crate) run: Report,
+    /// The policy as it was asked for; rules and patterns of the command line come on top.
+    pub(crate) policy_name: String,
     /// What the container dropped: internal snapshots and bitmaps, by name.
     pub(crate) container: Vec<String>,
     /// What the verification of the finished output said.
@@ -46,6 +48,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
 
     let output =
         OutputFile::create(&args.output, args.force, &info.files).map_err(|error| Failure::naming(&error))?;
+    narrow(&output, &args.input.input).map_err(|error| Failure::output(&args.output, &error))?;
     // Made now, so that a report that cannot be costs no run.
     let report_file =
         args.report.as_deref().map(|path| report_file(path, &output, &info.files)).transpose()?;
@@ -63,7 +66,12 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         judge(args, &device, &output, format, &plan).map_err(|error| Failure::image(&args.output, &error))?;
     let clean = verdict.findings.is_empty();
     drop(bar);
-    let report = CleanReport { run, container: container_notes(&info), verdict };
+    let report = CleanReport {
+        run,
+        policy_name: args.policy.policy.clone(),
+        container: container_notes(&info),
+        verdict,
+    };
     if clean {
         output.publish().map_err(|error| Failure::naming(&error))?;
     }
@@ -104,6 +112,20 @@ fn publish_report(file: OutputFile, report: &CleanReport) -> Result<(), Failure>
     file.publish().map_err(|error| Failure::naming(&error))
 }
 
+/// The output can be read by nobody who could not read the input: what stays in it may be private, too.
+fn narrow(output: &OutputFile, input: &Path) -> std::io::Result<()> {
+    let input = fs::metadata(input)?;
+    let file = output.file();
+    let mut permissions = file.metadata()?.permissions();
+    if input.is_file() {
+        permissions.set_mode(permissions.mode() & input.permissions().mode());
+        // Whoever runs this can write the output.
+        permissions.set_mode(permissions.mode() | 0o600);
+        file.set_permissions(permissions)?;
+    }
+    Ok(())
+}
+
 fn file_of(output: &OutputFile) -> std::io::Result<fs::File> {
     output.file().try_clone()
 }
@@ -114,7 +136,15 @@ fn output_format(args: &CleanArgs, info: &ImageInfo) -> Result<OutputFormat, Fai
         Some(CompressArg::Zstd) => Compression::Zstd,
         Some(CompressArg::Deflate) => Compression::Deflate,
     };
-    match args.output_format.map_or(info.format, Format::from) {
+    let format = args.output_format.map_or(info.format, Format::from);
+    let named_qcow2 = args.output.extension().is_some_and(|extension| extension == "qcow2");
+    if args.output_format.is_none() && named_qcow2 && format == Format::Raw {
+        return Err(Failure::usage(format_args!(
+            "{}: the output would be raw, as the input is: add --output-format qcow2, or raw if that is meant",
+            args.output.display()
+        )));
+    }
+    match format {
         Format::Qcow2 => Ok(OutputFormat::Qcow2(compression)),
         Format::Raw if args.compress.is_some() => {
             Err(Failure::usage("--compress needs a qcow2 output: add --output-format qcow2"))

@@ -184,3 +184,15 @@ fn a_given_pattern_that_meets_nothing_is_noted() {
         ]
     );
 }
+
+#[test]
+fn host_keys_that_nothing_makes_again_are_noted() {
+    let host = "/etc/passwd\n/etc/ssh/ssh_host_rsa_key\n";
+    let chosen = selection(&["ssh-host-keys"], &[], &[]);
+    let noted =
+        |tree: &str| notes(&run(&Tree::new(tree), &chosen)).iter().any(|note| note.contains("ssh-keygen -A"));
+    assert!(noted(host));
+    assert!(!noted(&format!("{host}/usr/bin/cloud-init")));
+    assert!(!noted(&format!("{host}/usr/lib/systemd/system/sshd-keygen@.service\n/lib -> usr/lib")));
+    assert!(!noted("/etc/passwd"));
+}
