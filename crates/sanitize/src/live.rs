@@ -44,15 +44,16 @@ pub(crate) fn live<B: BlockRead>(view: &Overlay<B>, plan: &Plan, request: &Reque
 }
 
 /// Compares a volume's two witnesses before anything is edited: what a damaged filesystem would do to the edits
-/// is better not found out. Tells apart what is free, and what is allocated but owned by nothing.
+/// is better not found out. Returns how many bytes are allocated but owned by nothing.
 pub(crate) fn check_volume<D: BlockRead>(
     window: &Window<D>,
     volume: &Volume,
     drop_unowned: bool,
-) -> Result<()> {
+) -> Result<u64> {
     let filesystem = filesystem::open(window, volume.content)?;
     let claimed = claimed(&*filesystem, &[])?;
-    witnesses(&*filesystem, volume, &claimed, drop_unowned).map(drop)
+    let (_, unowned) = witnesses(&*filesystem, volume, &claimed, drop_unowned)?;
+    Ok(unowned.total())
 }
 
 /// The claims in ascending order, data of `blanked` inodes as dead. Neighbours of one class are one region:

@@ -151,7 +151,11 @@ fn recover<B: BlockRead>(
             notes.extend(summary.notes.iter().map(|note| format!("volume {}: {note}", volume.number)));
             let recovery = filesystem.recover()?;
             drop(filesystem);
-            check_volume(&window, volume, request.drop_unowned)?;
+            let unowned = check_volume(&window, volume, request.drop_unowned)?;
+            if unowned > 0 {
+                let number = volume.number;
+                notes.push(format!("volume {number}: {unowned} bytes are allocated but owned by nothing"));
+            }
             Ok(VolumeFacts { summary: Some(summary), recovery, mount_point: None })
         }
         Content::Opaque(kind) => {

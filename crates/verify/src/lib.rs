@@ -26,6 +26,8 @@ pub struct Options {
     pub sector_size: Option<u32>,
     /// Volumes that diskscrub cannot read count as live (they were kept on purpose).
     pub keep_opaque: bool,
+    /// Blocks that are allocated but owned by nothing are no finding (they were dropped on purpose), if they are zero.
+    pub drop_unowned: bool,
     /// The second readers read every file's content too, not only the tree.
     pub content: bool,
     /// Threads in which the second readers walk a tree; at least one does.
@@ -56,7 +58,12 @@ pub fn judge(device: &Arc<dyn BlockRead>, options: Options) -> Result<Verdict> {
         let window = Window::new(Arc::clone(device), &volume.extents)?;
         match &volume.content {
             Content::Ext | Content::Fat | Content::Swap => {
-                verdict.findings.extend(claims_of(&window, volume, &mut live)?);
+                let found = claims_of(&window, volume, &mut live)?;
+                let dropped = |finding: &Finding| {
+                    options.drop_unowned
+                        && matches!(finding, Finding::Residue { region: Region::Unowned, .. })
+                };
+                verdict.findings.extend(found.into_iter().filter(|finding| !dropped(finding)));
             }
             Content::Opaque(_) if options.keep_opaque => live.extend(&volume.extents),
             Content::Opaque(_) | Content::BootCode | Content::Empty => {}

@@ -180,6 +180,7 @@ fn judge(
     let options = verify::Options {
         sector_size: args.input.sector_size,
         keep_opaque: args.policy.opaque == Some(OpaqueArg::Keep),
+        drop_unowned: args.policy.drop_unowned,
         content: args.verify == VerifyArg::Content,
         threads: workers(args.threads),
     };
