@@ -30,7 +30,7 @@ const STEPS: &[Step] = &[
     }),
     ("api docs", || {
         let mut doc = cargo(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
-        once(check(doc.env("RUSTDOCFLAGS", "-D warnings")))
+        once(check(doc.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links")))
     }),
     ("generated docs", || once(docs::check())),
     ("licences", licences_and_advisories),

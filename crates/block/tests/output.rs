@@ -1,5 +1,5 @@
 //! The output file: under its name there is the whole image or nothing, and never an input replaced.
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 use std::{
     fs::{self, File},

@@ -1,5 +1,5 @@
 //! Fresh images, judged by qemu-img: no leak, no error, and the same disk as the raw source.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::{
     fs::{self, File},

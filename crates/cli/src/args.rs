@@ -25,10 +25,8 @@ pub(crate) enum Command {
     /// List or explain the rules
     Rules(RulesArgs),
     /// Print a shell's completion script
-    #[command(hide = true)]
     Completions(CompletionsArgs),
     /// Write the manual pages to a directory
-    #[command(hide = true)]
     Manual(ManualArgs),
 }
 
@@ -63,7 +61,7 @@ pub(crate) struct InputArgs {
 /// What to remove.
 #[derive(Debug, Args)]
 pub(crate) struct PolicyArgs {
-    /// Policy: default, aws, outscale, or a TOML file
+    /// Policy: default, aws, outscale, none, or a TOML file
     #[arg(long, value_name = "NAME|FILE", default_value = "default")]
     pub(crate) policy: String,
 
@@ -202,9 +200,9 @@ pub(crate) enum OpaqueArg {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum VerifyArg {
-    /// Zeros outside live ranges, and names, kinds, sizes and links by a second reader
+    /// Zeros outside live ranges, and names, kinds and sizes by a second reader
     Tree,
-    /// The same, and every file's content by the second reader
+    /// The same, and content and link targets: by the second reader, and before against after
     Content,
 }
 

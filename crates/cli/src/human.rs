@@ -30,12 +30,14 @@ fn residues(residues: &Residues) -> String {
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
+/// Appends a line to a string.
 macro_rules! line {
     ($text:expr, $($arg:tt)*) => {{
         // Writing to a string cannot fail.
         let _ = writeln!($text, $($arg)*);
     }};
 }
+pub(crate) use line;
 
 fn rules(text: &mut String, rules: &[RuleReport]) {
     let width = rules.iter().map(|rule| rule.rule.len()).max().unwrap_or(0);
@@ -62,11 +64,12 @@ fn notes(text: &mut String, notes: &[String]) {
 /// Every path that would go or change.
 pub(crate) fn dry_run(plan: &DryRun) -> String {
     let mut text = String::new();
-    line!(
-        text,
-        "{} would be removed or changed:",
-        count(plan.edits.iter().map(|edit| edit.files).sum(), "file")
-    );
+    if plan.edits.is_empty() {
+        line!(text, "No file would be removed or changed.");
+    } else {
+        let files = plan.edits.iter().map(|edit| edit.files).sum();
+        line!(text, "{} would be removed or changed:", count(files, "file"));
+    }
     plan.edits.iter().for_each(|one| edit(&mut text, one));
     if !plan.rules.is_empty() {
         line!(text, "\nBy rule:");
@@ -103,6 +106,8 @@ pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
     rules(&mut text, &run.rules);
     if run.edits.len() <= SHOWN {
         run.edits.iter().for_each(|one| edit(&mut text, one));
+    } else {
+        line!(text, "  (`plan` lists each path, as does the report of --report or --json)");
     }
     line!(text, "\nVolumes:");
     run.volumes.iter().for_each(|one| volume(&mut text, one));

@@ -8,11 +8,12 @@ pub mod fat;
 mod open;
 pub mod swap;
 mod types;
+mod uuid;
 pub mod volume;
 
 pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
 pub use open::{open, open_mut};
-pub use swap::{Swap, swap_header_of};
+pub use swap::{Swap, SwapHeader, swap_header_of};
 pub use types::{
     Change, Claim, Entry, FileKind, Filesystem, FilesystemMut, InodeId, Metadata, Owner, Recovery, Residue,
     Summary, Target,

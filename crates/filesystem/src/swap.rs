@@ -12,7 +12,7 @@ use block::{
 
 use crate::{
     Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, Owner, Recovery, Residue, Summary,
-    Target,
+    Target, uuid,
 };
 
 /// 1 in the area's own byte order (`union swap_header`, include/linux/swap.h).
@@ -178,14 +178,26 @@ fn clean_label(head: &[u8]) -> [u8; 16] {
     label
 }
 
-/// What remains of a swap *file*: its first page with nothing but the header's fields, ready for swapon(8).
-///
-/// `head` are the file's first bytes, 64 KiB or all it has; `size` is the file's size. `None` if it is no sound
-/// swap area (of version 1). Behind this page, all of the file is to become zero.
+/// What remains of a swap *file*.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwapHeader {
+    /// Its first page with nothing but the header's fields, ready for swapon(8). Behind it, all of the file is to
+    /// become zero.
+    pub page: Vec<u8>,
+    /// The suspended system that the file held, to be told of.
+    pub note: Option<String>,
+}
+
+/// What remains of a swap *file* with these first bytes (64 KiB, or all it has) and this size. `None` if it is no
+/// sound swap area (of version 1).
 #[must_use]
-pub fn swap_header_of(head: &[u8], size: u64) -> Option<Vec<u8>> {
+pub fn swap_header_of(head: &[u8], size: u64) -> Option<SwapHeader> {
     let header = Header::read(head, size).ok()?;
-    Some(header.clean(head))
+    Some(SwapHeader { page: header.clean(head), note: header.suspended.map(suspended_note) })
+}
+
+fn suspended_note(signature: &str) -> String {
+    format!("holds a suspended system ({signature}), which is dropped: filesystems may be dirty")
 }
 
 /// A swap area on a device.
@@ -210,20 +222,11 @@ impl<D: BlockRead> Swap<D> {
         Ok(Self {
             header,
             label: String::from_utf8_lossy(&label[..len]).into_owned(),
-            uuid: uuid_text(&UUID.get(&head)),
+            uuid: uuid::text(&UUID.get(&head)),
             boot_bits: !is_zero(&head[..1024]),
             device,
         })
     }
-}
-
-/// As blkid(8) prints it; empty for an area that has none.
-fn uuid_text(uuid: &[u8; 16]) -> String {
-    if is_zero(uuid) {
-        return String::new();
-    }
-    let hex: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 fn no_files() -> block::Error {
@@ -234,9 +237,7 @@ impl<D: BlockRead> Filesystem for Swap<D> {
     fn summary(&self) -> Summary {
         let mut notes = Vec::new();
         if let Some(name) = self.header.suspended {
-            notes.push(format!(
-                "holds a suspended system ({name}), which is dropped: filesystems may be dirty"
-            ));
+            notes.push(suspended_note(name));
         } else if self.boot_bits {
             notes.push("the 1024 bytes before the header are not empty and dropped".to_owned());
         }

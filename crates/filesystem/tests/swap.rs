@@ -112,7 +112,7 @@ fn the_body_goes_and_the_header_stays() {
         area.write(&copy);
         assert_eq!(area.judged(), judged);
         // The same bytes as a swap file.
-        let first = swap_header_of(&used[..65536], 1 << 20).unwrap();
+        let first = swap_header_of(&used[..65536], 1 << 20).unwrap().page;
         assert!(first == clean[..page]);
     }
 }
@@ -137,7 +137,9 @@ fn a_suspended_system_is_named_and_forgotten() {
             format!("holds a suspended system ({name}), which is dropped: filesystems may be dirty");
         assert_eq!(swap.summary().notes, [expected]);
         assert!(live_copy(&suspended) == clean, "{name}");
-        assert!(swap_header_of(&suspended[..65536], 1 << 20).unwrap() == clean[..4096]);
+        let header = swap_header_of(&suspended[..65536], 1 << 20).unwrap();
+        assert!(header.page == clean[..4096]);
+        assert!(header.note.is_some_and(|note| note.starts_with("holds a suspended system")));
         // Not only the copy: nothing reads as suspended in the edited view itself.
         let mut swap = Swap::open(suspended).unwrap();
         swap.recover().unwrap();

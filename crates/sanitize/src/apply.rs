@@ -56,7 +56,7 @@ fn rewrite_swap_header<B: BlockRead>(view: &mut Overlay<B>, volume: &Volume, edi
     let mut pieces: Vec<(u64, Extent)> = Vec::new();
     let header = {
         let filesystem = filesystem::open(Window::new(&*view, &volume.extents)?, volume.content)?;
-        let header = swap_header(&*filesystem, &edit.target, &edit.path)?;
+        let header = swap_header(&*filesystem, &edit.target, &edit.path)?.page;
         filesystem.extents(edit.target.inode, &mut |offset, extent| {
             if offset < to_u64(header.len()) {
                 pieces.push((offset, extent));

@@ -4,8 +4,8 @@ use std::io;
 
 use block::{BlockRead, Extent, Overlay, Window, to_u64, to_usize};
 use filesystem::{
-    Change, Content, FileKind, Filesystem, Layout, Object, Recovery, Result, Summary, Target, Unsupported,
-    Volume,
+    Change, Content, FileKind, Filesystem, Layout, Object, Recovery, Result, Summary, SwapHeader, Target,
+    Unsupported, Volume,
 };
 use scan::{Action, DeviceName, Guest, GuestPath, Note, OperatingSystem, Place, RuleId, User, VolumeSource};
 
@@ -88,7 +88,7 @@ impl Plan {
     pub(crate) fn blanked_headers(&self, volume: u16, filesystem: &dyn Filesystem) -> Result<Vec<Extent>> {
         let mut headers = Vec::new();
         for edit in self.blanked(volume) {
-            let page = to_u64(swap_header(filesystem, &edit.target, &edit.path)?.len());
+            let page = to_u64(swap_header(filesystem, &edit.target, &edit.path)?.page.len());
             filesystem.extents(edit.target.inode, &mut |offset, extent| {
                 if offset < page {
                     headers.push(Extent { start: extent.start, len: extent.len.min(page - offset) });
@@ -101,7 +101,11 @@ impl Plan {
 }
 
 /// The header page that a swap file keeps.
-pub(crate) fn swap_header(filesystem: &dyn Filesystem, target: &Target, path: &GuestPath) -> Result<Vec<u8>> {
+pub(crate) fn swap_header(
+    filesystem: &dyn Filesystem,
+    target: &Target,
+    path: &GuestPath,
+) -> Result<SwapHeader> {
     let mut page = vec![0; SWAP_HEADER];
     let len = filesystem.read(target.inode, 0, &mut page)?;
     let size = filesystem.metadata(target.inode)?.size;
@@ -212,7 +216,10 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
         let filesystem = filesystems[index].as_ref().expect("the volume has a filesystem");
         match change(finding.action) {
             Some(change) => filesystem.supports(&target, &change)?,
-            None => drop(swap_header(&**filesystem, &target, &path)?),
+            None => {
+                let header = swap_header(&**filesystem, &target, &path)?;
+                plan.notes.extend(header.note.map(|note| format!("{path} {note}")));
+            }
         }
         edits.push(Edit {
             volume: u16::try_from(index).map_err(|_| io::Error::other("more than 65535 volumes"))?,

@@ -24,7 +24,7 @@ pub struct Finding {
 pub enum Place {
     /// A name in a tree.
     File {
-        /// The volume, as the caller of [`Guest::open`] numbered it.
+        /// The volume, as the caller of [`crate::Guest::open`] numbered it.
         volume: usize,
         /// The name, its directory and its inode: as an edit needs it.
         target: Target,
@@ -88,6 +88,16 @@ pub enum Note {
         /// The directory.
         path: GuestPath,
     },
+    /// A pattern that the user gave for removal has matched no path: a slip, perhaps.
+    RemovesNothing {
+        /// As given.
+        pattern: String,
+    },
+    /// A pattern that the user gave for keeping has met nothing that a rule could have taken.
+    KeepsNothing {
+        /// As given.
+        pattern: String,
+    },
 }
 
 impl fmt::Display for Note {
@@ -104,6 +114,10 @@ impl fmt::Display for Note {
             }
             Self::LinkTarget { volume, path, target } => {
                 write!(f, "volume {volume}: {path} is a symbolic link to {target}, which stays")
+            }
+            Self::RemovesNothing { pattern } => write!(f, "remove {pattern:?}: no path matches"),
+            Self::KeepsNothing { pattern } => {
+                write!(f, "keep {pattern:?}: no path that a rule looks at matches")
             }
             Self::Encrypted { volume, path } => {
                 write!(f, "volume {volume}: {path} is encrypted; no rule can look into it")

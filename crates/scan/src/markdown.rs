@@ -43,38 +43,17 @@ pub fn rules_markdown() -> String {
             let _ = write!(text, "\n### `{}`: {}{state}\n\n{}\n\n", rule.id, rule.heading, rule.explain);
             let sources: Vec<String> = rule.sources.iter().map(ToString::to_string).collect();
             let _ = writeln!(text, "- source: {}", sources.join(", "));
-            let _ = writeln!(text, "- action: {}", action(rule));
+            let _ = writeln!(text, "- action: {}", rule.deed());
             let _ = writeln!(text, "- paths: {}", code(rule.find.paths));
             if !rule.find.except.is_empty() {
                 let _ = writeln!(text, "- except: {}", code(rule.find.except));
             }
             if let Some(also) = rule.find.also {
-                let what = match also {
-                    crate::Also::AuthorizedKeysFile => "what AuthorizedKeysFile in sshd_config names",
-                    crate::Also::HostKey => "what HostKey and HostCertificate in sshd_config name",
-                    crate::Also::FstabSwap => "files of type swap in fstab",
-                };
-                let _ = writeln!(text, "- also: {what}");
+                let _ = writeln!(text, "- also: {}", also.what());
             }
         }
     }
     text
-}
-
-fn action(rule: &crate::Rule) -> String {
-    let kinds = match (rule.action, rule.find.kinds) {
-        (crate::Action::Remove, crate::Kinds::Any) => "files, and directories with their trees",
-        (crate::Action::Remove, crate::Kinds::NotDirectories) => "files; directories stay",
-        _ => "regular files",
-    };
-    let holding = match rule.find.detector {
-        None => "",
-        Some(crate::Detector::PrivateKey) => " that hold a private key",
-        Some(crate::Detector::SwapHeader) => " that are swap areas",
-        Some(crate::Detector::CoreDump) => " that are ELF cores",
-        Some(crate::Detector::MachineId) => " that do not say `uninitialized`",
-    };
-    format!("{} {kinds}{holding}", rule.action)
 }
 
 fn code(paths: &[&str]) -> String {

@@ -1,6 +1,7 @@
 //! The selected rules, compiled against a guest: which rule takes a path, and below which directories any can.
 
 use std::{
+    cell::Cell,
     collections::{HashMap, HashSet},
     ffi::OsStr,
     os::unix::ffi::OsStrExt,
@@ -11,7 +12,7 @@ use filesystem::FileKind;
 use globset::{Candidate, GlobSet, GlobSetBuilder};
 
 use crate::{
-    Action, Detector, Guest, Kinds, RuleId, Selection, dynamic,
+    Action, Detector, Guest, Kinds, Note, RuleId, Selection, dynamic,
     pattern::{ANY_DEPTH, Pattern},
 };
 
@@ -45,14 +46,21 @@ pub(crate) struct Matcher {
     keep_reach: Reach,
     home_keep_reach: Reach,
     homes: HashSet<Vec<u8>>,
+    /// For each of the user's patterns what to note if it has met no path: those to remove, and those to keep.
+    removing: Vec<Unmet>,
+    keeping: Vec<Unmet>,
 }
+
+/// A note that stands until a path matches.
+struct Unmet(Cell<Option<Note>>);
 
 /// What a glob of a set stands for.
 #[derive(Clone, Copy)]
 enum Role {
     Take(usize),
     Except(usize),
-    Keep,
+    /// Index of the user's pattern.
+    Keep(usize),
 }
 
 struct Globs {
@@ -104,9 +112,11 @@ impl Matcher {
     pub(crate) fn new(guest: &Guest<'_>, selection: &Selection) -> Result<Self> {
         let mut patterns = Vec::new();
         let mut takers = Vec::new();
+        let (mut removing, mut keeping) = (Vec::new(), Vec::new());
         // A pattern that the user gave comes before the rules.
         for (glob, pattern) in selection.remove() {
             patterns.push((pattern.clone(), Role::Take(takers.len())));
+            removing.push(Unmet::new(Note::RemovesNothing { pattern: glob.clone() }));
             let id = RuleId::Remove(glob.clone());
             takers.push(Taker { id, action: Action::Remove, kinds: Kinds::Any, detector: None });
         }
@@ -134,7 +144,10 @@ impl Matcher {
                 detector: rule.find.detector,
             });
         }
-        patterns.extend(selection.keep().map(|pattern| (pattern.clone(), Role::Keep)));
+        for (glob, pattern) in selection.keep() {
+            patterns.push((pattern.clone(), Role::Keep(keeping.len())));
+            keeping.push(Unmet::new(Note::KeepsNothing { pattern: glob.clone() }));
+        }
 
         let mut behind_links = Vec::new();
         for (pattern, role) in &patterns {
@@ -151,8 +164,8 @@ impl Matcher {
             match (role, pattern.home) {
                 (Role::Take(_), false) => reach.add(pattern),
                 (Role::Take(_), true) => home_reach.add(pattern),
-                (Role::Keep, false) => keep_reach.add(pattern),
-                (Role::Keep, true) => home_keep_reach.add(pattern),
+                (Role::Keep(_), false) => keep_reach.add(pattern),
+                (Role::Keep(_), true) => home_keep_reach.add(pattern),
                 // Asked only where the same rule takes.
                 (Role::Except(_), _) => {}
             }
@@ -174,6 +187,8 @@ impl Matcher {
             keep_reach,
             home_keep_reach,
             homes: guest.homes().iter().map(|home| home.0.clone()).collect(),
+            removing,
+            keeping,
         })
     }
 
@@ -218,9 +233,15 @@ impl Matcher {
             globs.set.matches_candidate_into(&Candidate::new(OsStr::from_bytes(path)), scratch);
             for &index in &*scratch {
                 match globs.roles[index] {
-                    Role::Take(taker) => verdict.takers.push(taker),
+                    Role::Take(taker) => {
+                        verdict.takers.push(taker);
+                        Unmet::met(&self.removing, taker);
+                    }
                     Role::Except(taker) => verdict.excepted.push(taker),
-                    Role::Keep => verdict.kept = true,
+                    Role::Keep(pattern) => {
+                        verdict.kept = true;
+                        Unmet::met(&self.keeping, pattern);
+                    }
                 }
             }
         }
@@ -230,6 +251,24 @@ impl Matcher {
             verdict.takers.retain(|taker| !verdict.excepted.contains(taker));
         }
         verdict
+    }
+
+    /// A note for each pattern of the user that no path has matched.
+    pub(crate) fn unmet(&self) -> impl Iterator<Item = Note> + '_ {
+        self.removing.iter().chain(&self.keeping).filter_map(|unmet| unmet.0.take())
+    }
+}
+
+impl Unmet {
+    fn new(note: Note) -> Self {
+        Self(Cell::new(Some(note)))
+    }
+
+    /// The user's patterns are the first takers, so that they have the same index in both lists.
+    fn met(unmet: &[Self], index: usize) {
+        if let Some(Self(note)) = unmet.get(index) {
+            note.set(None);
+        }
     }
 }
 

@@ -265,8 +265,8 @@ impl Selection {
     }
 
     /// With a kept directory goes all that is below it.
-    pub(crate) fn keep(&self) -> impl Iterator<Item = &Pattern> {
-        self.keep.iter().map(|(_, pattern)| pattern)
+    pub(crate) fn keep(&self) -> impl Iterator<Item = &(String, Pattern)> {
+        self.keep.iter()
     }
 
     /// What this selection does, as text: one line for each rule with its patterns, then the user's patterns.

@@ -100,6 +100,18 @@ pub enum Also {
     FstabSwap,
 }
 
+impl Also {
+    /// In words.
+    #[must_use]
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::AuthorizedKeysFile => "what AuthorizedKeysFile in sshd_config names",
+            Self::HostKey => "what HostKey and HostCertificate in sshd_config name",
+            Self::FstabSwap => "files of type swap in fstab",
+        }
+    }
+}
+
 /// Where a rule looks.
 ///
 /// A pattern is absolute in the guest (`/var/log/**`) or relative to every home (`~/.ssh/id_*`). `*` and `?`
@@ -152,6 +164,26 @@ pub struct Rule {
     pub action: Action,
     /// Whether the default policy has it.
     pub default: bool,
+}
+
+impl Rule {
+    /// What it does to which files: `remove files; directories stay`.
+    #[must_use]
+    pub fn deed(&self) -> String {
+        let kinds = match (self.action, self.find.kinds) {
+            (Action::Remove, Kinds::Any) => "files, and directories with their trees",
+            (Action::Remove, Kinds::NotDirectories) => "files; directories stay",
+            _ => "regular files",
+        };
+        let holding = match self.find.detector {
+            None => "",
+            Some(Detector::PrivateKey) => " that hold a private key",
+            Some(Detector::SwapHeader) => " that are swap areas",
+            Some(Detector::CoreDump) => " that are ELF cores",
+            Some(Detector::MachineId) => " that do not say `uninitialized`",
+        };
+        format!("{} {kinds}{holding}", self.action)
+    }
 }
 
 /// What asked for a finding.

@@ -25,6 +25,7 @@ pub fn scan(guest: &Guest<'_>, selection: &Selection) -> Result<Scan> {
         Walk::new(guest, mount, &matcher, &mut result).run()?;
     }
     settle_links(guest, &mut result)?;
+    result.notes.extend(matcher.unmet());
     Ok(result)
 }
 

@@ -47,6 +47,8 @@ pub fn compare_trees(
             walk.directory(&path, dirs, depth, &mut queue)?;
         }
     }
+    // One directory can hold many.
+    walk.differences.truncate(MAX_DIFFERENCES);
     Ok(walk.differences)
 }
 

@@ -109,7 +109,7 @@ impl Qcow2File {
     }
 }
 
-/// The active state of a qcow2 image: what a guest would see. Made by [`crate::open`].
+/// The active state of a qcow2 image: what a guest would see. Made by [`crate::open()`].
 pub struct Qcow2Image {
     file: RawImage,
     data: Option<RawImage>,

@@ -7,7 +7,13 @@ use sanitize::Inspection;
 use serde::Serialize;
 
 use super::open;
-use crate::{args::InspectArgs, bar::Bar, failure::Failure, human, output};
+use crate::{
+    args::InspectArgs,
+    bar::Bar,
+    failure::Failure,
+    human::{self, line},
+    output,
+};
 
 #[derive(Serialize)]
 struct InspectReport {
@@ -68,13 +74,6 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-macro_rules! line {
-    ($text:expr, $($arg:tt)*) => {{
-        // Writing to a string cannot fail.
-        let _ = writeln!($text, $($arg)*);
-    }};
-}
-
 fn text(report: &InspectReport) -> String {
     let mut text = String::new();
     let Container { format, virtual_size, allocated_size, .. } = &report.container;
@@ -87,7 +86,11 @@ fn text(report: &InspectReport) -> String {
         names.iter().for_each(|name| line!(text, "  {what} {name}"));
     }
     let inspection = &report.inspection;
-    line!(text, "{} {}, sectors of {} bytes", inspection.table, inspection.disk_id, inspection.sector_size);
+    let id = match &*inspection.disk_id {
+        "" => String::new(),
+        id => format!(" {id}"),
+    };
+    line!(text, "{}{id}, sectors of {} bytes", inspection.table, inspection.sector_size);
     for volume in &inspection.volumes {
         let name = if volume.name.is_empty() { String::new() } else { format!(" {:?}", volume.name) };
         line!(
@@ -104,7 +107,9 @@ fn text(report: &InspectReport) -> String {
             let label = if filesystem.label.is_empty() { "no label" } else { &filesystem.label };
             line!(text, "      {}, {}, blocks of {}{dirty}", label, filesystem.uuid, filesystem.block_size);
             if !filesystem.features.is_empty() {
-                line!(text, "      {}", filesystem.features.join(" "));
+                if !filesystem.features.is_empty() {
+                    line!(text, "      {}", filesystem.features.join(" "));
+                }
             }
             if let Some(place) = &volume.mount_point {
                 line!(text, "      mounted on {place}");

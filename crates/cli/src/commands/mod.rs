@@ -42,6 +42,9 @@ fn open(args: &InputArgs) -> Result<(Arc<dyn BlockRead>, block::ImageInfo), Fail
 fn selection(args: &PolicyArgs) -> Result<Selection, Failure> {
     let built_in = built_in_policies().iter().any(|policy| policy.name == args.policy);
     let path = Path::new(&args.policy);
+    if !built_in && args.policy.contains(['/', '.']) && !path.exists() {
+        return Err(Failure::usage(format!("{}: there is no such policy file", path.display())));
+    }
     let policy = if built_in || !path.exists() {
         Policy::built_in(&args.policy).map_err(Failure::usage)?
     } else {

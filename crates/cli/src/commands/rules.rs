@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, process::ExitCode};
 
-use scan::{Rule, built_in_policies, rules};
+use scan::{Also, Rule, built_in_policies, rules};
 use serde::Serialize;
 
 use crate::{
@@ -10,6 +10,11 @@ use crate::{
     failure::Failure,
     output::{print, print_json},
 };
+
+/// Width of explanations.
+const WIDTH: usize = 80;
+/// What the tilde of patterns means.
+const HOMES: &str = "\n~ is every home: those of passwd, /root, /etc/skel, and directories below /home.\n";
 
 #[derive(Serialize)]
 struct Row {
@@ -61,6 +66,24 @@ fn table() -> String {
     })
 }
 
+/// Lines of at most `WIDTH` characters, broken at spaces.
+fn wrapped(text: &str) -> String {
+    let mut width = 0;
+    text.split(' ').fold(String::new(), |mut lines, word| {
+        let next = word.chars().count();
+        if width > 0 && width + 1 + next > WIDTH {
+            lines.push('\n');
+            width = 0;
+        } else if width > 0 {
+            lines.push(' ');
+            width += 1;
+        }
+        lines.push_str(word);
+        width += next;
+        lines
+    })
+}
+
 fn explain(rule: &Rule) -> String {
     let list = |title: &str, items: &[&str]| match items {
         [] => String::new(),
@@ -68,15 +91,39 @@ fn explain(rule: &Rule) -> String {
     };
     let sources: Vec<String> = rule.sources.iter().map(ToString::to_string).collect();
     let policies = policies_of(rule);
+    let has_homes = rule.find.paths.iter().any(|path| path.starts_with('~'));
     format!(
-        "{}: {}\n\n{}\n\nAction: {}\nPolicies: {}\nAsked for by: {}\n{}{}",
+        "{}: {}\n\n{}\n\nAction: {}\nPolicies: {}\nAsked for by: {}\n{}{}{}{}",
         rule.id,
         rule.heading,
-        rule.explain,
-        rule.action,
+        wrapped(rule.explain),
+        rule.deed(),
         if policies.is_empty() { "none; --rules names it".to_owned() } else { policies.join(", ") },
         sources.join("; "),
         list("Paths", rule.find.paths),
+        list("Also", rule.find.also.map(Also::what).as_slice()),
         list("But not", rule.find.except),
+        if has_homes { HOMES } else { "" },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explanations_fit_a_terminal_and_lose_no_word() {
+        for rule in rules::all() {
+            let text = wrapped(rule.explain);
+            assert!(
+                text.lines().all(|line| line.chars().count() <= WIDTH || !line.contains(' ')),
+                "{}",
+                rule.id
+            );
+            assert_eq!(text.replace('\n', " "), rule.explain);
+        }
+        let text = explain(scan::find_rule("swap-files").unwrap());
+        assert!(text.contains("Action: clear the body of regular files that are swap areas\n"), "{text}");
+        assert!(text.contains("Also:\n  files of type swap in fstab\n"), "{text}");
+    }
 }

@@ -6,7 +6,9 @@ use super::{
     Ext, inode,
     superblock::{self, compat, incompat, ro_compat},
 };
-use crate::{Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, Recovery, Summary, Target};
+use crate::{
+    Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, Recovery, Summary, Target, uuid,
+};
 
 impl<D: BlockRead> Ext<D> {
     /// What blkid(8) calls it: by the features that ext2 and ext3 know.
@@ -22,12 +24,6 @@ impl<D: BlockRead> Ext<D> {
             "ext2"
         }
     }
-}
-
-/// A UUID with its hyphens.
-fn uuid_text(uuid: [u8; 16]) -> String {
-    let hex: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 impl<D: BlockRead> Filesystem for Ext<D> {
@@ -46,7 +42,7 @@ impl<D: BlockRead> Filesystem for Ext<D> {
         Summary {
             kind: self.kind(),
             label: String::from_utf8_lossy(&label[..len]).into_owned(),
-            uuid: uuid_text(superblock::UUID.get(raw)),
+            uuid: uuid::text(&superblock::UUID.get(raw)),
             size: self.layout.size(),
             block_size: u32::try_from(self.layout.block_size).unwrap_or(u32::MAX),
             features: self.superblock.features(),
@@ -97,7 +93,7 @@ impl<D: BlockRead> Filesystem for Ext<D> {
 
 impl<D: BlockWrite> FilesystemMut for Ext<D> {
     fn recover(&mut self) -> Result<Recovery> {
-        Self::recover(self)
+        self.recover_journal()
     }
 
     fn change(&mut self, target: &Target, change: &Change) -> Result<()> {
@@ -106,15 +102,5 @@ impl<D: BlockWrite> FilesystemMut for Ext<D> {
 
     fn scrub(&mut self) -> Result<u64> {
         self.scrub_metadata()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uuids_have_hyphens() {
-        assert_eq!(uuid_text([0x1f; 16]), "1f1f1f1f-1f1f-1f1f-1f1f-1f1f1f1f1f1f");
     }
 }

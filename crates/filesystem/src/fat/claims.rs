@@ -1,6 +1,6 @@
 //! What is live: reserved sectors in use, the FATs, directories, and files to the byte. Derived from the tree.
 //!
-//! Chains that are marked as used but that no name reaches are not claimed: [`Fat::allocated`] has them, so
+//! Chains that are marked as used but that no name reaches are not claimed: `Fat::allocated` has them, so
 //! that whoever compares the two sees them. fsck.fat calls them unused clusters and frees them.
 
 use block::{BlockRead, Extent, ExtentSet, Object, Result, Unsupported};

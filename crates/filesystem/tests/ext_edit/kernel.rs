@@ -27,7 +27,9 @@ impl Mount {
         if output.status.success() {
             return Some(Self(dir));
         }
-        println!("not run: mount: {}", String::from_utf8_lossy(&output.stderr).trim());
+        let why = String::from_utf8_lossy(&output.stderr);
+        assert!(std::env::var_os("CI").is_none(), "mounting an image needs root and loop devices: {why}");
+        println!("not run: mount: {}", why.trim());
         None
     }
 

@@ -1,16 +1,15 @@
 //! Edits of ext filesystems against mke2fs, debugfs, e2fsck and the kernel.
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these files are tests throughout")]
 
 mod case;
 mod corpora;
-// Shared with the reader's tests, which use more of it.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with the tests of the reader, which use more of it")]
 #[path = "../ext_read/image.rs"]
 mod image;
 mod kernel;
 mod refuse;
 mod space;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "as above")]
 #[path = "../ext_read/tree.rs"]
 mod tree;
 

@@ -1,5 +1,5 @@
 //! Recovery of ext3 and ext4 against the tools that define it: e2fsck, debugfs, and the kernel itself.
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these files are tests throughout")]
 
 mod corrupt;
 mod kernel;

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use filesystem::{Recovery, Result, ext::Ext};
+use filesystem::{FilesystemMut, Recovery, Result, ext::Ext};
 
 /// Runs a script, which must succeed. A tool that is missing is named by the shell.
 pub(crate) fn sh(script: &str, dir: &Path) {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use block::ExtentSet;
-use filesystem::{Filesystem, Result, ext::Ext};
+use filesystem::{Filesystem, FilesystemMut, Result, ext::Ext};
 
 use super::{image, tree};
 
@@ -49,8 +49,8 @@ fn read_all(bytes: Vec<u8>) -> Result<String> {
     if ext.summary().features.iter().any(|feature| feature == "needs_recovery") {
         return Ok(format!("{} names, {agree}, not recovered", tree.len()));
     }
-    let wiped = ext.scrub_metadata()?;
-    assert_eq!(ext.scrub_metadata()?, 0, "the second scrub found something");
+    let wiped = ext.scrub()?;
+    assert_eq!(ext.scrub()?, 0, "the second scrub found something");
     assert!(claims(&ext)? == claimed && tree::ours(&ext)? == tree, "the scrub changed what it must not");
     Ok(format!("{} names, {agree}, {wiped} bytes scrubbed", tree.len()))
 }

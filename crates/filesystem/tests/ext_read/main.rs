@@ -1,5 +1,5 @@
 //! The ext reader against mke2fs, debugfs, e2fsck and the kernel.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these files are tests throughout")]
 
 mod corpora;
 mod image;
@@ -12,7 +12,7 @@ mod tree;
 use std::{fs, path::Path};
 
 use block::{Extent, ExtentSet, is_zero, to_usize};
-use filesystem::{Claim, Filesystem, ext::Ext};
+use filesystem::{Claim, Filesystem, FilesystemMut, ext::Ext};
 use image::{Lab, assert_clean};
 use tree::Tree;
 
@@ -98,7 +98,7 @@ fn assert_partition(ext: &impl Filesystem, what: &str) {
 /// What diskscrub writes: the scrubbed view where it is live, zero elsewhere. Also the bytes scrubbed.
 fn clean(path: &Path, what: &str) -> (Vec<u8>, u64) {
     let mut ext = open(path);
-    let wiped = ext.scrub_metadata().unwrap_or_else(|error| panic!("{what}: {error}"));
+    let wiped = ext.scrub().unwrap_or_else(|error| panic!("{what}: {error}"));
     let (live, _) = claims(&ext);
     let view = ext.into_device();
     let mut output = vec![0; view.len()];

@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use filesystem::{Claim, Filesystem, Owner, Result, ext::Ext};
+use filesystem::{Claim, Filesystem, FilesystemMut, Owner, Result, ext::Ext};
 
 use super::{image::Lab, open, tree};
 
@@ -16,7 +16,7 @@ fn run(bytes: Vec<u8>) -> Result<()> {
     let claims = ext.claims(&mut |_, _| Ok(()));
     let allocated = ext.allocated();
     let tree = tree::ours(&ext);
-    let scrubbed = ext.scrub_metadata();
+    let scrubbed = ext.scrub();
     claims?;
     allocated?;
     tree?;
@@ -24,7 +24,7 @@ fn run(bytes: Vec<u8>) -> Result<()> {
     // What was read without an error before must be so after a scrub.
     ext.claims(&mut |_, _| Ok(()))?;
     tree::ours(&ext)?;
-    assert_eq!(ext.scrub_metadata()?, 0, "the second scrub found something");
+    assert_eq!(ext.scrub()?, 0, "the second scrub found something");
     Ok(())
 }
 

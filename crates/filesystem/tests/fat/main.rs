@@ -1,6 +1,6 @@
 //! FAT against mkfs.fat, fsck.fat, mtools and blkid, on images made here.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "these files are tests throughout")]
 
 mod corpora;
 mod edits;

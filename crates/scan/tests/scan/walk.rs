@@ -168,3 +168,19 @@ fn names_are_bytes() {
     let result = run(&tree, &selection(&["logs"], &[], &[]));
     assert_eq!(paths(&result), ["logs: /var/log/a\\n\\u{1b}b", "logs: /var/log/é.log"]);
 }
+
+#[test]
+fn a_given_pattern_that_meets_nothing_is_noted() {
+    let tree = Tree::new("/etc/passwd\n/opt/a.key\n/tmp/d/x\n/srv/x");
+    let remove = ["/opt/*.key", "/opt/*.kye", "/tmp/d/x"];
+    let result = run(&tree, &selection(&["temporary-files"], &remove, &["/tmp/e", "/srv/*", "/opt/a.*"]));
+    assert_eq!(paths(&result), ["temporary-files: /tmp/d"]);
+    assert_eq!(
+        notes(&result),
+        [
+            "remove \"/opt/*.kye\": no path matches",
+            "keep \"/srv/*\": no path that a rule looks at matches",
+            "keep \"/tmp/e\": no path that a rule looks at matches",
+        ]
+    );
+}

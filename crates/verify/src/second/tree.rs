@@ -1,4 +1,4 @@
-//! Our reading of a tree against another reader's: names, kinds, sizes, link targets and, if asked, content.
+//! Our reading of a tree against another reader's: names, kinds, sizes and, if asked, content and link targets.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -26,7 +26,7 @@ pub(crate) const PIECE: usize = 1 << 20;
 /// What another reader says of a name.
 pub(crate) struct Seen {
     pub(crate) kind: FileKind,
-    /// Size in bytes; only compared for regular files.
+    /// Size in bytes: of content, or of a link's target. Not compared for other kinds.
     pub(crate) size: u64,
 }
 
@@ -247,11 +247,11 @@ fn differs(
         return Ok(None);
     }
     match entry.kind {
-        FileKind::File if seen.size != metadata.size => {
+        FileKind::File | FileKind::Symlink if seen.size != metadata.size => {
             Ok(Some(format!("has {} bytes for it, {} for us", seen.size, metadata.size)))
         }
         FileKind::File if content => same_content(ours, other, path, entry.inode),
-        FileKind::Symlink => match other.target(path) {
+        FileKind::Symlink if content => match other.target(path) {
             Ok(target) if target == ours.link_target(entry.inode)? => Ok(None),
             Ok(_) => Ok(Some("points elsewhere for it".to_owned())),
             Err(error) => Ok(Some(error)),

@@ -59,7 +59,7 @@ impl<D: BlockRead> Ext<D> {
 
 impl<D: BlockWrite> Ext<D> {
     /// See [`FilesystemMut::recover`](crate::FilesystemMut::recover).
-    pub fn recover(&mut self) -> Result<Recovery> {
+    pub(super) fn recover_journal(&mut self) -> Result<Recovery> {
         let mut recovery = Recovery::default();
         let unclean = self.needs_recovery();
         let pending = self.superblock.incompat(incompat::RECOVER);

@@ -48,7 +48,7 @@ fn wipe_gaps(buf: &mut [u8], start: usize, end: usize, mut live: Vec<Range<usize
 
 impl<D: BlockWrite> Ext<D> {
     /// See [`FilesystemMut::scrub`](crate::FilesystemMut::scrub). The journal must have been replayed.
-    pub fn scrub_metadata(&mut self) -> Result<u64> {
+    pub(super) fn scrub_metadata(&mut self) -> Result<u64> {
         if self.superblock.incompat(incompat::RECOVER) {
             return Err(Unsupported::new(OBJECT, "scrubbing before the journal is replayed").into());
         }
