@@ -51,13 +51,17 @@ impl<D: BlockRead> Ext<D> {
         };
         let mut blocks = Vec::new();
         self.map(&file, &mut |mapped| {
-            if let Mapped::Data { physical, count, written: true, .. } = mapped {
-                let len = to_u64(blocks.len()).saturating_add(count);
-                if len > BLOCKS_MAX {
-                    return wrong(len);
-                }
-                blocks.extend(physical..physical + count);
+            let Mapped::Data { logical, physical, count, written } = mapped else { return Ok(()) };
+            let at = to_u64(blocks.len());
+            if logical != at || !written {
+                let found = format!("a hole at block {at}");
+                return Err(file.object().corrupt("orphan file", found, "a block"));
             }
+            let len = at.saturating_add(count);
+            if len > BLOCKS_MAX {
+                return wrong(len);
+            }
+            blocks.extend(physical..physical + count);
             Ok(())
         })?;
         // What lies behind the size is slack, and would not be there the next time.
