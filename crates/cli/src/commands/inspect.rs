@@ -107,9 +107,7 @@ fn text(report: &InspectReport) -> String {
             let label = if filesystem.label.is_empty() { "no label" } else { &filesystem.label };
             line!(text, "      {}, {}, blocks of {}{dirty}", label, filesystem.uuid, filesystem.block_size);
             if !filesystem.features.is_empty() {
-                if !filesystem.features.is_empty() {
-                    line!(text, "      {}", filesystem.features.join(" "));
-                }
+                line!(text, "      {}", filesystem.features.join(" "));
             }
             if let Some(place) = &volume.mount_point {
                 line!(text, "      mounted on {place}");
