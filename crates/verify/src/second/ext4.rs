@@ -7,7 +7,7 @@ use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType, Path, PathBuf};
 use filesystem::{Content, FileKind, Result};
 
 use super::{
-    Opinion, Reader, guarded,
+    Opinion, Reader, STOPPED, guarded,
     tree::{Other, PIECE, Seen, compare},
 };
 use crate::Options;
@@ -49,6 +49,7 @@ pub(crate) fn ext4(window: &Window<Arc<dyn BlockRead>>, number: u32, options: Op
             ) {
                 Ok(compared) => {
                     opinion.compared = compared.compared;
+                    opinion.refused = compared.stopped.then(|| STOPPED.to_owned());
                     opinion.differences = compared.differences;
                 }
                 Err(error) => outcome = Err(error),

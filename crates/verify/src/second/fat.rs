@@ -7,7 +7,7 @@ use fatfs::{Dir, FileSystem, FsOptions};
 use filesystem::{Content, FileKind, Result};
 
 use super::{
-    Opinion, Reader,
+    Opinion, Reader, STOPPED,
     cursor::Cursor,
     guarded,
     tree::{Other, PIECE, Seen, compare},
@@ -32,6 +32,7 @@ pub(crate) fn fat(window: &Window<Arc<dyn BlockRead>>, number: u32, options: Opt
             ) {
                 Ok(compared) => {
                     opinion.compared = compared.compared;
+                    opinion.refused = compared.stopped.then(|| STOPPED.to_owned());
                     opinion.differences = compared.differences;
                 }
                 Err(error) => outcome = Err(error),

@@ -44,6 +44,8 @@ pub(crate) trait Other {
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) compared: u64,
+    /// The other reader stopped with a panic: it has no opinion on the rest.
+    pub(crate) stopped: bool,
     pub(crate) differences: Vec<String>,
 }
 
@@ -74,7 +76,7 @@ type Compared = (Outcome, Vec<Directory>);
 type Open<'a, T, E> = &'a (dyn Fn() -> Result<T, E> + Sync);
 
 /// Walks the whole tree of `ours`, some directories at a time. A failure of `ours` is an error, one of `theirs`,
-/// panics included, a difference. What is said, and in which order, does not depend on the number of threads.
+/// a difference. What is said, and in which order, does not depend on the number of threads.
 pub(crate) fn compare<'d, O: Other>(
     ours: Open<'_, Box<dyn Filesystem + 'd>, Error>,
     theirs: Open<'_, O, String>,
@@ -106,7 +108,7 @@ pub(crate) fn compare<'d, O: Other>(
         let mut outcome = Outcome::default();
         let mut met: HashSet<InodeId> = root.iter().map(|directory| directory.inode).collect();
         let mut stack = Vec::from_iter(root);
-        while !stack.is_empty() && outcome.differences.len() < MAX_DIFFERENCES {
+        while !stack.is_empty() && !outcome.stopped && outcome.differences.len() < MAX_DIFFERENCES {
             let batch = stack.split_off(stack.len().saturating_sub(BATCH));
             let count = batch.len();
             for job in batch.into_iter().rev().enumerate() {
@@ -114,13 +116,14 @@ pub(crate) fn compare<'d, O: Other>(
             }
             let mut done: Vec<(usize, Result<Compared>)> = results.iter().take(count).collect();
             if done.len() < count {
-                outcome.differences.push("it stopped with a panic".to_owned());
+                outcome.stopped = true;
                 break;
             }
             done.sort_unstable_by_key(|(turn, _)| *turn);
             for (_, compared) in done {
                 let (of_one, below) = compared?;
                 outcome.compared += of_one.compared;
+                outcome.stopped |= of_one.stopped;
                 outcome.differences.extend(of_one.differences);
                 for directory in below {
                     // With a second name for a directory, the number of paths has no bound.
@@ -163,13 +166,13 @@ impl<'d, O: Other> Pair<'d, O> {
     fn compare(&mut self, directory: &Directory, content: bool) -> Result<Compared> {
         let difference = |difference: &str| {
             let differences = vec![format!("{}: {difference}", directory.path().escape_ascii())];
-            Ok((Outcome { compared: 0, differences }, Vec::new()))
+            Ok((Outcome { differences, ..Outcome::default() }, Vec::new()))
         };
         match self {
             Self::Open(ours, theirs) => {
                 let compared =
                     catch_unwind(AssertUnwindSafe(|| compare_directory(&**ours, theirs, directory, content)));
-                compared.unwrap_or_else(|_| difference("it stopped with a panic"))
+                compared.unwrap_or_else(|_| Ok((Outcome { stopped: true, ..Outcome::default() }, Vec::new())))
             }
             Self::Failed(error) => match error.take() {
                 Some(error) => Err(error),
