@@ -44,7 +44,9 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        if run("umount", [&self.0]).is_ok() {
+        // Whoever looks at new mounts may still hold it: then it goes as soon as they are done.
+        let lazily = || run("umount", ["--lazy".as_ref(), self.0.as_os_str()]);
+        if run("umount", [&self.0]).or_else(|_| lazily()).is_ok() {
             // An empty directory in a temporary one: nobody misses it.
             let _ = fs::remove_dir(&self.0);
         }
