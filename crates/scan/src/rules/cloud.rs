@@ -9,7 +9,7 @@ pub(super) const RULES: &[Rule] = &[
         explain: "What cloud-init noted of the builder's instances, user data with its secrets among \
                   it. Without it, cloud-init takes the clone for a new instance and makes host keys, \
                   users and network anew; with it, it may do nothing. The seed of a NoCloud source \
-                  stays.",
+                  goes by a rule of its own.",
         sources: &[
             Source::CloudInit,
             Source::ImageBuilder,
@@ -28,12 +28,13 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "cloud-init-seed",
         heading: "Seeds of cloud-init",
-        explain: "User data that was put into the image. Off by default, as in `cloud-init clean`: it \
-                  may be what configures the clone.",
-        sources: &[Source::CloudInit],
+        explain: "User data that was put into the image: the builder's, with its passwords and keys. \
+                  cloud-init asks the provider instead. An image whose seed is meant to configure every \
+                  clone needs --skip cloud-init-seed; `cloud-init clean` removes it with --seed only.",
+        sources: &[Source::CloudInit, Source::Outscale("O23")],
         find: Find::paths(&["/var/lib/cloud/seed/*"]),
         action: Action::Remove,
-        default: false,
+        default: true,
     },
     Rule {
         id: "cloud-init-installer",
