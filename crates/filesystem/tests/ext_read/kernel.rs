@@ -136,8 +136,13 @@ const CONFIGS: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-#[ignore = "needs root, loop devices and an ext4 kernel driver"]
 fn the_kernel_sees_the_same_before_and_after() {
+    let can = "test $(id -u) = 0 && losetup -f >/dev/null 2>&1";
+    if !std::process::Command::new("sh").args(["-c", can]).status().unwrap().success() {
+        assert!(std::env::var_os("CI").is_none(), "mounting an image needs root and loop devices");
+        println!("not run: mounting an image needs root and loop devices");
+        return;
+    }
     let lab = Lab::new();
     for (name, options) in CONFIGS {
         let path = lab.path(name);
