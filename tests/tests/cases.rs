@@ -152,6 +152,14 @@ impl Case {
                 wrong.push(format!("a secret is left: {}", secret.place));
             }
         }
+        // Paths are told: what a name gives away is in the report, too.
+        let mut report = self.report("report")?;
+        for edit in report["edits"].as_array_mut().into_iter().flatten() {
+            edit["path"] = Value::Null;
+        }
+        for secret in secrets::found(&list, report.to_string().as_bytes()) {
+            wrong.push(format!("the report tells a secret: {}", secret.place));
+        }
         let (was, is) = (places(&before, false), places(&after, false));
         wrong.extend(was.difference(&is).map(|place| format!("content is gone: {place}")));
         if places(&before, true).is_empty() && list.iter().any(|secret| secret.goes) {
