@@ -2,7 +2,7 @@
 //!
 //! Everything that is read is checked: each checksum, and each number against its limits. Only the superblock
 //! is kept in memory; all else is read from the device when it is asked for, so that a replay of the journal
-//! underneath needs no more than [`Ext::reload`].
+//! underneath needs no more than `Ext::reload`.
 
 mod checksum;
 mod claims;
