@@ -7,7 +7,7 @@ use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType, Path, PathBuf};
 use filesystem::{Content, FileKind, Result};
 
 use super::{
-    Opinion, Reader, STOPPED, guarded,
+    Opinion, Reader, guarded,
     tree::{Other, PIECE, Seen, compare},
 };
 use crate::Options;
@@ -47,11 +47,7 @@ pub(crate) fn ext4(window: &Window<Arc<dyn BlockRead>>, number: u32, options: Op
                 &|| load().map(View).map_err(|error| error.to_string()),
                 options,
             ) {
-                Ok(compared) => {
-                    opinion.compared = compared.compared;
-                    opinion.refused = compared.stopped.then(|| STOPPED.to_owned());
-                    opinion.differences = compared.differences;
-                }
+                Ok(compared) => opinion.take(compared),
                 Err(error) => outcome = Err(error),
             },
             Err(Ext4Error::Incompatible(feature)) => opinion.refused = Some(feature.to_string()),

@@ -7,7 +7,7 @@ use fatfs::{Dir, FileSystem, FsOptions};
 use filesystem::{Content, FileKind, Result};
 
 use super::{
-    Opinion, Reader, STOPPED,
+    Opinion, Reader,
     cursor::Cursor,
     guarded,
     tree::{Other, PIECE, Seen, compare},
@@ -30,11 +30,7 @@ pub(crate) fn fat(window: &Window<Arc<dyn BlockRead>>, number: u32, options: Opt
                 &|| load().map(View).map_err(|error| error.to_string()),
                 options,
             ) {
-                Ok(compared) => {
-                    opinion.compared = compared.compared;
-                    opinion.refused = compared.stopped.then(|| STOPPED.to_owned());
-                    opinion.differences = compared.differences;
-                }
+                Ok(compared) => opinion.take(compared),
                 Err(error) => outcome = Err(error),
             },
             Err(error) => opinion.refused = Some(error.to_string()),

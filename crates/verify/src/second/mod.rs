@@ -56,6 +56,15 @@ pub struct Opinion {
     pub differences: Vec<String>,
 }
 
+impl Opinion {
+    /// Takes over what a comparison of trees has come to.
+    fn take(&mut self, outcome: tree::Outcome) {
+        self.compared = outcome.compared;
+        self.refused = outcome.stopped.then(|| STOPPED.to_owned());
+        self.differences = outcome.differences;
+    }
+}
+
 /// Why a reader that panicked has no opinion.
 const STOPPED: &str = "it stopped with a panic";
 
