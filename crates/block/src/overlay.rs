@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fs::File, io, os::unix::fs::FileExt};
 
-use crate::{BlockRead, BlockWrite, Extent, ExtentSet, Run, device::check_range, to_u64, to_usize};
+use crate::{BlockRead, BlockWrite, Extent, Run, device::check_range, to_u64, to_usize};
 
 const PAGE: usize = 4096;
 const PAGE_LEN: u64 = 4096;
@@ -44,15 +44,6 @@ impl<B: BlockRead> Overlay<B> {
     /// What lies under the changes.
     pub fn base(&self) -> &B {
         &self.base
-    }
-
-    /// The pages that have been written, rounded out to 4096 bytes.
-    #[must_use]
-    pub fn changed(&self) -> ExtentSet {
-        self.pages
-            .keys()
-            .map(|page| Extent::between(page * PAGE_LEN, (page * PAGE_LEN + PAGE_LEN).min(self.size())))
-            .collect()
     }
 
     /// Lays the changes over `buf`, which holds the base's bytes from `offset` on. Says whether there were any.
@@ -223,6 +214,5 @@ mod tests {
         assert_eq!(overlay.run_at(100).unwrap(), Run { len: 8092, zero: true });
         assert_eq!(overlay.run_at(8192).unwrap(), Run { len: 4096, zero: false });
         assert_eq!(overlay.run_at(12_288).unwrap(), Run { len: (1 << 20) - 12_288, zero: true });
-        assert_eq!(overlay.changed().iter().collect::<Vec<_>>(), [Extent::between(8192, 12_288)]);
     }
 }

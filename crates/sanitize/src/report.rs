@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use filesystem::{Layout, Recovery};
-use scan::{Action, RuleId};
+use scan::RuleId;
 use serde::Serialize;
 
 use crate::{
@@ -222,12 +222,5 @@ impl DryRun {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         Self { rules: rule_reports(plan), edits: edit_reports(plan), notes: plan.notes.clone() }
-    }
-
-    /// Paths that would be removed, and paths that would be changed.
-    #[must_use]
-    pub fn counts(plan: &Plan) -> (usize, usize) {
-        let removed = plan.edits.iter().filter(|edit| edit.action == Action::Remove).count();
-        (removed, plan.edits.len() - removed)
     }
 }
