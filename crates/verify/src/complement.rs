@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use block::{BlockRead, Extent, ExtentSet, Window, is_zero, to_u64, to_usize};
-use filesystem::{Claim, Content, Layout, Residue, Result};
+use filesystem::{Claim, Content, Layout, Result};
 
-use crate::finding::{Finding, Region};
+use crate::{Finding, Region};
 
 /// Largest read in bytes.
 const PIECE: u64 = 1 << 20;
@@ -102,7 +102,7 @@ pub(crate) fn attribute(device: &dyn BlockRead, layout: &Layout, extents: &[Exte
                     for part in
                         window.map(extent).flat_map(|on_disk| inside.parts(on_disk).collect::<Vec<_>>())
                     {
-                        add(Some(volume.number), region_of(residue), part);
+                        add(Some(volume.number), Region::from(residue), part);
                         claimed.push(part);
                     }
                 }
@@ -122,18 +122,6 @@ pub(crate) fn attribute(device: &dyn BlockRead, layout: &Layout, extents: &[Exte
         .into_iter()
         .map(|((volume, region), (first, bytes))| Finding::Residue { volume, region, first, bytes })
         .collect())
-}
-
-fn region_of(residue: Residue) -> Region {
-    match residue {
-        Residue::Journal => Region::Journal,
-        Residue::Unwritten => Region::Unwritten,
-        Residue::Slack => Region::Slack,
-        Residue::DeadInode => Region::DeadInode,
-        Residue::Reserved => Region::Reserved,
-        Residue::Unmapped => Region::Unmapped,
-        Residue::Swap => Region::Swap,
-    }
 }
 
 #[cfg(test)]

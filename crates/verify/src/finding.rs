@@ -4,59 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::second::Reader;
-
-/// Where bytes lie that should be zero, or that two witnesses see differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Region {
-    /// Outside all partitions.
-    Gap,
-    /// In a volume, but not allocated.
-    Free,
-    /// In an emptied journal.
-    Journal,
-    /// In extents that were never written.
-    Unwritten,
-    /// Behind the end of a file.
-    Slack,
-    /// In inode slots that hold no inode.
-    DeadInode,
-    /// In padding and reserved blocks.
-    Reserved,
-    /// In a cluster that its file does not map.
-    Unmapped,
-    /// In a swap area.
-    Swap,
-    /// In a volume without a filesystem.
-    Empty,
-    /// In a volume that cannot be read.
-    Opaque,
-    /// Allocated, but owned by nothing.
-    Unowned,
-    /// Owned, but free in the allocation bitmap: the filesystem is inconsistent.
-    OwnedButFree,
-}
-
-impl fmt::Display for Region {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Gap => "outside all partitions",
-            Self::Free => "in free blocks",
-            Self::Journal => "in the journal",
-            Self::Unwritten => "in unwritten extents",
-            Self::Slack => "in file slack",
-            Self::DeadInode => "in dead inodes",
-            Self::Reserved => "in reserved blocks",
-            Self::Unmapped => "in unmapped blocks of clusters",
-            Self::Swap => "in the swap area",
-            Self::Empty => "in a volume without a filesystem",
-            Self::Opaque => "in a volume that cannot be read",
-            Self::Unowned => "allocated, but owned by nothing",
-            Self::OwnedButFree => "owned by files, but free in the bitmaps",
-        })
-    }
-}
+use crate::{Place, Region, second::Reader};
 
 /// One thing that should not be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,6 +20,33 @@ pub enum Finding {
         first: u64,
         /// How many, zeros between them included.
         bytes: u64,
+    },
+    /// A secret, by what it looks like. Its bytes are not here, and cannot be had from what is.
+    Secret {
+        /// The rule that knows it: `aws-access-key-id`.
+        rule: &'static str,
+        /// How sure the rule is.
+        tier: Tier,
+        /// Where it is.
+        place: Place,
+        /// Its keyed digest, in hexadecimal: the same secret has the same digest under the same key.
+        digest: String,
+    },
+    /// A file that the policy would have removed or emptied.
+    Unwanted {
+        /// The rule that asks for it.
+        rule: &'static str,
+        /// Where it is.
+        place: Place,
+    },
+    /// A piece of what was removed from the original is still there.
+    Remnant {
+        /// The path, in the original, of a removed file that held it; escaped.
+        of: String,
+        /// Where it is.
+        place: Place,
+        /// Its keyed digest, in hexadecimal.
+        digest: String,
     },
     /// What was to stay has changed, or what was to go is there.
     NotRetained {
@@ -91,6 +66,18 @@ pub enum Finding {
     },
 }
 
+/// How sure a content rule is of what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// Its structure or a checksum proves it.
+    Proven,
+    /// A distinctive prefix, the right length and alphabet, and enough entropy.
+    Likely,
+    /// Only what stands beside it says so.
+    Context,
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let volume = |volume: &Option<u32>| match volume {
@@ -101,6 +88,9 @@ impl fmt::Display for Finding {
             Self::Residue { volume: number, region, first, bytes } => {
                 write!(f, "{}{bytes} bytes {region}, the first at offset {first}", volume(number))
             }
+            Self::Secret { rule, place, .. } => write!(f, "{rule} {place}"),
+            Self::Unwanted { rule, place } => write!(f, "{place}: should be gone by rule {rule}"),
+            Self::Remnant { of, place, .. } => write!(f, "a piece of {of}, which was removed, {place}"),
             Self::NotRetained { volume, difference } => write!(f, "volume {volume}: {difference}"),
             Self::Disagreement { reader, volume: number, difference } => {
                 write!(f, "{}{reader} disagrees: {difference}", volume(number))

@@ -7,6 +7,8 @@
 
 mod complement;
 mod finding;
+mod place;
+mod region;
 mod retained;
 mod second;
 
@@ -15,7 +17,9 @@ use std::sync::Arc;
 use block::{BlockRead, Extent, ExtentSet, Window};
 use filesystem::{Claim, Content, Layout, Result};
 
-pub use finding::{Finding, Region};
+pub use finding::{Finding, Tier};
+pub use place::{Place, Was};
+pub use region::Region;
 pub use retained::{Expected, compare_trees};
 pub use second::{Opinion, Reader};
 
