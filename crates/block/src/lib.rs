@@ -10,6 +10,7 @@ mod error;
 mod extent;
 pub mod field;
 mod image;
+mod last_run;
 mod open;
 mod output;
 mod overlay;

@@ -10,6 +10,7 @@ use std::{io, sync::Arc};
 use crate::{
     BlockRead, Result, Run,
     device::check_range,
+    last_run::LastRun,
     raw::{RawImage, read_up_to},
     to_u64, to_usize,
 };
@@ -105,7 +106,15 @@ impl Qcow2File {
             l1_offset: header.l1_offset,
             l1_needed: header.l1_needed,
         };
-        Qcow2Image { file, data, backing, header, geometry, caches: Arc::clone(caches) }
+        Qcow2Image {
+            file,
+            data,
+            backing,
+            header,
+            geometry,
+            caches: Arc::clone(caches),
+            last: LastRun::default(),
+        }
     }
 }
 
@@ -117,6 +126,7 @@ pub struct Qcow2Image {
     header: Header,
     geometry: Geometry,
     caches: Arc<Caches>,
+    last: LastRun,
 }
 
 impl std::fmt::Debug for Qcow2Image {
@@ -296,6 +306,6 @@ impl BlockRead for Qcow2Image {
 
     fn run_at(&self, offset: u64) -> io::Result<Run> {
         check_range(self.size(), offset, 1)?;
-        self.find_run(offset).map_err(io::Error::from)
+        self.last.at(offset, || self.find_run(offset).map_err(io::Error::from))
     }
 }
