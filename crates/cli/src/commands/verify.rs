@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use block::to_u64;
 use sanitize::{Progress, Stage};
 use serde::Serialize;
 use verify::{Examination, Options};
@@ -11,7 +12,7 @@ use crate::{
     args::{ExpectArg, ReadersArg, VerifyArgs},
     bar::Bar,
     failure::{FINDINGS, Failure},
-    human_verify, output,
+    human, human_verify, output,
 };
 
 /// The whole report of an examination.
@@ -43,5 +44,10 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     } else {
         output::print(&human_verify::examination(&examination, &args.input.input))?;
     }
-    Ok(if examination.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
+    if examination.findings.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let found = human::count(to_u64(examination.findings.len()), "finding");
+    output::message(&format!("{}: {found}", args.input.input.display()));
+    Ok(ExitCode::from(FINDINGS))
 }
