@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Write a clean copy of an image, and verify it
     Clean(CleanArgs),
+    /// Say what every byte of an image is, and what is left where nothing should be
+    Verify(VerifyArgs),
     /// List or explain the rules
     Rules(RulesArgs),
     /// Print a shell's completion script
@@ -146,6 +148,28 @@ pub(crate) struct CleanArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    /// Volumes that cannot be read (LUKS, LVM2, XFS ...): were kept on purpose, or have to be zero
+    #[arg(long, value_name = "WHAT", default_value = "zero")]
+    pub(crate) opaque: ExpectArg,
+
+    /// What other readers have to agree on: the tree, or every file's content too
+    #[arg(long, value_name = "WHAT", default_value = "tree")]
+    pub(crate) readers: ReadersArg,
+
+    /// Threads in which the other readers work [default: one each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+
+    /// Show no progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RulesArgs {
     #[command(subcommand)]
     pub(crate) command: RulesCommand,
@@ -196,6 +220,22 @@ pub(crate) enum OpaqueArg {
     Keep,
     /// Let them become zero
     Zero,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExpectArg {
+    /// They are no finding
+    Keep,
+    /// All in them that is not zero is residue
+    Zero,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReadersArg {
+    /// Names, kinds and sizes
+    Tree,
+    /// The same, and content and link targets
+    Content,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

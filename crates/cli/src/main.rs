@@ -9,6 +9,7 @@ mod commands;
 mod failure;
 mod guard;
 mod human;
+mod human_verify;
 mod output;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Plan(args) => commands::plan::run(args),
         Command::Clean(args) => commands::clean::run(args),
+        Command::Verify(args) => commands::verify::run(args),
         Command::Rules(args) => commands::rules::run(args),
         Command::Completions(args) => commands::assets::completions(args),
         Command::Manual(args) => commands::assets::manual(args),

@@ -5,6 +5,7 @@ pub(crate) mod clean;
 pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod rules;
+pub(crate) mod verify;
 
 use std::{fmt::Display, num::NonZero, path::Path, sync::Arc, thread};
 

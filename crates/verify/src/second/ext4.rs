@@ -28,6 +28,8 @@ struct Device {
     /// The superblock is shown as it is; else without metadata_csum.
     checksums: bool,
 }
+/// What ext4-view says where a file without extents has a hole.
+const HOLE: &str = "from block 0 (originally 0)";
 
 impl Ext4Read for Device {
     fn read(&mut self, start: u64, dst: &mut [u8]) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -118,7 +120,11 @@ impl Other for View {
         let mut file = self.0.open(path(file)?).map_err(|error| error.to_string())?;
         let mut buf = vec![0; PIECE];
         loop {
-            let len = file.read_bytes(&mut buf).map_err(|error| error.to_string())?;
+            let len = match file.read_bytes(&mut buf).map_err(|error| error.to_string()) {
+                // ext4-view 1.0 takes a hole in a block map for block 0, and has no opinion from there on.
+                Err(error) if error.contains(HOLE) => return Ok(()),
+                len => len?,
+            };
             if len == 0 || !visit(&buf[..len]) {
                 return Ok(());
             }
