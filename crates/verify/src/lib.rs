@@ -7,6 +7,7 @@
 
 mod complement;
 mod finding;
+mod history;
 mod place;
 mod region;
 mod retained;
@@ -18,6 +19,7 @@ use block::{BlockRead, Extent, ExtentSet, Window};
 use filesystem::{Claim, Content, Layout, Result};
 
 pub use finding::{Finding, Tier};
+pub use history::{History, Present};
 pub use place::{Place, Was};
 pub use region::Region;
 pub use retained::{Expected, compare_trees};
