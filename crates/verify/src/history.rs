@@ -60,6 +60,9 @@ pub struct History {
     files: Vec<File>,
 }
 
+/// Copies that are remembered; the largest journals that mke2fs(8) makes by itself have a quarter of a million.
+const MAX_COPIES: usize = 1 << 21;
+
 impl History {
     /// Reads it from all volumes that can be read. A journal that is pending is no hindrance, but files that only it
     /// knows count as gone; better is a view in which it is recovered.
@@ -92,7 +95,9 @@ impl History {
                 for part in window.map(copy.at) {
                     let there = Extent { start: copy.home + done, len: 1 };
                     let len = u32::try_from(part.len);
-                    if let (Some(home), Ok(len)) = (window.map(there).next(), len) {
+                    if self.copies.len() < MAX_COPIES
+                        && let (Some(home), Ok(len)) = (window.map(there).next(), len)
+                    {
                         let (start, home) = (part.start, home.start);
                         self.copies.push(Copy { start, home, block: copy.block, len, volume });
                     }

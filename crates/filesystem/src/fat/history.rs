@@ -90,7 +90,7 @@ fn long_name(parts: &[Slot], mut short: [u8; 11]) -> Option<Vec<u8>> {
     // that has the same checksum.
     for part in parts.iter().rev().take_while(|part| LDIR_CHKSUM.get(*part) == sum) {
         units.extend(LDIR_NAME.map(|unit| unit.get(part)));
-        if units.iter().any(|&unit| unit == 0) {
+        if units.contains(&0) {
             break;
         }
     }

@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 
 use block::{Extent, ExtentSet};
 
-use super::{copies::Copies, lives::Lives};
+use super::{MAX_STEPS, copies::Copies, lives::Lives};
 use crate::ext::layout::Layout;
-
-/// Pairs of a copy and a run that are looked at. Ordinary journals have less than ten for each copy.
-const MAX_STEPS: usize = 1 << 24;
 
 /// The copies that each life has, by its index.
 pub(super) fn holders(

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use block::{BlockRead, Extent, ExtentSet, Result, field::Le32, is_zero, to_u64, to_usize};
 
-use super::{MAX_LIVES, MAX_RUNS, copies::Copies};
+use super::{MAX_ALIKE, MAX_LIVES, MAX_NODES, MAX_RUNS, copies::Copies};
 use crate::{
     FileKind, InodeId,
     ext::{
@@ -59,6 +59,8 @@ pub(super) struct Life {
     pub(super) first: u32,
     pub(super) last: u32,
     pub(super) runs: Vec<Run>,
+    /// `last` is an image with links.
+    seen_alive: bool,
 }
 
 impl Life {
@@ -69,6 +71,17 @@ impl Life {
     }
 }
 
+/// What one image of a slot says.
+#[derive(Debug, Clone)]
+struct Image {
+    /// The life that it belongs to, by its index.
+    life: usize,
+    /// It has links; else it is the image of a slot that waits for its next inode.
+    alive: bool,
+    /// First block and how many.
+    runs: Vec<(u64, u64)>,
+}
+
 /// All of them, and where to find those of one number.
 #[derive(Debug, Default)]
 pub(super) struct Lives {
@@ -76,6 +89,8 @@ pub(super) struct Lives {
     by_identity: HashMap<(u64, u32, u32), usize>,
     by_number: HashMap<u64, Vec<usize>>,
     runs: usize,
+    /// Blocks of maps that were read.
+    nodes: usize,
 }
 
 impl Lives {
@@ -95,19 +110,29 @@ impl Lives {
         if index >= MAX_LIVES {
             return None;
         }
-        let number = image.number;
-        self.gone.push(Life { number, kind, in_use, first: 0, last: 0, runs: Vec::new() });
+        let alike = self.by_number.entry(image.number).or_default();
+        if alike.len() >= MAX_ALIKE {
+            return None;
+        }
+        alike.push(index);
         self.by_identity.insert(key, index);
-        self.by_number.entry(number).or_default().push(index);
+        let number = image.number;
+        self.gone.push(Life { number, kind, in_use, first: 0, last: 0, runs: Vec::new(), seen_alive: false });
         Some(index)
     }
 
     /// Takes note that a life had these blocks then.
-    fn add(&mut self, index: usize, order: u32, rank: u64, runs: &[(u64, u64)]) {
-        let life = &mut self.gone[index];
+    fn add(&mut self, image: &Image, order: u32, rank: u64) {
+        let life = &mut self.gone[image.life];
         life.first = if life.first == 0 { order } else { life.first.min(order) };
-        life.last = life.last.max(order);
-        for &(start, count) in runs {
+        // A dead image may be much newer than the end. It counts only if there is no other.
+        if life.last == 0 || (image.alive && !life.seen_alive) {
+            life.last = order;
+        } else if image.alive == life.seen_alive {
+            life.last = life.last.max(order);
+        }
+        life.seen_alive |= image.alive;
+        for &(start, count) in &image.runs {
             // The images of one slot come one after the other, so what stays the same is among the last.
             match life.runs.iter_mut().rev().take(16).find(|run| (run.start, run.count) == (start, count)) {
                 Some(run) => {
@@ -124,6 +149,9 @@ impl Lives {
     }
 }
 
+/// Told of a slot's index in its group, its bytes, and whether it is in use.
+type VisitSlot<'a> = dyn FnMut(u64, &[u8], bool) -> Result<()> + 'a;
+
 /// Generation and time of birth.
 fn identity(raw: &[u8]) -> (u32, u32) {
     let born = if raw.len() > 128 && EXTRA_ISIZE.get(raw) >= 20 { CRTIME.get(raw) } else { 0 };
@@ -132,11 +160,7 @@ fn identity(raw: &[u8]) -> (u32, u32) {
 
 impl<D: BlockRead> Ext<D> {
     /// Visits the slots of a group that may have been used: index, bytes, and whether it is in use now.
-    pub(super) fn visit_slots(
-        &self,
-        group: &Group,
-        visit: &mut dyn FnMut(u64, &[u8], bool) -> Result<()>,
-    ) -> Result<()> {
+    pub(super) fn visit_slots(&self, group: &Group, visit: &mut VisitSlot<'_>) -> Result<()> {
         if group.inode_uninit() {
             return Ok(());
         }
@@ -174,10 +198,9 @@ impl<D: BlockRead> Ext<D> {
             }
             self.visit_slots(&group, &mut |index, raw, in_use| {
                 let Some(number) = self.number_of(number, index).filter(|_| !in_use) else { return Ok(()) };
-                let Some((life, runs)) = self.image(number, raw, None, copies, &mut lives)? else {
-                    return Ok(());
-                };
-                lives.add(life, 0, u64::from(inode::DTIME.get(raw)), &runs);
+                if let Some(image) = self.image(number, raw, None, copies, &mut lives)? {
+                    lives.add(&image, 0, u64::from(inode::DTIME.get(raw)));
+                }
                 Ok(())
             })?;
         }
@@ -209,8 +232,9 @@ impl<D: BlockRead> Ext<D> {
         let per_block = self.layout.block_size / self.layout.inode_size;
         let now = self.read_block(group.inode_table() + block)?;
         let mut before = Vec::new();
-        let mut known: Vec<Option<(usize, Vec<(u64, u64)>)>> = vec![None; to_usize(per_block)];
-        for copy in all {
+        let mut known: Vec<Option<Image>> = vec![None; to_usize(per_block)];
+        // The newest first: if there are too many, it is the oldest that are left out.
+        for copy in all.iter().rev() {
             let order = copies.order(copy);
             let then = self.read_copy(copy)?;
             for (slot, raw) in (0..per_block).zip(then.chunks_exact(size)) {
@@ -225,14 +249,15 @@ impl<D: BlockRead> Ext<D> {
                 if before.get(bytes.clone()) != Some(raw) {
                     let present = group::bit(&bits, index).then(|| &now[bytes]);
                     *known = self.image(number, raw, Some((order, present)), copies, lives)?;
-                    if let Some((life, runs)) = known
-                        && lives.gone[*life].in_use
-                    {
-                        *runs = self.only_free(runs, free);
+                    if let Some(image) = known.as_mut().filter(|image| lives.gone[image.life].in_use) {
+                        image.runs = self.only_free(&image.runs, free);
                     }
+                } else if known.as_ref().is_some_and(|image| !image.alive) {
+                    // The slot lies there unused: nothing new of the inode that was in it.
+                    continue;
                 }
-                if let Some((life, runs)) = known {
-                    lives.add(*life, order, rank(order), runs);
+                if let Some(image) = known {
+                    lives.add(image, order, rank(order));
                 }
             }
             before = then;
@@ -240,9 +265,7 @@ impl<D: BlockRead> Ext<D> {
         Ok(())
     }
 
-    /// One image of an inode: of a dead slot, or of the journal, with its order and what the slot holds now. Returns
-    /// its life and the blocks it had.
-    #[allow(clippy::type_complexity, reason = "both are explained in one line")]
+    /// One image of an inode: of a dead slot, or of the journal, with its order and what the slot holds now.
     fn image(
         &self,
         number: u64,
@@ -250,7 +273,7 @@ impl<D: BlockRead> Ext<D> {
         copy: Option<(u32, Option<&[u8]>)>,
         copies: &Copies,
         lives: &mut Lives,
-    ) -> Result<Option<(usize, Vec<(u64, u64)>)>> {
+    ) -> Result<Option<Image>> {
         if is_zero(raw) {
             return Ok(None);
         }
@@ -259,10 +282,16 @@ impl<D: BlockRead> Ext<D> {
         let present = copy.and_then(|(_, present)| present);
         let in_use = present.is_some_and(|now| identity(now) == identity(raw));
         let Some(life) = lives.index_of(&image, kind, in_use) else { return Ok(None) };
+        let mut left = MAX_NODES.saturating_sub(lives.nodes);
         // A slot's own map is from before its end, whenever the journal was written. What a file has now is not gone.
         let order = copy.map_or(u32::MAX, |(order, _)| order);
-        let runs = if present == Some(raw) { Vec::new() } else { self.former_runs(&image, copies, order)? };
-        Ok(Some((life, runs)))
+        let runs = if present == Some(raw) {
+            Vec::new()
+        } else {
+            self.former_runs(&image, copies, order, &mut left)?
+        };
+        lives.nodes = MAX_NODES - left;
+        Ok(Some(Image { life, alive: image.links() > 0, runs }))
     }
 
     /// What the same file has no more.
@@ -284,9 +313,9 @@ impl<D: BlockRead> Ext<D> {
         if !group::bit(&bits, index) {
             return Ok(None);
         }
-        Ok(super::told(self.directory(InodeId(number)))?)
+        super::told(self.directory(InodeId(number)))
     }
 }
 
 /// So many bytes a life takes, that all of them stay below a hundred megabytes.
-const _: () = assert!(size_of::<Life>() <= 64 && to_u64(MAX_LIVES * 64) <= 100 << 20);
+const _: () = assert!(size_of::<Life>() <= 64 && to_u64(MAX_LIVES) * 64 <= 100 << 20);

@@ -27,6 +27,14 @@ const MAX_COPIES: usize = 1 << 20;
 const MAX_RUNS: usize = 1 << 20;
 /// Files that are gone.
 const MAX_LIVES: usize = 1 << 18;
+/// Files that are gone of one inode number: the kernel takes the first free one again and again.
+const MAX_ALIKE: usize = 1024;
+/// Blocks of maps that are read.
+const MAX_NODES: usize = 1 << 18;
+/// Pairs of a copy and what may have to do with it that are looked at. Ordinary journals have less than ten for each.
+const MAX_STEPS: usize = 1 << 24;
+/// Bytes of all paths.
+const MAX_PATHS: usize = 64 << 20;
 /// Names of files that are gone, and their bytes in total.
 const MAX_NAMES: usize = 1 << 18;
 const MAX_NAME_BYTES: usize = 16 << 20;
@@ -60,6 +68,7 @@ impl<D: BlockRead> Ext<D> {
         let lives = self.lives(&copies, &free)?;
         let names = self.names(&copies, &lives)?;
         let paths = self.former_paths(&lives, &names)?;
+        let mut left = MAX_PATHS;
 
         let mut held = Vec::new();
         for (owner, life) in (0..).zip(&lives.gone) {
@@ -73,8 +82,10 @@ impl<D: BlockRead> Ext<D> {
         for (owner, extent) in settle(held) {
             extents.entry(to_usize(owner.into())).or_default().push(extent);
         }
-        for (index, (life, path)) in lives.gone.iter().zip(paths).enumerate() {
+        for (index, life) in lives.gone.iter().enumerate() {
             let Some(extents) = extents.remove(&index) else { continue };
+            let path = paths.of(index).filter(|path| path.len() <= left);
+            left -= path.as_ref().map_or(0, Vec::len);
             let extents = extents.into_iter().collect::<ExtentSet>().iter().collect();
             let inode = InodeId(life.number);
             visit(Past::Former(FormerFile { inode, path, deleted: !life.in_use, extents }))?;

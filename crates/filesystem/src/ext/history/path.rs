@@ -19,30 +19,36 @@ use crate::{
 const MAX_PATH: usize = 4096;
 
 /// The directory above, as far as it is known.
+#[derive(Debug, Clone, Copy)]
 enum Above {
     /// One that is gone, by its index.
     Gone(usize),
     Live(u64),
-    Unknown,
 }
 
 /// Where live directories hang: the one above, and the name in it.
 type Tree = HashMap<u64, (u64, Box<[u8]>)>;
 
+/// All that paths are made of.
+pub(super) struct Paths<'a> {
+    /// Of each life, its name and the directory above.
+    above: Vec<Option<(&'a [u8], Above)>>,
+    tree: Tree,
+}
+
 impl<D: BlockRead> Ext<D> {
-    /// The path of each life that is over, in the order of all lives.
-    pub(super) fn former_paths(&self, lives: &Lives, names: &Names) -> Result<Vec<Option<Vec<u8>>>> {
+    /// Where each life that is over was in the tree.
+    pub(super) fn former_paths<'a>(&self, lives: &Lives, names: &'a Names) -> Result<Paths<'a>> {
         let mut wanted = BTreeSet::new();
-        for (index, life) in lives.gone.iter().enumerate() {
-            if !life.in_use
-                && let Some(name) = names.of(lives, index)
-                && let Above::Live(number) = above(lives, name)
-            {
+        let mut above_all = Vec::with_capacity(lives.gone.len());
+        for name in names.by_life(lives) {
+            let named = name.map(|name| (name.name, above(lives, name)));
+            if let Some((_, Above::Live(number))) = named {
                 wanted.insert(number);
             }
+            above_all.push(named);
         }
-        let tree = self.live_tree(wanted)?;
-        Ok((0..lives.gone.len()).map(|index| path(lives, names, &tree, index)).collect())
+        Ok(Paths { above: above_all, tree: self.live_tree(wanted)? })
     }
 
     /// The names of these live directories and of all above them.
@@ -78,7 +84,7 @@ impl<D: BlockRead> Ext<D> {
 }
 
 /// Which directory a name was in: of all that had its number, the one of its time.
-fn above(lives: &Lives, name: &Name) -> Above {
+fn above(lives: &Lives, name: Name<'_>) -> Above {
     let directories = lives.of(name.parent).filter(|(_, life)| life.kind == FileKind::Directory);
     let nearest = match name.last {
         // In a live directory, now.
@@ -86,48 +92,38 @@ fn above(lives: &Lives, name: &Name) -> Above {
         last => directories.min_by_key(|(_, life)| life.distance(name.first, last)),
     };
     match nearest {
-        _ if name.parent == 0 => Above::Unknown,
         Some((index, life)) if !life.in_use => Above::Gone(index),
         _ => Above::Live(name.parent),
     }
 }
 
-fn path(lives: &Lives, names: &Names, tree: &Tree, index: usize) -> Option<Vec<u8>> {
-    let life = &lives.gone[index];
-    let mut parts: Vec<&[u8]> = Vec::new();
-    let mut at = Above::Gone(index);
-    if life.in_use {
-        return None;
-    }
-    let mut rooted = false;
-    for _ in 0..MAX_DEPTH {
-        at = match at {
-            Above::Gone(index) => {
-                let Some(name) = names.of(lives, index) else { break };
-                parts.push(&name.name);
-                above(lives, name)
-            }
-            Above::Live(inode::ROOT) => {
-                rooted = true;
-                break;
-            }
-            Above::Live(number) => {
-                let Some((parent, name)) = tree.get(&number) else { break };
-                parts.push(name);
-                Above::Live(*parent)
-            }
-            Above::Unknown => break,
-        };
-    }
-    if parts.is_empty() {
-        return None;
-    }
-    let mut path = Vec::new();
-    for part in parts.iter().rev() {
-        if rooted || !path.is_empty() {
-            path.push(b'/');
+impl Paths<'_> {
+    /// The path of a life: from the root, if it starts with a slash; else as much of its end as is known.
+    pub(super) fn of(&self, index: usize) -> Option<Vec<u8>> {
+        let mut parts: Vec<&[u8]> = Vec::new();
+        let mut at = Above::Gone(index);
+        let mut rooted = false;
+        for _ in 0..MAX_DEPTH {
+            at = match at {
+                Above::Gone(index) => {
+                    let Some((name, above)) = self.above[index] else { break };
+                    parts.push(name);
+                    above
+                }
+                Above::Live(inode::ROOT) => {
+                    rooted = true;
+                    break;
+                }
+                Above::Live(number) => {
+                    let Some((parent, name)) = self.tree.get(&number) else { break };
+                    parts.push(name);
+                    Above::Live(*parent)
+                }
+            };
         }
-        path.extend_from_slice(part);
+        parts.reverse();
+        let path = parts.join(&b'/');
+        let path = if rooted { [b"/", &*path].concat() } else { path };
+        (!parts.is_empty() && path.len() <= MAX_PATH).then_some(path)
     }
-    (path.len() <= MAX_PATH).then_some(path)
 }

@@ -18,8 +18,6 @@ use crate::ext::{
     },
 };
 
-/// Blocks of the map that are read for one inode.
-const MAX_NODES: usize = 1024;
 /// Runs of one inode.
 const MAX_RUNS: usize = 1 << 16;
 /// Copies of a block of the map that are looked at.
@@ -36,6 +34,8 @@ struct Walk<'a> {
     /// How new the image of the inode is.
     order: u32,
     nodes: HashSet<u64>,
+    /// How many more blocks of maps may be read.
+    left: &'a mut usize,
     runs: Vec<Run>,
 }
 
@@ -51,9 +51,16 @@ impl Walk<'_> {
 }
 
 impl<D: BlockRead> Ext<D> {
-    /// The blocks that hold written content of an inode, or its xattrs, as its image of that age says.
-    pub(super) fn former_runs(&self, inode: &Inode, copies: &Copies, order: u32) -> Result<Vec<Run>> {
-        let mut walk = Walk { inode, copies, order, nodes: HashSet::new(), runs: Vec::new() };
+    /// The blocks that hold written content of an inode, or its xattrs, as its image of that age says. Reads at most
+    /// `left` blocks of the map, and takes them off.
+    pub(super) fn former_runs(
+        &self,
+        inode: &Inode,
+        copies: &Copies,
+        order: u32,
+        left: &mut usize,
+    ) -> Result<Vec<Run>> {
+        let mut walk = Walk { inode, copies, order, nodes: HashSet::new(), left, runs: Vec::new() };
         if inode.has_map() && inode.has(flags::EXTENTS) {
             let root = inode.block();
             if let Some(depth) = Some(DEPTH.get(root)).filter(|depth| *depth <= MAX_LEVELS) {
@@ -133,9 +140,10 @@ impl<D: BlockRead> Ext<D> {
         walk: &mut Walk<'_>,
         fits: &dyn Fn(&[u8]) -> bool,
     ) -> Result<Option<Vec<u8>>> {
-        if !self.layout.contains(block, 1) || walk.nodes.len() >= MAX_NODES || !walk.nodes.insert(block) {
+        if !self.layout.contains(block, 1) || *walk.left == 0 || !walk.nodes.insert(block) {
             return Ok(None);
         }
+        *walk.left -= 1;
         let copies = walk.copies.within(block, block + 1);
         let newer = copies.partition_point(|copy| walk.copies.order(copy) <= walk.order);
         let (older, newer) = copies.split_at(newer);

@@ -43,7 +43,7 @@ impl BlockMap {
         self.runs.iter().filter_map(move |&(first, len, offset)| {
             let (start, end) = (first.max(range.start), first.saturating_add(len).min(range.end));
             let skip = start.checked_sub(first)?.checked_mul(block_size)?;
-            (start < end).then_some((start, end - start, offset.checked_add(skip)?))
+            Some((start, end.checked_sub(start).filter(|&len| len > 0)?, offset.checked_add(skip)?))
         })
     }
 
