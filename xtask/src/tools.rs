@@ -20,6 +20,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("file", "file"),
     ("fsck.fat", "dosfstools"),
     ("getfattr", "attr"),
+    ("jls", "sleuthkit"),
     ("kill", "procps"),
     ("losetup", "mount"),
     ("mcopy", "mtools"),
