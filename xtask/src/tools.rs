@@ -20,6 +20,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("file", "file"),
     ("fsck.fat", "dosfstools"),
     ("getfattr", "attr"),
+    ("jsonschema", "python3-jsonschema"),
     ("kill", "procps"),
     ("losetup", "mount"),
     ("mcopy", "mtools"),
@@ -36,6 +37,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("sgdisk", "gdisk"),
     ("swaplabel", "util-linux"),
     ("tune2fs", "e2fsprogs"),
+    ("xmllint", "libxml2-utils"),
     ("zstd", "zstd"),
 ];
 
