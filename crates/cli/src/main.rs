@@ -10,6 +10,7 @@ mod failure;
 mod guard;
 mod human;
 mod output;
+mod reports;
 
 use std::process::ExitCode;
 

@@ -21,6 +21,7 @@ const ROWS: usize = 16;
 pub fn human(report: &Report) -> String {
     let mut text = String::new();
     line!(text, "{}", verdict(report));
+    cleaned(&mut text, report);
     volumes(&mut text, report);
     picture(&mut text, report);
     findings(&mut text, report);
@@ -103,6 +104,23 @@ pub(crate) fn by_volume(report: &Report) -> Vec<(String, Vec<Total>)> {
         }
     }
     groups
+}
+
+/// What `clean` removed and dropped.
+fn cleaned(text: &mut String, report: &Report) {
+    if !report.removed.is_empty() {
+        line!(text, "\nRemoved or emptied:");
+    }
+    let width = report.removed.iter().map(|rule| visible(&rule.rule).chars().count()).max().unwrap_or(0);
+    for rule in &report.removed {
+        let (id, files) = (visible(&rule.rule), count(rule.files, "file"));
+        line!(text, "  {id:width$}  {files:>12}  {:>10}", size(rule.bytes));
+    }
+    if !report.dropped.is_empty() {
+        let parts =
+            report.dropped.iter().map(|(class, bytes)| format!("{} {}", visible(class), size(*bytes)));
+        line!(text, "\nResidue dropped: {}", parts.collect::<Vec<_>>().join(", "));
+    }
 }
 
 fn volumes(text: &mut String, report: &Report) {
@@ -259,7 +277,8 @@ fn footer(text: &mut String, report: &Report) {
     let coverage = &report.coverage;
     line!(
         text,
-        "\n{} read, {} of holes, {} left out",
+        "\n{} live, {} read, {} of holes, {} left out",
+        size(coverage.live),
         size(coverage.read),
         size(coverage.holes),
         size(coverage.skipped)

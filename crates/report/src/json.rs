@@ -29,7 +29,15 @@ pub(crate) fn escape(value: &mut Value) {
             }
         }
         Value::Array(values) => values.iter_mut().for_each(escape),
-        Value::Object(fields) => fields.iter_mut().for_each(|(_, value)| escape(value)),
+        Value::Object(fields) => {
+            let named = std::mem::take(fields).into_iter();
+            *fields = named
+                .map(|(name, mut value)| {
+                    escape(&mut value);
+                    (visible(&name).into_owned(), value)
+                })
+                .collect();
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

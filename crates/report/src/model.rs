@@ -1,5 +1,7 @@
 //! What a report says, before it is written in any format.
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer};
 use verify::{Finding, Opinion, Place, Region};
 
@@ -53,6 +55,10 @@ pub struct Report {
     pub container: Vec<String>,
     /// What a user has to know: above all, what was not understood.
     pub notes: Vec<String>,
+    /// What `clean` removed or emptied, by rule.
+    pub removed: Vec<Removed>,
+    /// Bytes of residue that `clean` dropped, by class of place.
+    pub dropped: BTreeMap<String, u64>,
     /// What `clean` did, rule by rule and file by file; its own fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clean: Option<serde_json::Value>,
@@ -84,6 +90,8 @@ impl Report {
             opinions: Vec::new(),
             container: Vec::new(),
             notes: Vec::new(),
+            removed: Vec::new(),
+            dropped: BTreeMap::new(),
             clean: None,
         }
     }
@@ -99,6 +107,17 @@ impl Report {
     pub fn residue_bytes(&self) -> u64 {
         self.totals.iter().map(Total::residue).fold(0, u64::saturating_add)
     }
+}
+
+/// What one rule removed or emptied.
+#[derive(Debug, Clone, Serialize)]
+pub struct Removed {
+    /// Its id, or the user's pattern.
+    pub rule: String,
+    /// How many files.
+    pub files: u64,
+    /// Their sizes in bytes, summed.
+    pub bytes: u64,
 }
 
 /// A program.

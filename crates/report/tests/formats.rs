@@ -1,5 +1,7 @@
 //! Every format, judged by programs that know it: schemas, an XML parser, an HTML parser.
 
+#![allow(clippy::unwrap_used, reason = "this file is tests throughout")]
+
 mod sample;
 
 use std::{

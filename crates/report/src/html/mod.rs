@@ -31,6 +31,7 @@ pub fn html(report: &Report) -> String {
     tables::tiles(&mut page, report);
     map::section(&mut page, report);
     list(&mut page, "To know", &report.notes);
+    tables::cleaned(&mut page, report);
     tables::volumes(&mut page, report);
     tables::findings(&mut page, report);
     tables::residue(&mut page, report);

@@ -1,7 +1,7 @@
 //! The page's tables: the sums, the volumes with their classes, the findings by rule, the accepted ones, and what the
 //! report is of.
 
-use verify::{Finding, Place};
+use verify::{Finding, Place, Region};
 
 use crate::{
     Report, human,
@@ -31,6 +31,39 @@ pub(super) fn tiles(page: &mut String, report: &Report) {
         line!(page, "<div class=\"tile\"><b>{number}</b><span>{words}</span></div>");
     }
     line!(page, "</div>");
+}
+
+/// What `clean` removed and dropped.
+pub(super) fn cleaned(page: &mut String, report: &Report) {
+    let table = |page: &mut String, heading: &str, head: &str| {
+        line!(page, "<h2>{heading}</h2>\n<div class=\"card\"><table><thead><tr>{head}</tr></thead><tbody>");
+    };
+    if !report.removed.is_empty() {
+        let head = "<th>Rule</th><th class=\"n\">Files</th><th class=\"n\">Bytes</th>";
+        table(page, "Removed or emptied", head);
+        for rule in &report.removed {
+            line!(
+                page,
+                "<tr><td class=\"wide\"><code>{}</code></td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
+                markup(&rule.rule),
+                rule.files,
+                size(rule.bytes)
+            );
+        }
+        line!(page, "</tbody></table></div>");
+    }
+    if !report.dropped.is_empty() {
+        table(page, "Residue dropped", "<th>Class</th><th class=\"n\">Bytes</th>");
+        for (class, bytes) in &report.dropped {
+            line!(
+                page,
+                "<tr><td class=\"wide\">{}</td><td class=\"n\">{}</td></tr>",
+                markup(class),
+                size(*bytes)
+            );
+        }
+        line!(page, "</tbody></table></div>");
+    }
 }
 
 /// Every class of every volume.
@@ -100,6 +133,14 @@ pub(super) fn findings(page: &mut String, report: &Report) {
     }
 }
 
+/// The volume without its label, which stands above.
+fn short_name(report: &Report, number: Option<u32>, region: Region) -> String {
+    match report.volumes.iter().find(|volume| Some(volume.number) == number) {
+        Some(volume) => format!("{} {}", volume.number, volume.content),
+        None => human::volume_name(report, number, region),
+    }
+}
+
 fn finding(page: &mut String, report: &Report, row: &Row<'_>) {
     let region = match row.finding {
         Finding::Residue { region, .. } => Some(*region),
@@ -107,7 +148,7 @@ fn finding(page: &mut String, report: &Report, row: &Row<'_>) {
     };
     let volume = region.map_or_else(
         || row.volume.map_or_else(String::new, |number| format!("volume {number}")),
-        |region| human::volume_name(report, row.volume, region),
+        |region| short_name(report, row.volume, region),
     );
     let number =
         |pick: fn((u64, u64)) -> u64| row.bytes.map_or_else(String::new, |bytes| pick(bytes).to_string());
@@ -178,7 +219,7 @@ pub(super) fn residue(page: &mut String, report: &Report) {
             page,
             "<tr><td>{}</td><td>{}</td><td class=\"wide\">{}</td><td class=\"n code\">{}</td><td class=\"n code\">{}\
              </td></tr>",
-            markup(&human::volume_name(report, place.volume, place.region)),
+            markup(&short_name(report, place.volume, place.region)),
             place.region.name(),
             whose(place).join("<br>"),
             place.offset,

@@ -3,7 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
 use report::{
-    Accepted, Cell, Command, Coverage, Digest, Extent, Image, Map, Policy, Report, Rule, Tool, Total, Volume,
+    Accepted, Cell, Command, Coverage, Digest, Extent, Image, Map, Policy, Removed, Report, Rule, Tool,
+    Total, Volume,
 };
 use verify::{Finding, Opinion, Place, Reader, Region, Tier, Was};
 
@@ -232,6 +233,9 @@ pub fn report() -> Report {
         reason: "a published example, in Debian's package openssl".to_owned(),
     }];
     report.unused = vec!["66".repeat(16)];
+    report.removed = vec![Removed { rule: "ssh-host-keys".to_owned(), files: 6, bytes: 3_211 }];
+    report.dropped =
+        [("free", 180 * MIB), ("journal", 31 * MIB)].map(|(class, bytes)| (class.to_owned(), bytes)).into();
     report.rules = vec![
         Rule {
             id: "private-key-openssh".to_owned(),
@@ -287,6 +291,8 @@ pub fn hostile() -> Report {
     report.notes = vec![bad()];
     report.container = vec![bad()];
     report.unused = vec![bad()];
+    report.removed[0].rule = bad();
+    report.dropped = [(bad(), MIB), ("journal".to_owned(), MIB)].into();
     report.coverage.decoders = vec![bad()];
     for volume in &mut report.volumes {
         (volume.content, volume.label, volume.uuid) = (bad(), bad(), bad());
