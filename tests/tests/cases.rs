@@ -133,11 +133,11 @@ impl Case {
             if opened != before {
                 fs::copy(&opened, &before).map_err(|error| error.to_string())?;
             }
-            wrong.extend(kernel::compare(&before, &raw, &report, scratch.path())?);
+            wrong.extend(kernel::compare(&before, &raw, &report["clean"], scratch.path())?);
         }
         wrong.extend(self.again(&out)?);
         wrong.extend(self.verified()?);
-        wrong.extend(self.expect("report.json", &stable(&report)).err());
+        wrong.extend(self.expect("report.json", &stable(&report["clean"])).err());
         wrong.extend(self.expect("tree.txt", &tree::text(&out)?).err());
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
     }
@@ -166,7 +166,7 @@ impl Case {
         }
         // Paths are told: what a name gives away is in the report, too.
         let mut report = self.report("report")?;
-        for edit in report["edits"].as_array_mut().into_iter().flatten() {
+        for edit in report["clean"]["edits"].as_array_mut().into_iter().flatten() {
             edit["path"] = Value::Null;
         }
         for secret in secrets::found(&list, report.to_string().as_bytes()) {
@@ -191,7 +191,7 @@ impl Case {
             wrong.push("the second run writes other bytes".to_owned());
         }
         let report = self.report("report2")?;
-        let edits = report["edits"].as_array().cloned().unwrap_or_default();
+        let edits = report["clean"]["edits"].as_array().cloned().unwrap_or_default();
         // A swap file and an emptied file are still where they were; to clear them again changes nothing.
         let removed = edits.iter().filter(|edit| edit["action"] == "remove");
         wrong.extend(removed.map(|edit| format!("the second run removes {}", edit["path"])));

@@ -132,10 +132,13 @@ fn judge(lab: &Lab, name: &str, format: &str) {
     assert!(before.len() > 500, "the lab planted little");
 
     assert_eq!(checkers::complaints(&out, &cleaned, scratch.path()).unwrap(), Vec::<String>::new());
-    let report = serde_json::from_str(&fs::read_to_string(report).unwrap()).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&fs::read_to_string(report).unwrap()).unwrap();
     let copy = scratch.path().join("before.raw");
     run("cp", ["--sparse=always".as_ref(), raw.as_os_str(), copy.as_os_str()]).unwrap();
-    assert_eq!(kernel::compare(&copy, &cleaned, &report, scratch.path()).unwrap(), Vec::<String>::new());
+    assert_eq!(
+        kernel::compare(&copy, &cleaned, &report["clean"], scratch.path()).unwrap(),
+        Vec::<String>::new()
+    );
 }
 
 #[test]

@@ -160,3 +160,23 @@ fn a_killed_run_leaves_no_output() {
     }
     assert!(killed > 0, "every run was done before it could be killed");
 }
+
+#[test]
+fn the_report_of_a_run_is_as_its_schemas_say() {
+    let lab = Lab::new();
+    let reports = ["r.json", "r.sarif", "r.xml"];
+    let asked: Vec<&str> = reports.iter().flat_map(|name| ["--report", name]).collect();
+    let done = lab.clean("out", &asked);
+    assert_eq!(done.status.code(), Some(0), "{}", lossy(&done.stderr));
+    let schema = |path: &str| workspace().join(path).into_os_string();
+    for (report, schema) in
+        [("r.json", "docs/report.schema.json"), ("r.sarif", "testdata/sarif/sarif-schema-2.1.0.json")]
+            .map(|(report, path)| (report, schema(path)))
+    {
+        program::run("jsonschema", ["-i".into(), lab.at(report).into_os_string(), schema]).unwrap();
+    }
+    let xsd = schema("crates/report/tests/dfxml.xsd");
+    let arguments =
+        ["--noout".into(), "--nonet".into(), "--schema".into(), xsd, lab.at("r.xml").into_os_string()];
+    program::run("xmllint", arguments).unwrap();
+}

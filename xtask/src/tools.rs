@@ -21,6 +21,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("fsck.fat", "dosfstools"),
     ("getfattr", "attr"),
     ("jls", "sleuthkit"),
+    ("jsonschema", "python3-jsonschema"),
     ("kill", "procps"),
     ("losetup", "mount"),
     ("mcopy", "mtools"),
@@ -37,6 +38,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("sgdisk", "gdisk"),
     ("swaplabel", "util-linux"),
     ("tune2fs", "e2fsprogs"),
+    ("xmllint", "libxml2-utils"),
     ("zstd", "zstd"),
 ];
 

@@ -131,9 +131,10 @@ pub(crate) struct CleanArgs {
     #[arg(long, value_name = "HOW", default_value = "tree")]
     pub(crate) verify: VerifyArg,
 
-    /// Write the JSON report to this file, too
+    /// Write the report to this file, too, in the format of its name: .json, .sarif, .xml (DFXML), .html or .txt;
+    /// can be given more than once
     #[arg(long, value_name = "FILE")]
-    pub(crate) report: Option<PathBuf>,
+    pub(crate) report: Vec<PathBuf>,
 
     /// Threads that read, hash and compress [default: one each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]

@@ -2,27 +2,13 @@
 
 use std::{fmt::Write, path::Path};
 
+pub(crate) use report::{count, size};
 use sanitize::{DryRun, EditReport, Residues, RuleReport, VolumeReport};
 
 use crate::commands::clean::{CleanReport, dropped};
 
 /// Paths shown of a long list.
 const SHOWN: usize = 12;
-
-/// `1617`, `12.3 KiB`, `4.0 GiB`.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let Some(power) = (1..=6).rev().find(|power| bytes >> (10 * power) > 0) else {
-        return format!("{bytes} B");
-    };
-    let tenths = u128::from(bytes) * 10 / (1u128 << (10 * power));
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power - 1])
-}
-
-/// `1 file`, `2 files`.
-pub(crate) fn count(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
 
 fn residues(residues: &Residues) -> String {
     let parts: Vec<String> =
@@ -149,18 +135,4 @@ pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
         line!(text, "\n{} is clean.", output.display());
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_rounded_down() {
-        assert_eq!(size(1023), "1023 B");
-        assert_eq!(size(1536), "1.5 KiB");
-        assert_eq!(size(u64::MAX), "15.9 EiB");
-        assert_eq!(count(1, "file"), "1 file");
-        assert_eq!(count(0, "file"), "0 files");
-    }
 }

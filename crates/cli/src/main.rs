@@ -11,6 +11,7 @@ mod guard;
 mod human;
 mod human_verify;
 mod output;
+mod reports;
 
 use std::process::ExitCode;
 

@@ -1,12 +1,12 @@
 //! `diskscrub clean`: the main job. The output gets its name only when it is complete, verified and synced.
 
 use std::{
-    collections::BTreeMap, fs, io::Write, os::unix::fs::PermissionsExt, panic::resume_unwind, path::Path,
+    collections::BTreeMap, fs, os::unix::fs::PermissionsExt, panic::resume_unwind, path::Path,
     process::ExitCode, sync::Arc, thread,
 };
 
 use block::{
-    BlockRead, Cached, FileId, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
+    BlockRead, Cached, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
     write::{Compression, OutputFormat},
 };
 use filesystem::{Content, Result};
@@ -21,6 +21,7 @@ use crate::{
     bar::Bar,
     failure::{FINDINGS, Failure},
     human, output,
+    reports::{self, ReportFiles},
 };
 
 /// The whole report of a run.
@@ -49,9 +50,11 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     let output =
         OutputFile::create(&args.output, args.force, &info.files).map_err(|error| Failure::naming(&error))?;
     narrow(&output, &args.input.input).map_err(|error| Failure::output(&args.output, &error))?;
-    // Made now, so that a report that cannot be costs no run.
-    let report_file =
-        args.report.as_deref().map(|path| report_file(path, &output, &info.files)).transpose()?;
+    let report_files = ReportFiles::create(&args.report, Some(&output), &info.files)?;
+    let begun = reports::new(
+        report::Command::Clean,
+        reports::image(&args.output, file_format(format), device.size()),
+    )?;
     let mut view = Overlay::new(Arc::clone(&device));
     let plan = sanitize::plan(&mut view, &request, &bar).map_err(input_failure)?;
     let output_failure = |error| Failure::image(&args.output, &error);
@@ -72,18 +75,18 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         container: container_notes(&info),
         verdict,
     };
+    let original = reports::image(&args.input.input, info.format, device.size());
+    let whole = reports::clean(begun, original, &report, &plan);
     if clean {
         output.publish().map_err(|error| Failure::naming(&error))?;
     }
     // Last, for the output is worth more; a report that fails now must not take it away.
-    if let Some(file) = report_file {
-        publish_report(file, &report).map_err(|failure| match clean {
-            true => failure.but(format_args!("{} is complete", args.output.display())),
-            false => failure,
-        })?;
-    }
+    report_files.publish(&whole).map_err(|failure| match clean {
+        true => failure.but(format_args!("{} is complete", args.output.display())),
+        false => failure,
+    })?;
     if args.input.json {
-        output::print_json(&report)?;
+        output::print_json(&report::json(&whole))?;
     } else {
         output::print(&human::clean(&report, &args.output))?;
     }
@@ -92,24 +95,6 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(FINDINGS));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Starts the report, which replaces an older one, but neither an input nor the output.
-fn report_file(path: &Path, output: &OutputFile, inputs: &[FileId]) -> Result<OutputFile, Failure> {
-    let file = OutputFile::create(path, true, inputs).map_err(|error| Failure::naming(&error))?;
-    if file.same_name(output).map_err(|error| Failure::output(path, &error))? {
-        return Err(Failure::usage(format_args!(
-            "{}: is the output, not a place for its report",
-            path.display()
-        )));
-    }
-    Ok(file)
-}
-
-fn publish_report(file: OutputFile, report: &CleanReport) -> Result<(), Failure> {
-    let written = file.file().write_all(output::json(report).as_bytes());
-    written.map_err(|error| Failure::output(file.path(), &error))?;
-    file.publish().map_err(|error| Failure::naming(&error))
 }
 
 /// The output can be read by nobody who could not read the input: what stays in it may be private, too.
@@ -153,6 +138,13 @@ fn output_format(args: &CleanArgs, info: &ImageInfo) -> Result<OutputFormat, Fai
     }
 }
 
+const fn file_format(format: OutputFormat) -> Format {
+    match format {
+        OutputFormat::Raw => Format::Raw,
+        OutputFormat::Qcow2(_) => Format::Qcow2,
+    }
+}
+
 fn container_notes(info: &ImageInfo) -> Vec<String> {
     let snapshots = info
         .snapshots
@@ -170,11 +162,7 @@ fn judge(
     format: OutputFormat,
     plan: &Plan,
 ) -> Result<Verdict> {
-    let format = match format {
-        OutputFormat::Raw => Format::Raw,
-        OutputFormat::Qcow2(_) => Format::Qcow2,
-    };
-    let options = OpenOptions { format: Some(format), ..OpenOptions::default() };
+    let options = OpenOptions { format: Some(file_format(format)), ..OpenOptions::default() };
     let written = Cached::new(block::open_file(file_of(output)?, &options)?.device);
     let written: Arc<dyn BlockRead> = Arc::new(written);
     let options = verify::Options {

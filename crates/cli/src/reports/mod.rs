@@ -1,0 +1,111 @@
+//! `--report FILE`, once or more often: the name says the format. A report appears complete or not at all.
+
+mod clean;
+
+use std::{
+    env,
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use block::{FileId, OutputFile};
+use report::{Command, Format, Image, Report, Tool, visible};
+
+use crate::failure::Failure;
+
+pub(crate) use self::clean::clean;
+
+/// Reports that are started, but have no name yet.
+pub(crate) struct ReportFiles(Vec<(Format, OutputFile)>);
+
+impl ReportFiles {
+    /// Starts the reports, so that one that cannot be costs no run. They replace older ones, but neither an input, nor
+    /// the output, nor each other.
+    pub(crate) fn create(
+        paths: &[PathBuf],
+        output: Option<&OutputFile>,
+        inputs: &[FileId],
+    ) -> Result<Self, Failure> {
+        let mut files: Vec<(Format, OutputFile)> = Vec::with_capacity(paths.len());
+        for path in paths {
+            let format = Format::of(path).ok_or_else(|| {
+                Failure::usage(format_args!(
+                    "{}: a report's name ends in {}",
+                    path.display(),
+                    Format::ENDINGS
+                ))
+            })?;
+            let file = OutputFile::create(path, true, inputs).map_err(|error| Failure::naming(&error))?;
+            let same =
+                |other: &OutputFile| file.same_name(other).map_err(|error| Failure::output(path, &error));
+            if output.map_or(Ok(false), same)? {
+                return Err(Failure::usage(format_args!(
+                    "{}: is the output, not a place for its report",
+                    path.display()
+                )));
+            }
+            for (_, other) in &files {
+                if same(other)? {
+                    return Err(Failure::usage(format_args!("{}: is named for two reports", path.display())));
+                }
+            }
+            files.push((format, file));
+        }
+        Ok(Self(files))
+    }
+
+    /// Writes the reports, then gives each its name.
+    pub(crate) fn publish(self, report: &Report) -> Result<(), Failure> {
+        for (format, file) in &self.0 {
+            let mut out = BufWriter::new(file.file());
+            let written = format.write(report, &mut out).and_then(|()| out.flush());
+            written.map_err(|error| Failure::output(file.path(), &error))?;
+        }
+        for (_, file) in self.0 {
+            file.publish().map_err(|error| Failure::naming(&error))?;
+        }
+        Ok(())
+    }
+}
+
+/// A report of this program on an image, that says nothing yet.
+pub(crate) fn new(command: Command, image: Image) -> Result<Report, Failure> {
+    let tool = Tool { name: "diskscrub".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    Ok(Report::new(tool, command, started(env::var_os("SOURCE_DATE_EPOCH").as_deref())?, image))
+}
+
+/// The image at `path`, without what only a run can tell.
+pub(crate) fn image(path: &Path, format: block::Format, size: u64) -> Image {
+    Image {
+        path: visible(&path.display().to_string()).into_owned(),
+        format: format.to_string(),
+        size,
+        file_size: None,
+        digest: None,
+    }
+}
+
+/// Now, in seconds since 1970; or SOURCE_DATE_EPOCH, so that the same run gives the same report
+/// (<https://reproducible-builds.org/specs/source-date-epoch/>).
+fn started(epoch: Option<&std::ffi::OsStr>) -> Result<u64, Failure> {
+    if let Some(epoch) = epoch {
+        let seconds = epoch.to_str().and_then(|text| text.parse().ok());
+        return seconds
+            .ok_or_else(|| Failure::usage("SOURCE_DATE_EPOCH is not a number of seconds since 1970"));
+    }
+    // A clock before 1970 is no reason to fail.
+    Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_can_be_set() {
+        assert_eq!(started(Some("1769860800".as_ref())).unwrap(), 1_769_860_800);
+        assert!(started(Some("-1".as_ref())).is_err() && started(Some("".as_ref())).is_err());
+        assert!(started(None).unwrap() > 1_700_000_000);
+    }
+}
