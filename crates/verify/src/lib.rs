@@ -1,11 +1,14 @@
 //! Judges any image on its own: what is live is found anew from the image itself, never taken from whoever
 //! wrote it. Shares the readers with `sanitize`, never its plan, its live set or its code.
 //!
+//! What the image *file* holds besides the disk is judged on its own, too ([`container`]).
+//!
 //! Three witnesses: every byte that nothing live claims must be zero ([`judge`]), the published readers
 //! ext4-view, fatfs and gpt must see the same tree ([`judge`]), and what was to stay must have stayed
 //! ([`compare_trees`]).
 
 mod complement;
+pub mod container;
 mod finding;
 mod place;
 mod region;
