@@ -85,11 +85,13 @@ impl BlockRead for RawImage {
     }
 }
 
-/// Reads up to `len` bytes at `offset`: fewer where the file ends. `len` must not come from the image unchecked.
+/// Reads up to `len` bytes at `offset`: fewer where the file ends, none behind its end. `len` must not come from the image unchecked.
 pub(crate) fn read_up_to(file: &RawImage, offset: u64, len: u64) -> io::Result<Vec<u8>> {
     let len = len.min(file.size().saturating_sub(offset));
     let mut bytes = vec![0; crate::to_usize(len)];
-    file.read_at(offset, &mut bytes)?;
+    if !bytes.is_empty() {
+        file.read_at(offset, &mut bytes)?;
+    }
     debug_assert_eq!(to_u64(bytes.len()), len);
     Ok(bytes)
 }
