@@ -40,10 +40,13 @@ struct Times {
     last: u32,
 }
 
+/// The names of one inode in one directory.
+type Known = HashMap<Box<[u8]>, Times>;
+
 /// All names, by the inode number that they go with and the directory's.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    all: HashMap<(u64, u64), HashMap<Box<[u8]>, Times>>,
+    all: HashMap<(u64, u64), Known>,
     count: usize,
     bytes: usize,
 }
