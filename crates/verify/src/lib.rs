@@ -14,8 +14,8 @@
 mod atlas;
 mod attribute;
 mod complement;
-mod examine;
 pub mod container;
+mod examine;
 mod finding;
 mod history;
 mod note;
