@@ -6,8 +6,19 @@
 //!
 //! Nothing here keeps, returns or prints a byte of a secret: a hit is a rule and a range.
 
+mod anchors;
 mod check;
+mod digest;
+mod engine;
+mod overlap;
 mod rule;
 pub mod rules;
+mod stream;
+mod sweep;
 
+pub use digest::{Digest, Key};
+pub use engine::{Hit, LOOK_AHEAD, LOOK_BACK, Scanner};
+pub use overlap::Overlaps;
 pub use rule::{Candidate, ContentRule, Tier};
+pub use stream::sweep_reader;
+pub use sweep::{Secret, sweep};

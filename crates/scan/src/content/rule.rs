@@ -58,7 +58,7 @@ pub struct ContentRule {
     /// A regular expression over bytes, without Unicode, `.` without newline. The secret is the group named
     /// `secret`, else the first group, else the whole match.
     pub pattern: &'static str,
-    /// How many bytes of a match may stand before its anchor. 0: every match starts with an anchor, which is much
+    /// How many bytes of a match may stand before its anchor; at most [`ContentRule::MAX_BEFORE`]. 0: every match starts with an anchor, which is much
     /// the cheapest.
     pub before: usize,
     /// How many bytes a match may take from its anchor's first byte on; at most [`ContentRule::MAX_REACH`].
@@ -67,9 +67,20 @@ pub struct ContentRule {
     pub check: fn(&Candidate<'_>) -> bool,
 }
 
+/// There is one rule of an id.
+impl PartialEq for ContentRule {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for ContentRule {}
+
 impl ContentRule {
-    /// The most that `before` and `reach` may be.
+    /// The most that `reach` may be.
     pub const MAX_REACH: usize = 16 << 10;
+    /// The most that `before` may be.
+    pub const MAX_BEFORE: usize = 4 << 10;
 
     /// The compiled pattern. Fails if it is no regular expression, which a test excludes for all records.
     pub(crate) fn compile(&self) -> Result<Regex, Box<BuildError>> {
@@ -145,7 +156,7 @@ pub struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    fn new(buffer: &'a [u8], captures: &'a Captures) -> Option<Self> {
+    pub(super) fn new(buffer: &'a [u8], captures: &'a Captures) -> Option<Self> {
         let span = captures
             .get_group_by_name("secret")
             .or_else(|| captures.get_group(1))
@@ -157,6 +168,11 @@ impl<'a> Candidate<'a> {
     #[must_use]
     pub fn secret(&self) -> &'a [u8] {
         &self.buffer[self.range.clone()]
+    }
+
+    /// Where the secret lies in the buffer.
+    pub(super) fn range(&self) -> Range<usize> {
+        self.range.clone()
     }
 
     /// The whole match.

@@ -52,7 +52,8 @@ mod tests {
                 assert!(anchor.len() >= 3, "{id}: short anchor");
                 assert!(rule.reach >= anchor.len(), "{id}: reach");
             }
-            assert!(rule.before.max(rule.reach) <= ContentRule::MAX_REACH, "{id}: reach");
+            assert!(rule.before <= ContentRule::MAX_BEFORE, "{id}: before");
+            assert!(rule.reach <= ContentRule::MAX_REACH, "{id}: reach");
             rule.compile().unwrap_or_else(|error| panic!("{id}: {error}"));
         }
     }
