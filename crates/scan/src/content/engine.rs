@@ -239,8 +239,8 @@ mod tests {
         for at in (0..45).chain(4096 - 45..4096 + 5).chain(buffer.len() - 45..=buffer.len() - 40) {
             buffer[at..at + 40].copy_from_slice(token.as_bytes());
             let mut found = Vec::new();
-            scanner.scan(&buffer, 0..8192, &mut |hit| found.push(hit.secret));
-            assert_eq!(found, [at..at + 40]);
+            scanner.scan(&buffer, 0..8192, &mut |hit| found.push((hit.secret.start, hit.secret.end)));
+            assert_eq!(found, [(at, at + 40)]);
             buffer[at..at + 40].fill(0);
         }
     }
