@@ -13,6 +13,7 @@ mod engine;
 mod overlap;
 mod rule;
 pub mod rules;
+mod select;
 mod stream;
 mod sweep;
 
@@ -20,5 +21,6 @@ pub use digest::{Digest, Key};
 pub use engine::{Hit, LOOK_AHEAD, LOOK_BACK, Scanner};
 pub use overlap::Overlaps;
 pub use rule::{Candidate, ContentRule, Tier};
+pub use select::{find_rule, select};
 pub use stream::sweep_reader;
 pub use sweep::{Secret, sweep};

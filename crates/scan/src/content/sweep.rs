@@ -65,7 +65,7 @@ struct Worker {
 }
 
 /// Reports each secret that begins in `parts` of the device, in ascending order; `progress` is told how far the
-/// pass is. What lies beside a part is context. Holes are not read.
+/// pass is. What lies beside a part is context. Holes are not read. Returns how many bytes were scanned.
 ///
 /// Fails where the device does; what lies before that place has been reported by then.
 pub fn sweep(
@@ -76,7 +76,7 @@ pub fn sweep(
     workers: usize,
     progress: &mut dyn FnMut(u64),
     visit: &mut dyn FnMut(Secret),
-) -> io::Result<()> {
+) -> io::Result<u64> {
     thread::scope(|scope| {
         let workers: Vec<Worker> = (0..workers.max(1))
             .map(|_| {
@@ -106,7 +106,7 @@ pub fn sweep(
         // Each worker has at most AHEAD chunks that nobody has received, so nothing here waits for ever.
         let most = workers.len() * AHEAD;
         let mut pending = std::collections::VecDeque::with_capacity(most);
-        let mut sent = 0;
+        let (mut sent, mut scanned) = (0, 0);
         chunks(device, parts, &mut |chunk| {
             if pending.len() == most {
                 let (chunk, number) = pending.pop_front().expect("it is full");
@@ -116,13 +116,14 @@ pub fn sweep(
             let _ = workers[sent % workers.len()].chunks.send(chunk);
             pending.push_back((chunk, sent));
             sent += 1;
+            scanned += chunk.len;
             Ok(())
         })?;
         for (chunk, number) in pending {
             receive(chunk, number)?;
         }
         overlaps.finish().into_iter().for_each(visit);
-        Ok(())
+        Ok(scanned)
     })
 }
 
