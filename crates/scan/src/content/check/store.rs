@@ -91,7 +91,7 @@ pub(crate) fn ticket_cache(bytes: &[u8]) -> bool {
 
 /// A realm or a component of a principal.
 fn is_name(text: &[u8]) -> bool {
-    !text.is_empty() && text.len() <= 256 && text.iter().all(|byte| byte.is_ascii_graphic())
+    !text.is_empty() && text.len() <= 256 && text.iter().all(u8::is_ascii_graphic)
 }
 
 /// Takes numbers off the front; `None` where the bytes end.

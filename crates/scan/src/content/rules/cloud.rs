@@ -50,7 +50,9 @@ pub(crate) const RULES: &[ContentRule] = &[
         anchors: &[b"FwoGZXIvYXdz", b"IQoJb3JpZ2lu"],
         pattern: r"(?:FwoGZXIvYXdz|IQoJb3JpZ2lu)[A-Za-z0-9+/=%]{100,}",
         reach: 2048,
-        check: |found| plausible::entropy(found.secret()) >= 4.5,
+        check: |found| {
+            plausible::entropy(found.secret()) >= 4.5 && !plausible::contains(found.secret(), b"example")
+        },
         ..TOKEN
     },
     ContentRule {
@@ -102,7 +104,6 @@ pub(crate) const RULES: &[ContentRule] = &[
                 && found.secret().iter().any(u8::is_ascii_digit)
                 && found.next().is_none_or(|byte| !byte.is_ascii_alphanumeric())
         },
-        ..TOKEN
     },
     ContentRule {
         id: "google-api-key",

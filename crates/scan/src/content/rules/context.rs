@@ -87,8 +87,8 @@ pub(crate) const RULES: &[ContentRule] = &[
         explain: "Lines of commands between lines of #, seconds since 1970: what bash writes with HISTTIMEFORMAT set. \
                   Three in a row count.",
         source: "bash(1): HISTFILE",
-        anchors: &[b"\n#16", b"\n#17"],
-        pattern: r"\n#1[67][0-9]{8}\n(?<secret>[ -~]{1,400}\n(?:#1[3-9][0-9]{8}\n[ -~]{1,400}\n){2,})",
+        anchors: &[b"\n#1"],
+        pattern: r"\n#1[0-9]{9}\n(?<secret>[ -~]{1,400}\n(?:#1[0-9]{9}\n[ -~]{1,400}\n){2,})",
         reach: 2048,
         check: |_| true,
         ..CONTEXT
@@ -99,7 +99,7 @@ pub(crate) const RULES: &[ContentRule] = &[
         explain: "Lines of a colon, seconds since 1970, a duration and a command. Three in a row count.",
         source: "zshoptions(1): EXTENDED_HISTORY",
         anchors: &[b"\n: 1"],
-        pattern: r"\n: 1[67][0-9]{8}:[0-9]{1,6};(?<secret>[ -~]{1,400}\n(?:: 1[3-9][0-9]{8}:[0-9]{1,6};[ -~]{1,400}\n){2,})",
+        pattern: r"\n: 1[0-9]{9}:[0-9]{1,6};(?<secret>[ -~]{1,400}\n(?:: 1[0-9]{9}:[0-9]{1,6};[ -~]{1,400}\n){2,})",
         reach: 2048,
         check: |_| true,
         ..CONTEXT

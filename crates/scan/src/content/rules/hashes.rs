@@ -162,6 +162,5 @@ pub(crate) const RULES: &[ContentRule] = &[
         before: 22,
         reach: 16,
         check: |found| crypt::des(found.secret()),
-        ..CRYPT
     },
 ];

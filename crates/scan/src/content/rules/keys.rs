@@ -68,7 +68,14 @@ pub(crate) const RULES: &[ContentRule] = &[
         source: "OpenSSH ssh-keygen.c (SSH_COM_PRIVATE_KEY_MAGIC)",
         tier: Tier::Proven,
         anchors: &[b"PRIVATE KEY"],
-        pattern: concat!(r"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----", gap!(), headers!(), body!()),
+        pattern: concat!(
+            r"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----",
+            gap!(),
+            r"(?:[A-Z][A-Za-z0-9-]{2,30}: [^\n\\]{1,200}",
+            gap!(),
+            "){0,6}",
+            body!()
+        ),
         before: 48,
         reach: ContentRule::MAX_REACH,
         check: |found| {
@@ -202,10 +209,13 @@ pub(crate) const RULES: &[ContentRule] = &[
         source: "GnuPG agent/keyformat.txt",
         tier: Tier::Proven,
         anchors: &[b"private-key"],
-        pattern: r"(?:\((?:11:|21:protected-)private-key\(3:(?:rsa|ecc|dsa|elg)\((?:1:[a-z]|5:curve)[0-9]{1,4}:(?s-u:.){40,600}|Key: \((?:protected-)?private-key \((?:rsa|ecc|dsa|elg) \([ -~\s]{64,})",
+        pattern: r"(?:\((?:11:|21:protected-)private-key\(3:(?:rsa|ecc|dsa|elg)\((?:1:[a-z]|5:curve)[0-9]{1,4}:(?<secret>(?s-u:.){40,600})|Key: \((?:protected-)?private-key \((?:rsa|ecc|dsa|elg) \((?<text>[ -~\s]{64,}))",
         before: 14,
         reach: 2048,
-        check: |found| base64::distinct(found.secret()) >= 24,
+        check: |found| {
+            let part = found.group("text").or(found.group("secret")).unwrap_or_default();
+            base64::distinct(part) >= 20
+        },
     },
     ContentRule {
         id: "der-private-key",

@@ -64,7 +64,6 @@ pub(crate) const RULES: &[ContentRule] = &[
                     .find_map(|name| found.group(name))
                     .is_some_and(plausible::password)
         },
-        ..TOKEN
     },
     ContentRule {
         id: "url-password",

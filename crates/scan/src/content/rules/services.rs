@@ -15,9 +15,10 @@ pub(crate) const RULES: &[ContentRule] = &[
         explain: "Reads and writes as an application, a bot or a person.",
         source: "Slack: Token types",
         anchors: &[b"xox", b"xapp-"],
-        pattern: r"(?:xox[abeoprs](?:\.xox[bp])?-(?:[0-9]{1,2}-)?(?<secret>[A-Za-z0-9-]{20,180})|xapp-[0-9]-A[A-Z0-9]{8,12}-[0-9]{10,13}-(?<app>[0-9a-f]{64}))",
+        pattern: r"(?:xox[abeoprs](?:\.xox[bp])?-(?:[0-9]{1,2}-)?(?<secret>[A-Za-z0-9-]{20,180})|xapp-(?:[0-9]-A[A-Z0-9]{8,12}-[0-9]{10,13}-(?<app>[0-9a-f]{64})|[0-9]{12}-(?<old>[A-Za-z0-9/+]{24})))",
         check: |found| {
-            let text = found.group("app").or(found.group("secret")).unwrap_or_default();
+            let text =
+                found.group("app").or(found.group("old")).or(found.group("secret")).unwrap_or_default();
             text.iter().any(u8::is_ascii_digit)
                 && plausible::entropy(text) >= 3.0
                 && !plausible::placeholder(text)
@@ -51,8 +52,8 @@ pub(crate) const RULES: &[ContentRule] = &[
         explain: "An address that posts into a channel.",
         source: "Microsoft Teams: Incoming webhooks",
         anchors: &[b"hook"],
-        before: 3,
-        pattern: r"webhook\.office\.com/webhookb2/[0-9a-f-]{36}@[0-9a-f-]{36}/IncomingWebhook/(?<secret>[0-9a-f]{32})/[0-9a-f-]{36}",
+        before: 26,
+        pattern: r"(?:webhook\.office\.com/webhookb2|outlook\.office(?:365)?\.com/webhook)/[0-9a-f-]{36}@[0-9a-f-]{36}/IncomingWebhook/(?<secret>[0-9a-f]{32})/[0-9a-f-]{36}",
         check: |found| plausible::random(found.secret()),
         ..TOKEN
     },
@@ -220,10 +221,10 @@ pub(crate) const RULES: &[ContentRule] = &[
     ContentRule {
         id: "model-service-key",
         heading: "keys of other services for models",
-        explain: "Pays for models: Groq, xAI, Perplexity, Replicate, OpenRouter.",
-        source: "Groq, xAI, Perplexity, Replicate, OpenRouter: API keys",
-        anchors: &[b"gsk_", b"xai-", b"pplx-", b"r8_", b"sk-or-v1-"],
-        pattern: r"(?:gsk_[A-Za-z0-9]{52}|xai-[A-Za-z0-9]{80}|pplx-[A-Za-z0-9]{48,56}|r8_[A-Za-z0-9]{37}|sk-or-v1-[0-9a-f]{64})",
+        explain: "Pays for models: Groq, xAI, Perplexity, OpenRouter.",
+        source: "Groq, xAI, Perplexity, OpenRouter: API keys",
+        anchors: &[b"gsk_", b"xai-", b"pplx-", b"sk-or-v1-"],
+        pattern: r"(?:gsk_[A-Za-z0-9]{52}|xai-[A-Za-z0-9]{80}|pplx-[A-Za-z0-9]{48,56}|sk-or-v1-[0-9a-f]{64})",
         check: |found| {
             plausible::token(found.secret())
                 && found.secret()[4..].iter().any(u8::is_ascii_digit)
@@ -259,16 +260,16 @@ pub(crate) const RULES: &[ContentRule] = &[
                 && base64::decode(text).is_some_and(|json| plausible::contains(&json, b"\"n\":"))
                 && plausible::entropy(text) >= 4.0
         },
-        ..TOKEN
     },
     ContentRule {
         id: "newrelic-key",
         heading: "New Relic's keys",
-        explain: "Reads an account, or sends data to it.",
+        explain: "Reads an account (a user's key), or sends data to it (a licence key, an insert key).",
         source: "New Relic: API keys",
-        anchors: &[b"NRAK-", b"FFFFNRAL"],
-        pattern: r"(?:NR(?:AK|RA|AA|SP)-?(?<a>[A-Za-z0-9]{27,42})|NRI[IQ]-(?<b>[A-Za-z0-9_-]{32})|(?<c>[0-9a-f]{32})FFFFNRAL)",
-        before: 32,
+        anchors: &[b"NRAK-", b"NRII-", b"NRAL"],
+        pattern: r"(?:NRAK-(?<a>[A-Z0-9]{27})|NRII-(?<b>[A-Za-z0-9_-]{32})|[0-9a-z]{6}(?<c>[0-9a-fF]{30})NRAL)",
+        before: 36,
+        reach: 40,
         check: |found| {
             let text = ["a", "b", "c"].iter().find_map(|name| found.group(name)).unwrap_or_default();
             plausible::random(text) && text.iter().any(u8::is_ascii_digit)
@@ -309,6 +310,5 @@ pub(crate) const RULES: &[ContentRule] = &[
         pattern: r"ops_eyJ[A-Za-z0-9_-]{200,}",
         reach: 2048,
         check: |found| plausible::entropy(found.secret()) >= 4.5,
-        ..TOKEN
     },
 ];

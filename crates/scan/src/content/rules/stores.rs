@@ -20,7 +20,7 @@ pub(crate) const RULES: &[ContentRule] = &[
         check: |found| store::java(found.secret()),
     },
     ContentRule {
-        id: "kerberos-keytab",
+        id: "kerberos-key-table",
         heading: "Kerberos' key tables",
         explain: "A host's or service's long-term keys: krb5.keytab. Lengths, names and the key's type must agree.",
         source: "MIT krb5: Keytab file format",

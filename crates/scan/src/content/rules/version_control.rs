@@ -49,7 +49,17 @@ pub(crate) const RULES: &[ContentRule] = &[
         explain: "A personal, project, deploy, runner, job, trigger, agent, SCIM or OAuth token \
                   of GitLab, without a checksum.",
         source: "GitLab: Token overview, Token prefixes",
-        anchors: &[b"glpat-", b"gldt-", b"glrt", b"glcbt-", b"glptt-", b"glagent-", b"glsoat-", b"gloas-", b"GR1348941"],
+        anchors: &[
+            b"glpat-",
+            b"gldt-",
+            b"glrt",
+            b"glcbt-",
+            b"glptt-",
+            b"glagent-",
+            b"glsoat-",
+            b"gloas-",
+            b"GR1348941",
+        ],
         pattern: r"(?:gl(?:pat|dt|rtr?|cbt|ptt|agent|soat|oas)-|GR1348941)(?<secret>[A-Za-z0-9_-]{20,64})",
         check: |found| plausible::random(found.secret()) && found.secret().iter().any(u8::is_ascii_digit),
         ..TOKEN

@@ -17,7 +17,7 @@ pub(crate) const RULES: &[ContentRule] = &[
         source: "RFC 7519, RFC 7515",
         tier: Tier::Proven,
         anchors: &[b"eyJ"],
-        pattern: r"eyJ[A-Za-z0-9_-]{12,2000}\.(?:eyJ|eyA|ewog|eyI)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{22,}",
+        pattern: r"eyJ[A-Za-z0-9_-]{12,2000}\.(?:eyJ|eyA|ewog|eyI)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}",
         reach: 8192,
         check: |found| jwt::token(found.secret()),
         ..TOKEN
