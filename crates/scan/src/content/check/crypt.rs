@@ -1,7 +1,7 @@
 //! Passwords' hashes, as crypt(5) of libxcrypt and the modular crypt format define them. An account that is locked
 //! (`!`, `*`) or has no password has no hash.
 
-use super::{base64::distinct, plausible::patterned};
+use super::{base64::distinct, known, plausible::patterned};
 
 /// Whether a hash of crypt(3) has the salt, cost and length of its method. The pattern of the rule has seen to the
 /// alphabet; this sees to the numbers, and to hashes that a person wrote.
@@ -28,7 +28,7 @@ pub(crate) fn hash(text: &[u8]) -> bool {
         }
         _ => last.len() >= 8,
     };
-    sound && generated(last)
+    sound && generated(last) && !known::published(text)
 }
 
 /// Whether the digest at the end of a hash has the spread of one.

@@ -8,6 +8,7 @@ pub(crate) mod crypt;
 pub(crate) mod der;
 pub(crate) mod github;
 pub(crate) mod jwt;
+pub(crate) mod known;
 pub(crate) mod openssh;
 pub(crate) mod pem;
 pub(crate) mod pgp;

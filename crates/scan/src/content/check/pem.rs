@@ -1,7 +1,7 @@
 //! Armoured keys: the text between BEGIN and END of PEM (RFC 7468, RFC 1421), as files, JSON, YAML, logs and source
 //! code hold it. A key cut short counts from one line of its body on.
 
-use super::{base64, der, openssh};
+use super::{base64, der, known, openssh};
 
 /// Characters of base 64 in the shortest key (Ed25519 in PKCS#8: 48 bytes), less what a line of 64 may have lost.
 const LEAST: usize = 48;
@@ -52,7 +52,9 @@ pub(crate) fn private_key(body: &[u8], encrypted: bool) -> bool {
     if encrypted {
         return base64::distinct(&bytes) * 2 >= bytes.len().min(100);
     }
-    base64::distinct(&bytes) >= 20 && (der::private_key(&bytes) || openssh::private_key(&bytes))
+    base64::distinct(&bytes) >= 20
+        && !known::published(&bytes)
+        && (der::private_key(&bytes) || openssh::private_key(&bytes))
 }
 
 #[cfg(test)]

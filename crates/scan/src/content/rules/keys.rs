@@ -2,7 +2,7 @@
 
 use crate::content::{
     ContentRule, Tier,
-    check::{self, base64, bech32, der, jwt, pem, pgp, plausible},
+    check::{self, base64, bech32, der, jwt, known, pem, pgp, plausible},
 };
 
 /// What stands between two lines of an armoured body: white space, escaped or not, and what quotes, comments and
@@ -230,7 +230,10 @@ pub(crate) const RULES: &[ContentRule] = &[
         pattern: r"\x30(?:\x82[\x01-\x20](?s-u:.)|\x81[\x80-\xff]|[\x20-\x7f])\x02\x01(?:\x00\x02(?:\x82[\x00-\x08](?s-u:.)|\x81[\x80-\xff])\x00?(?s-u:.){64,512}|\x01\x04[\x20\x30\x42](?s-u:.){32,66}[\xa0\xa1][\x03-\x84]|\x00\x30\x05\x06\x03\x2b\x65[\x6e\x70]\x04\x22\x04\x20(?s-u:.){32})",
         before: 16,
         reach: 640,
-        check: |found| der::private_key(found.secret()) && base64::distinct(found.secret()) >= 30,
+        check: |found| {
+            let key = found.secret();
+            der::private_key(key) && base64::distinct(key) >= 30 && !known::published(key)
+        },
     },
     ContentRule {
         id: "der-encrypted-key",

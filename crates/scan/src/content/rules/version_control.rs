@@ -72,7 +72,13 @@ pub(crate) const RULES: &[ContentRule] = &[
         anchors: &[b"ATBB", b"TT3xFfG"],
         before: 3,
         pattern: r"(?:ATBB(?<secret>[A-Za-z0-9]{32})|ATCTT3xFfG[A-Za-z0-9+/=_-]{100,})",
-        ..MIXED
+        // Four letters of base 64 are in any blob: the token must end where its length says.
+        check: |found| {
+            let text = found.secret();
+            plausible::mixed_token(text)
+                && found.next().is_none_or(|byte| !byte.is_ascii_alphanumeric() && !b"+/".contains(&byte))
+        },
+        ..TOKEN
     },
     ContentRule {
         id: "atlassian-token",
@@ -105,7 +111,7 @@ pub(crate) const RULES: &[ContentRule] = &[
         tier: Tier::Likely,
         anchors: &[b"_auth"],
         before: 1,
-        pattern: r#":?_auth(?:Token)?\s*=\s*"?(?<secret>[A-Za-z0-9+/=_.-]{16,120})"#,
+        pattern: r#"[^A-Za-z0-9_]_auth(?:Token)?\s*=\s*"?(?<secret>[A-Za-z0-9+/_-]{16,120}={0,2})"#,
         check: |found| plausible::random(found.secret()) && found.secret().iter().any(u8::is_ascii_digit),
         ..TOKEN
     },
