@@ -1,9 +1,35 @@
 //! The registry of content rules, by family. Records only.
 
+mod cloud;
+mod context;
+#[cfg(test)]
+mod examples;
+mod hashes;
 mod keys;
+mod network;
+mod services;
+mod stores;
 mod version_control;
+mod web;
 
-use super::ContentRule;
+use super::{ContentRule, Tier, check::plausible};
+
+/// What most tokens have: the base that their records name differences from.
+const TOKEN: ContentRule = ContentRule {
+    id: "",
+    heading: "",
+    explain: "",
+    source: "",
+    tier: Tier::Likely,
+    anchors: &[],
+    pattern: "",
+    before: 0,
+    reach: 256,
+    check: |found| plausible::token(found.secret()),
+};
+
+/// As [`TOKEN`], of digits and letters of both cases.
+const MIXED: ContentRule = ContentRule { check: |found| plausible::mixed_token(found.secret()), ..TOKEN };
 
 /// Content rules that belong together.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +43,14 @@ pub struct Family {
 /// All content rules. Of two that claim the same bytes the surer has the hit, and of two equally sure the first.
 pub const FAMILIES: &[Family] = &[
     Family { heading: "Private keys", rules: keys::RULES },
-    Family { heading: "Tokens of source code hosts", rules: version_control::RULES },
+    Family { heading: "Stores of keys and passwords", rules: stores::RULES },
+    Family { heading: "Hashes of passwords", rules: hashes::RULES },
+    Family { heading: "Clouds", rules: cloud::RULES },
+    Family { heading: "Source code, packages, builds", rules: version_control::RULES },
+    Family { heading: "Services", rules: services::RULES },
+    Family { heading: "Networks", rules: network::RULES },
+    Family { heading: "The web", rules: web::RULES },
+    Family { heading: "By context", rules: context::RULES },
 ];
 
 /// Every content rule, in order.
