@@ -16,8 +16,10 @@ use super::{Candidate, ContentRule, anchors::Anchors};
 pub const LOOK_BACK: usize = ContentRule::MAX_REACH;
 /// Bytes that a buffer should have behind its fresh ones.
 pub const LOOK_AHEAD: usize = ContentRule::MAX_REACH + ContentRule::MAX_BEFORE;
-/// A rule looks around single anchors until it has looked, in vain, at so many times the buffer's length.
+/// A rule looks around single anchors until it has looked, in vain, at so many times the buffer's length;
 const CROWD: usize = 2;
+/// of a shorter buffer, at so many times this.
+const SMALL: usize = 64 << 10;
 
 /// A secret, by rule and range in the buffer. Its bytes are not here.
 #[derive(Debug, Clone)]
@@ -101,6 +103,7 @@ impl Scanner {
             return;
         }
         found.sort_unstable();
+        found.dedup();
         for state in &mut self.states {
             (state.floor, state.vain) = (start, 0);
         }
@@ -114,11 +117,11 @@ impl Scanner {
             let regex = self.shared.patterns[number]
                 .get_or_init(|| rule.compile().expect("a test compiles every pattern of the registry"));
             let captures = state.captures.get_or_insert_with(|| regex.create_captures());
-            let secret = if state.vain / CROWD < buffer.len() {
+            let secret = if state.vain / CROWD < buffer.len().max(SMALL) {
                 let confirmed = rule.confirm(regex, captures, buffer, anchor, state.floor);
                 match &confirmed {
                     Some((_, end)) => state.floor = *end,
-                    None => state.vain += rule.before + rule.reach,
+                    None => state.vain += rule.before.min(anchor) + rule.reach.min(buffer.len() - anchor),
                 }
                 confirmed.map(|(secret, _)| secret)
             } else {
