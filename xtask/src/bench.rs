@@ -1,10 +1,12 @@
-//! `cargo xtask bench IMAGE`: what cleaning costs, beside tools that only copy and tools that clean otherwise.
+//! `cargo xtask bench IMAGE`: what cleaning costs, beside tools that only copy and tools that clean otherwise; and
+//! what scanning costs, beside ripgrep with the same patterns.
 //!
 //! It measures and prints; it judges nothing. The runs of a round follow each other, so that a busy machine is
 //! busy for all of them. Output files lie beside the image (same disk) and vanish. What was not run is said.
 
 use std::{
     fs,
+    io::{BufReader, BufWriter, Read, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Instant,
@@ -94,6 +96,7 @@ fn measure(image: &Path, folder: &Path, work: &Path) -> Result<()> {
     let count = std::env::var("DISKSCRUB_ROUNDS").ok().and_then(|count| count.parse().ok()).unwrap_or(ROUNDS);
     let taken = rounds(&cases, work, count)?;
     print(image, &cases, &taken, count);
+    scans(&clean, &raw, work, count)?;
     skipped.iter().for_each(|what| println!("Not run: {what}."));
     Ok(())
 }
@@ -181,6 +184,83 @@ fn rounds(cases: &[Case], work: &Path, count: usize) -> Result<Vec<Taken>> {
         }
     }
     Ok(taken)
+}
+
+/// Scanning, beside ripgrep over the same bytes: the holes of the image are left out, and the file is in the page
+/// cache. Seconds are those of all processors together.
+fn scans(clean: &Path, raw: &Path, work: &Path, count: usize) -> Result<()> {
+    let (dense, patterns) = (work.join("dense"), work.join("patterns"));
+    let bytes = without_zeros(raw, &dense)?;
+    let lines: Vec<String> = scan::content::rules::all().map(|rule| unnamed(rule.pattern)).collect();
+    fs::write(&patterns, lines.join("\n")).map_err(|error| format!("{}: {error}", patterns.display()))?;
+    let (clean, dense, patterns) = (clean.display(), dense.display(), patterns.display());
+    let mut cases = vec![("diskscrub scan", format!("'{clean}' scan -q --threads 1 --format raw '{dense}'"))];
+    if has("rg") {
+        let rg = format!("rg --no-unicode --text --multiline --count -j1 -f '{patterns}' '{dense}'");
+        cases.push(("rg with its patterns", rg));
+    }
+    println!(
+        "Scanning {} MB of the image that are not zero, {} rules, from the page cache:\n",
+        bytes / 1_000_000,
+        lines.len()
+    );
+    println!("| command | CPU seconds | GB per CPU second | diskscrub / it |\n|---|---:|---:|---:|");
+    let usage = work.join("usage");
+    let mut ours = None;
+    for (name, script) in cases {
+        let mut seconds = Vec::new();
+        for _ in 0..count {
+            let mut command = Command::new("/usr/bin/time");
+            command.args(["-f", "%U %S", "-o"]).arg(&usage).args(["sh", "-c", &script]);
+            let done = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            done.map_err(|error| format!("/usr/bin/time: {error}"))?;
+            let used = fs::read_to_string(&usage).unwrap_or_default();
+            let line = used.lines().last().unwrap_or_default();
+            seconds.push(line.split(' ').filter_map(|time| time.parse::<f64>().ok()).sum());
+        }
+        let median = Taken { seconds, ..Taken::default() }.median().unwrap_or(0.0);
+        // A file of at most some terabytes: exact in floating point, by way of 32 bits of megabytes.
+        let gigabytes = f64::from(u32::try_from(bytes / 1_000_000).unwrap_or(u32::MAX)) / 1000.0;
+        let ratio = ours.map_or_else(String::new, |ours: f64| format!("{:.2}", median / ours));
+        println!("| {name} | {median:.2} | {:.2} | {ratio} |", gigabytes / median);
+        ours.get_or_insert(median);
+    }
+    println!();
+    if !has("rg") {
+        println!("Not run: rg is not installed (Debian package ripgrep).");
+    }
+    Ok(())
+}
+
+/// A pattern whose groups have no names: joined with others, it would have some of them twice.
+fn unnamed(pattern: &str) -> String {
+    let mut parts = pattern.split("(?<");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| format!("{all}(?:{}", part.split_once('>').map_or(part, |(_, rest)| rest)))
+}
+
+/// Copies what is not zero, in pieces of 4 KiB; how many bytes that is.
+fn without_zeros(from: &Path, to: &Path) -> Result<u64> {
+    let failed = |path: &Path| {
+        let path = path.display().to_string();
+        move |error: std::io::Error| format!("{path}: {error}")
+    };
+    let mut input = BufReader::with_capacity(1 << 20, fs::File::open(from).map_err(failed(from))?);
+    let mut output = BufWriter::with_capacity(1 << 20, fs::File::create(to).map_err(failed(to))?);
+    let (mut bytes, mut piece) = (0, Vec::with_capacity(4096));
+    loop {
+        piece.clear();
+        let read = input.by_ref().take(4096).read_to_end(&mut piece).map_err(failed(from))?;
+        if read == 0 {
+            break;
+        }
+        if piece.iter().any(|&byte| byte != 0) {
+            output.write_all(&piece).map_err(failed(to))?;
+            bytes += u64::try_from(read).expect("4096 at most");
+        }
+    }
+    output.flush().map_err(failed(to))?;
+    Ok(bytes)
 }
 
 fn print(image: &Path, cases: &[Case], taken: &[Taken], count: usize) {

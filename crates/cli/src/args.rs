@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Clean(CleanArgs),
     /// Say what every byte of an image is, and what is left where nothing should be
     Verify(VerifyArgs),
+    /// Find secrets by what they look like, anywhere in an image: files, free space, journals, swap, slack
+    Scan(ScanArgs),
     /// List or explain the rules
     Rules(RulesArgs),
     /// Print a shell's completion script
@@ -162,6 +164,28 @@ pub(crate) struct VerifyArgs {
     pub(crate) readers: ReadersArg,
 
     /// Threads in which the other readers work [default: one each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+
+    /// Show no progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    /// Apply only these content rules
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) rules: Vec<String>,
+
+    /// Do not apply these content rules
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) skip: Vec<String>,
+
+    /// Threads that read and search [default: one each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
 

@@ -27,6 +27,7 @@ mod region;
 mod residue;
 mod retained;
 mod second;
+mod secrets;
 mod survey;
 mod views;
 
@@ -47,6 +48,7 @@ pub use region::Region;
 pub use residue::{Counter, Residue, Run, Sum, residue};
 pub use retained::{Expected, compare_trees};
 pub use second::{Opinion, Reader};
+pub use secrets::{Search, Secrets, named_files, secrets};
 pub use survey::Survey;
 pub use views::Views;
 

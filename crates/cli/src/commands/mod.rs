@@ -5,13 +5,14 @@ pub(crate) mod clean;
 pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod rules;
+pub(crate) mod scan;
 pub(crate) mod verify;
 
 use std::{fmt::Display, num::NonZero, path::Path, sync::Arc, thread};
 
+use ::scan::{Overrides, Policy, Selection, built_in_policies};
 use block::{BlockRead, Cached, Format, Image, OpenOptions};
 use sanitize::{OpaqueVolumes, Request};
-use scan::{Overrides, Policy, Selection, built_in_policies};
 
 use crate::{
     args::{FormatArg, InputArgs, OpaqueArg, PolicyArgs},

@@ -1,0 +1,62 @@
+//! `scan` says where secrets are, never what they are, and its exit code says whether there are any.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop")]
+
+use std::{fs, path::Path, process::Command};
+
+/// A token with a right checksum, made here: no scanner shall find one in this file.
+fn token() -> String {
+    let body = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5";
+    let digits: Vec<char> = ('0'..='9').chain('A'..='Z').chain('a'..='z').collect();
+    let mut crc = crc32fast::hash(body.as_bytes());
+    let mut sum = String::new();
+    for _ in 0..6 {
+        sum.insert(0, digits[usize::try_from(crc % 62).unwrap()]);
+        crc /= 62;
+    }
+    ["gh", "p_", body, &sum].concat()
+}
+
+fn scan(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_diskscrub"));
+    let done = command.arg("scan").args(arguments).current_dir(directory).output().expect("diskscrub runs");
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (done.status.code(), text(done.stdout), text(done.stderr))
+}
+
+#[test]
+fn finds_and_does_not_tell() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut image = vec![0; 3 << 20];
+    fs::write(directory.path().join("clean"), &image).unwrap();
+    image[1_048_556..1_048_596].copy_from_slice(token().as_bytes());
+    fs::write(directory.path().join("image"), &image).unwrap();
+
+    let (code, text, error) = scan(directory.path(), &["clean", "--format", "raw"]);
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{text}");
+    assert!(text.ends_with("no secret found\n"), "{text}");
+
+    let (code, text, _) = scan(directory.path(), &["image", "--format", "raw"]);
+    assert_eq!(code, Some(1));
+    assert!(text.starts_with("github-token (proven) in "), "{text}");
+    assert!(text.contains("40 bytes at offset 1048556\n"), "{text}");
+    assert!(text.contains("\n3.0 MiB of 3.0 MiB searched with "), "{text}");
+    let (code, json, _) = scan(directory.path(), &["image", "--format", "raw", "--json", "--threads", "3"]);
+    assert_eq!(code, Some(1));
+    let json_value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let finding = &json_value["findings"][0];
+    assert_eq!((&finding["kind"], &finding["rule"]), (&"secret".into(), &"github-token".into()));
+    assert_eq!((&finding["place"]["offset"], &finding["place"]["length"]), (&1_048_556.into(), &40.into()));
+    assert_eq!(finding["digest"].as_str().unwrap().len(), 32);
+    for output in [text, json] {
+        assert!(!output.contains(&token()[4..12]), "{output}");
+    }
+
+    for arguments in [["--skip", "github-token"], ["--rules", "pem-private-key"]] {
+        let (code, text, _) = scan(directory.path(), &[&["image", "--format", "raw"][..], &arguments[..]].concat());
+        assert_eq!(code, Some(0), "{text}");
+    }
+    let (code, _, error) = scan(directory.path(), &["image", "--rules", "github-tokens"]);
+    let said = "diskscrub: there is no rule \"github-tokens\"; did you mean \"github-token\"?\n";
+    assert_eq!((code, error.as_str()), (Some(2), said));
+}
