@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Write a clean copy of an image, and verify it
     Clean(CleanArgs),
+    /// Find secrets by what they look like, anywhere in an image: files, free space, journals, swap, slack
+    Scan(ScanArgs),
     /// List or explain the rules
     Rules(RulesArgs),
     /// Print a shell's completion script
@@ -144,6 +146,28 @@ pub(crate) struct CleanArgs {
 
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    /// Apply only these content rules
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) rules: Vec<String>,
+
+    /// Do not apply these content rules
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) skip: Vec<String>,
+
+    /// Threads that read and search [default: one each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+
+    /// Show no progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Args)]

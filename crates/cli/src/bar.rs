@@ -5,6 +5,13 @@ use std::{sync::Mutex, time::Duration};
 use indicatif::{ProgressBar, ProgressStyle};
 use sanitize::{Progress, Stage};
 
+/// What a stage counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Unit {
+    Bytes,
+    Pieces,
+}
+
 /// Shows the stages of a run on stderr, one bar after the other.
 pub(crate) struct Bar(Mutex<ProgressBar>);
 
@@ -13,6 +20,27 @@ impl Bar {
     pub(crate) fn new(quiet: bool) -> Self {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
         Self(Mutex::new(bar))
+    }
+
+    /// A stage begins; `total` bytes or pieces are ahead where that is known.
+    pub(crate) fn begin(&self, name: &'static str, unit: Unit, total: Option<u64>) {
+        self.with(|bar| {
+            if bar.is_hidden() {
+                return;
+            }
+            let template = match (unit, total) {
+                (Unit::Bytes, Some(_)) => {
+                    "{msg:>9} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left"
+                }
+                (Unit::Pieces, Some(_)) => "{msg:>9} [{bar:30}] {pos}/{len}",
+                (_, None) => "{msg:>9} {spinner} {elapsed}",
+            };
+            bar.finish_and_clear();
+            *bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+            bar.set_style(ProgressStyle::with_template(template).expect("the templates are constant"));
+            bar.set_message(name);
+            bar.enable_steady_tick(Duration::from_millis(200));
+        });
     }
 
     fn with(&self, act: impl FnOnce(&mut ProgressBar)) {
@@ -30,30 +58,14 @@ impl Drop for Bar {
 
 impl Progress for Bar {
     fn stage(&self, stage: Stage, total: Option<u64>) {
-        let name = match stage {
-            Stage::Survey => "reading",
-            Stage::Edit => "editing",
-            Stage::Copy => "copying",
-            Stage::Sync => "syncing",
-            Stage::Verify => "verifying",
+        let (name, unit) = match stage {
+            Stage::Survey => ("reading", Unit::Pieces),
+            Stage::Edit => ("editing", Unit::Pieces),
+            Stage::Copy => ("copying", Unit::Bytes),
+            Stage::Sync => ("syncing", Unit::Pieces),
+            Stage::Verify => ("verifying", Unit::Pieces),
         };
-        self.with(|bar| {
-            if bar.is_hidden() {
-                return;
-            }
-            let template = match (stage, total) {
-                (Stage::Copy, Some(_)) => {
-                    "{msg:>9} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left"
-                }
-                (_, Some(_)) => "{msg:>9} [{bar:30}] {pos}/{len}",
-                (_, None) => "{msg:>9} {spinner} {elapsed}",
-            };
-            bar.finish_and_clear();
-            *bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-            bar.set_style(ProgressStyle::with_template(template).expect("the templates are constant"));
-            bar.set_message(name);
-            bar.enable_steady_tick(Duration::from_millis(200));
-        });
+        self.begin(name, unit, total);
     }
 
     fn at(&self, position: u64) {

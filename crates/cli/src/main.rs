@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Plan(args) => commands::plan::run(args),
         Command::Clean(args) => commands::clean::run(args),
+        Command::Scan(args) => commands::scan::run(args),
         Command::Rules(args) => commands::rules::run(args),
         Command::Completions(args) => commands::assets::completions(args),
         Command::Manual(args) => commands::assets::manual(args),

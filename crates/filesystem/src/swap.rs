@@ -256,11 +256,11 @@ impl<D: BlockRead> Filesystem for Swap<D> {
     fn claims(&self, visit: &mut dyn FnMut(Extent, Claim) -> Result<()>) -> Result<()> {
         let mut at = 0;
         for extent in self.header.live().into_iter().filter(|extent| !extent.is_empty()) {
-            visit(Extent::between(at, extent.start), Claim::Dead(Residue::Swap))?;
+            visit(Extent::between(at, extent.start), Claim::Dead(Residue::Swap, None))?;
             visit(extent, Claim::Live(Owner::Metadata))?;
             at = extent.end();
         }
-        visit(Extent::between(at, self.header.size()), Claim::Dead(Residue::Swap))
+        visit(Extent::between(at, self.header.size()), Claim::Dead(Residue::Swap, None))
     }
 
     fn allocated(&self) -> Result<ExtentSet> {

@@ -113,8 +113,8 @@ pub enum Residue {
 pub enum Claim {
     /// Needed: copied.
     Live(Owner),
-    /// Allocated but dead: not copied.
-    Dead(Residue),
+    /// Allocated but dead: not copied. The inode is the file whose slack, unwritten or unmapped bytes these are.
+    Dead(Residue, Option<InodeId>),
 }
 
 /// A name to change: an entry of a directory.

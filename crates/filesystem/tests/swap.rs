@@ -67,7 +67,7 @@ fn live_copy(image: &[u8]) -> Vec<u8> {
             at = extent.end();
             match claim {
                 Claim::Live(_) => extents.push(extent),
-                Claim::Dead(residue) => assert_eq!(residue, Residue::Swap),
+                Claim::Dead(residue, _) => assert_eq!(residue, Residue::Swap),
             }
             Ok(())
         })

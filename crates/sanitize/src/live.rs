@@ -64,7 +64,7 @@ fn claimed(filesystem: &dyn Filesystem, blanked: &[InodeId]) -> Result<Vec<(Exte
         let class = match claim {
             Claim::Live(Owner::Data(inode)) if blanked.contains(&inode) => Class::Dead(Residue::Swap),
             Claim::Live(_) => Class::Live,
-            Claim::Dead(residue) => Class::Dead(residue),
+            Claim::Dead(residue, _) => Class::Dead(residue),
         };
         match claimed.last_mut() {
             Some((last, same)) if *same == class && last.end() == extent.start => last.len += extent.len,

@@ -3,6 +3,7 @@
 //! [`Guest::open`] lays the volumes out as the guest mounts them, [`Selection`] says which rules apply, and
 //! [`scan`] walks the trees once: each [`Finding`] names a rule, a place and an action.
 
+pub mod content;
 mod detect;
 mod dynamic;
 mod finding;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{built_in_policies, rules};
+use crate::{built_in_policies, content, rules};
 
 /// How a policy file looks.
 const POLICY_FILE: &str = "
@@ -16,6 +16,15 @@ skip = [\"cron-spool\"]       # off
 remove = [\"/opt/build/**\", \"~/**/*.token\"]
 keep = [\"/var/log/postgresql\"]
 ```
+";
+
+/// What stands above the content rules.
+const CONTENT: &str = "
+## Secrets by content
+
+`diskscrub scan` looks for these in all bytes of an image, whatever they belong to. *Proven*: structure or a checksum
+says so. *Likely*: a distinctive prefix, the right length and alphabet, and enough entropy. *By context*: only what
+stands beside it says so; such a find counts where nothing live lies, and in files that a rule above takes.
 ";
 
 /// The text of docs/rules.md: policies, then every rule by family. Ends with a newline.
@@ -51,6 +60,15 @@ pub fn rules_markdown() -> String {
             if let Some(also) = rule.find.also {
                 let _ = writeln!(text, "- also: {}", also.what());
             }
+        }
+    }
+    text.push_str(CONTENT);
+    for family in content::rules::FAMILIES {
+        let _ = write!(text, "\n### {}\n", family.heading);
+        for rule in family.rules {
+            let _ = write!(text, "\n#### `{}`: {}\n\n{}\n\n", rule.id, rule.heading, rule.explain);
+            let _ = writeln!(text, "- sure: {}", rule.tier);
+            let _ = writeln!(text, "- format: {}", rule.source);
         }
     }
     text

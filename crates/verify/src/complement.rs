@@ -98,7 +98,7 @@ pub(crate) fn attribute(device: &dyn BlockRead, layout: &Layout, extents: &[Exte
             let window = Window::new(device, &volume.extents)?;
             let mut claimed = Vec::new();
             filesystem::open(&window, volume.content)?.claims(&mut |extent, claim| {
-                if let Claim::Dead(residue) = claim {
+                if let Claim::Dead(residue, _) = claim {
                     for part in
                         window.map(extent).flat_map(|on_disk| inside.parts(on_disk).collect::<Vec<_>>())
                     {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+pub use scan::content::Tier;
 use serde::Serialize;
 
 use crate::{Place, Region, second::Reader};
@@ -64,18 +65,6 @@ pub enum Finding {
         /// What, in a sentence.
         difference: String,
     },
-}
-
-/// How sure a content rule is of what it found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tier {
-    /// Its structure or a checksum proves it.
-    Proven,
-    /// A distinctive prefix, the right length and alphabet, and enough entropy.
-    Likely,
-    /// Only what stands beside it says so.
-    Context,
 }
 
 impl fmt::Display for Finding {

@@ -1,27 +1,50 @@
 //! Judges any image on its own: what is live is found anew from the image itself, never taken from whoever
 //! wrote it. Shares the readers with `sanitize`, never its plan, its live set or its code.
 //!
-//! Three witnesses: every byte that nothing live claims must be zero ([`judge`]), the published readers
+//! For an image of unknown origin, [`examine`] accounts for every byte: an [`Atlas`] gives each its class and owner,
+//! [`residue`] counts what is dead and not zero, [`attribute`] names places. What is damaged is opaque and noted.
+//!
+//! For what `sanitize` wrote, where damage is an error, three witnesses: every byte that nothing live claims must be zero ([`judge`]), the published readers
 //! ext4-view, fatfs and gpt must see the same tree ([`judge`]), and what was to stay must have stayed
 //! ([`compare_trees`]).
 
+mod atlas;
+mod attribute;
 mod complement;
+mod examine;
 mod finding;
+mod note;
+mod paths;
+mod patience;
+mod picture;
 mod place;
 mod region;
+mod residue;
 mod retained;
 mod second;
+mod secrets;
+mod survey;
+mod views;
 
 use std::sync::Arc;
 
 use block::{BlockRead, Extent, ExtentSet, Window};
 use filesystem::{Claim, Content, Layout, Result};
 
+pub use atlas::{Area, Atlas};
+pub use attribute::attribute;
+pub use examine::{ClassTotal, Examination, ExaminedVolume, conclude, examine};
 pub use finding::{Finding, Tier};
+pub use note::Note;
+pub use picture::{Cell, Picture};
 pub use place::{Place, Was};
 pub use region::Region;
+pub use residue::{Counter, Residue, Run, Sum, residue};
 pub use retained::{Expected, compare_trees};
 pub use second::{Opinion, Reader};
+pub use secrets::{Search, Secrets, named_files, secrets};
+pub use survey::Survey;
+pub use views::Views;
 
 /// What the caller allows.
 #[derive(Debug, Clone, Copy, Default)]
@@ -137,12 +160,6 @@ fn second_opinions(
         };
         verdict.opinions.push(opinion);
     }
-    for opinion in &verdict.opinions {
-        verdict.findings.extend(opinion.differences.iter().map(|difference| Finding::Disagreement {
-            reader: opinion.reader,
-            volume: opinion.volume,
-            difference: difference.clone(),
-        }));
-    }
+    verdict.findings.extend(verdict.opinions.iter().flat_map(Opinion::findings));
     Ok(())
 }

@@ -108,6 +108,34 @@ impl Region {
     }
 }
 
+impl Region {
+    /// The class as one lower-case letter: a cell of a picture.
+    #[must_use]
+    pub const fn letter(self) -> char {
+        match self {
+            Self::File => 'f',
+            Self::Metadata => 'm',
+            Self::BootCode => 'b',
+            Self::Gap => 'g',
+            Self::Free => 'a',
+            Self::Journal => 'j',
+            Self::Unwritten => 'u',
+            Self::Slack => 's',
+            Self::DeadInode => 'i',
+            Self::DirectoryTail => 'd',
+            Self::MetadataTail => 't',
+            Self::Reserved => 'r',
+            Self::Unmapped => 'p',
+            Self::Swap => 'w',
+            Self::Empty => 'e',
+            Self::Opaque => 'o',
+            Self::Unowned => 'n',
+            Self::OwnedButFree => 'x',
+            Self::Container => 'c',
+        }
+    }
+}
+
 impl From<Residue> for Region {
     fn from(residue: Residue) -> Self {
         match residue {
@@ -152,6 +180,14 @@ impl fmt::Display for Region {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn letters_differ() {
+        let letters: BTreeSet<char> = Region::ALL.into_iter().map(Region::letter).collect();
+        assert_eq!(letters.len(), Region::ALL.len());
+        assert!(letters.iter().all(char::is_ascii_lowercase));
+    }
 
     #[test]
     fn names_are_those_of_json() {

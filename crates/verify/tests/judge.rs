@@ -84,7 +84,7 @@ fn dead(disk: &[u8], content: Content, wanted: Residue) -> u64 {
     let filesystem = filesystem::open(disk.to_vec(), content).unwrap();
     let mut found: Option<Extent> = None;
     let mut look = |extent: Extent, claim| {
-        if claim == Claim::Dead(wanted) && !extent.is_empty() {
+        if matches!(claim, Claim::Dead(residue, _) if residue == wanted) && !extent.is_empty() {
             found.get_or_insert(extent);
         }
         Ok(())

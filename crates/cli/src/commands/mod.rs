@@ -5,12 +5,13 @@ pub(crate) mod clean;
 pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod rules;
+pub(crate) mod scan;
 
 use std::{fmt::Display, num::NonZero, path::Path, sync::Arc, thread};
 
+use ::scan::{Overrides, Policy, Selection, built_in_policies};
 use block::{BlockRead, Cached, Format, Image, OpenOptions};
 use sanitize::{OpaqueVolumes, Request};
-use scan::{Overrides, Policy, Selection, built_in_policies};
 
 use crate::{
     args::{FormatArg, InputArgs, OpaqueArg, PolicyArgs},

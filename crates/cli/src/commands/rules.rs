@@ -1,8 +1,12 @@
-//! `diskscrub rules`: what can go, and why.
+//! `diskscrub rules`: what can go, and why; and what `scan` knows by its content.
 
 use std::{fmt::Write, process::ExitCode};
 
-use scan::{Also, Rule, built_in_policies, rules};
+use scan::{
+    Also, Rule, built_in_policies,
+    content::{self, ContentRule},
+    rules,
+};
 use serde::Serialize;
 
 use crate::{
@@ -16,13 +20,17 @@ const WIDTH: usize = 80;
 /// What the tilde of patterns means.
 const HOMES: &str = "\n~ is every home: those of passwd, /root, /etc/skel, and directories below /home.\n";
 
+/// One rule. What a content rule finds is reported; it is on in every scan.
 #[derive(Serialize)]
 struct Row {
+    kind: &'static str,
     id: &'static str,
     heading: &'static str,
     action: String,
     sources: Vec<String>,
     policies: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<content::Tier>,
 }
 
 /// Lists the rules, or explains one.
@@ -31,11 +39,22 @@ pub(crate) fn run(args: &RulesArgs) -> Result<ExitCode, Failure> {
         RulesCommand::List { json: true } => print_json(&rows())?,
         RulesCommand::List { json: false } => print(&table())?,
         RulesCommand::Explain { id } => {
-            let rule = scan::find_rule(id).map_err(Failure::usage)?;
-            print(&explain(rule))?;
+            let text = match content::rules::get(id) {
+                Some(rule) => explain_content(rule),
+                None => explain(find(id)?),
+            };
+            print(&text)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A path rule; the error names the nearest rule of either kind.
+fn find(id: &str) -> Result<&'static Rule, Failure> {
+    scan::find_rule(id).map_err(|error| match content::find_rule(id) {
+        Err(of_content) if !error.to_string().contains("did you mean") => Failure::usage(of_content),
+        _ => Failure::usage(error),
+    })
 }
 
 fn policies_of(rule: &Rule) -> Vec<&'static str> {
@@ -45,12 +64,23 @@ fn policies_of(rule: &Rule) -> Vec<&'static str> {
 fn rows() -> Vec<Row> {
     rules::all()
         .map(|rule| Row {
+            kind: "path",
             id: rule.id,
             heading: rule.heading,
             action: rule.action.to_string(),
             sources: rule.sources.iter().map(ToString::to_string).collect(),
             policies: policies_of(rule),
+            tier: None,
         })
+        .chain(content::rules::all().map(|rule| Row {
+            kind: "content",
+            id: rule.id,
+            heading: rule.heading,
+            action: "report".to_owned(),
+            sources: vec![rule.source.to_owned()],
+            policies: Vec::new(),
+            tier: Some(rule.tier),
+        }))
         .collect()
 }
 
@@ -58,8 +88,11 @@ fn table() -> String {
     let rows = rows();
     let width = rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
     rows.iter().fold(String::new(), |mut text, row| {
-        let policies =
-            if row.policies.is_empty() { "by name only".to_owned() } else { row.policies.join(", ") };
+        let policies = match row.tier {
+            Some(tier) => format!("scan, {tier}"),
+            None if row.policies.is_empty() => "by name only".to_owned(),
+            None => row.policies.join(", "),
+        };
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{:width$}  {} ({policies})", row.id, row.heading);
         text
@@ -107,6 +140,17 @@ fn explain(rule: &Rule) -> String {
     )
 }
 
+fn explain_content(rule: &ContentRule) -> String {
+    format!(
+        "{}: {}\n\n{}\n\nFound by: scan, in all bytes of an image\nSure: {}\nDefined by: {}\n",
+        rule.id,
+        rule.heading,
+        wrapped(rule.explain),
+        rule.tier,
+        rule.source,
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +166,11 @@ mod tests {
             );
             assert_eq!(text.replace('\n', " "), rule.explain);
         }
+        for rule in content::rules::all() {
+            assert_eq!(wrapped(rule.explain).replace('\n', " "), rule.explain);
+        }
+        let text = explain_content(content::find_rule("github-token").unwrap());
+        assert!(text.contains("\nSure: proven\n"), "{text}");
         let text = explain(scan::find_rule("swap-files").unwrap());
         assert!(text.contains("Action: clear the body of regular files that are swap areas\n"), "{text}");
         assert!(text.contains("Also:\n  files of type swap in fstab\n"), "{text}");

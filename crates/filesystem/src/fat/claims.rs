@@ -67,16 +67,16 @@ impl<D: BlockRead> Fat<D> {
         let geometry = &self.geometry;
         let mut done = 0;
         for sector in geometry.reserved_in_use() {
-            visit(Extent::between(done, sector.start), Claim::Dead(Residue::Reserved))?;
+            visit(Extent::between(done, sector.start), Claim::Dead(Residue::Reserved, None))?;
             visit(sector, Claim::Live(Owner::Metadata))?;
             done = sector.end();
         }
-        visit(Extent::between(done, geometry.reserved), Claim::Dead(Residue::Reserved))?;
+        visit(Extent::between(done, geometry.reserved), Claim::Dead(Residue::Reserved, None))?;
         for which in 0..geometry.fats {
             let (start, used) = (geometry.fat_start(which), geometry.fat_used());
             visit(Extent { start, len: used }, Claim::Live(Owner::Metadata))?;
             let padding = Extent { start: start + used, len: geometry.fat_size - used };
-            visit(padding, Claim::Dead(Residue::Reserved))?;
+            visit(padding, Claim::Dead(Residue::Reserved, None))?;
         }
         let root = self.root_node();
         visit(geometry.root, Claim::Live(Owner::Mapping(root.inode)))?;
@@ -91,7 +91,8 @@ impl<D: BlockRead> Fat<D> {
             for Extent { start, len } in self.extents(&chain) {
                 let live = left.min(len);
                 visit(Extent { start, len: live }, Claim::Live(Owner::Data(node.inode)))?;
-                visit(Extent { start: start + live, len: len - live }, Claim::Dead(Residue::Slack))?;
+                let slack = Claim::Dead(Residue::Slack, Some(node.inode));
+                visit(Extent { start: start + live, len: len - live }, slack)?;
                 left -= live;
             }
             Ok(())

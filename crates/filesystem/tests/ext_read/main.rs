@@ -72,7 +72,7 @@ fn claims(ext: &impl Filesystem) -> (ExtentSet, ExtentSet) {
         assert!(!extent.is_empty());
         match claim {
             Claim::Live(_) => live.push(extent),
-            Claim::Dead(_) => dead.push(extent),
+            Claim::Dead(..) => dead.push(extent),
         }
         Ok(())
     })

@@ -16,6 +16,8 @@ use std::{
 
 use serde::Serialize;
 
+use crate::Finding;
+
 pub(crate) use self::tree::{PIECE, read_full};
 pub(crate) use self::{ext4::ext4, fat::fat, gpt::gpt};
 
@@ -57,6 +59,15 @@ pub struct Opinion {
 }
 
 impl Opinion {
+    /// A finding for each difference.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = Finding> + '_ {
+        self.differences.iter().map(|difference| Finding::Disagreement {
+            reader: self.reader,
+            volume: self.volume,
+            difference: difference.clone(),
+        })
+    }
+
     /// Takes over what a comparison of trees has come to.
     fn take(&mut self, outcome: tree::Outcome) {
         self.compared = outcome.compared;

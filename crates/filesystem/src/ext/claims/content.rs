@@ -80,17 +80,20 @@ impl<D: BlockRead> Ext<D> {
                 ledger.claim(physical, count, who)?;
                 let place = self.layout.extent(physical, count);
                 let start = logical * self.layout.block_size;
+                let file = Some(inode.id());
                 let (live, claim, rest) = match content {
-                    _ if !written => (0, LIVE, Residue::Unwritten),
+                    _ if !written => (0, LIVE, (Residue::Unwritten, file)),
                     Content::Until(end, owner) => {
-                        (end.saturating_sub(start).min(place.len), Claim::Live(owner), Residue::Slack)
+                        (end.saturating_sub(start).min(place.len), Claim::Live(owner), (Residue::Slack, file))
                     }
-                    Content::Journal if logical == 0 => (JOURNAL_SUPERBLOCK_LEN, LIVE, Residue::Journal),
-                    Content::Journal => (0, LIVE, Residue::Journal),
-                    Content::Bad => (0, LIVE, Residue::Reserved),
+                    Content::Journal if logical == 0 => {
+                        (JOURNAL_SUPERBLOCK_LEN, LIVE, (Residue::Journal, None))
+                    }
+                    Content::Journal => (0, LIVE, (Residue::Journal, None)),
+                    Content::Bad => (0, LIVE, (Residue::Reserved, None)),
                 };
                 ledger.say(place.start, place.start + live, claim)?;
-                ledger.say(place.start + live, place.end(), Claim::Dead(rest))
+                ledger.say(place.start + live, place.end(), Claim::Dead(rest.0, rest.1))
             }
         })
     }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(super) const LIVE: Claim = Claim::Live(Owner::Metadata);
-const RESERVED: Claim = Claim::Dead(Residue::Reserved);
+const RESERVED: Claim = Claim::Dead(Residue::Reserved, None);
 /// Bytes of an MMP structure.
 pub(crate) const MMP_LEN: u64 = 1024;
 

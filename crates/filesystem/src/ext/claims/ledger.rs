@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use block::{Extent, Object, Result};
 
 use super::bits::Bits;
-use crate::{Claim, Residue, ext::layout::Layout};
+use crate::{Claim, InodeId, Residue, ext::layout::Layout};
 
 /// Who claims: the filesystem's fixed metadata, or an inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,9 +136,13 @@ impl<'a> Ledger<'a> {
         if self.layout.cluster_blocks == 1 {
             return Ok(());
         }
-        let mut clusters: Vec<u64> = self.partial.keys().copied().collect();
-        clusters.sort_unstable();
-        for cluster in clusters {
+        let mut clusters: Vec<(u64, Claimant)> = self.partial.drain().collect();
+        clusters.sort_unstable_by_key(|(cluster, _)| *cluster);
+        for (cluster, who) in clusters {
+            let file = match who {
+                Claimant::Inode(number) => Some(InodeId(number)),
+                Claimant::Group(_) => None,
+            };
             let start = self.layout.first_data_block + cluster * self.layout.cluster_blocks;
             let end = (start + self.layout.cluster_blocks).min(self.layout.blocks);
             let mut free = start;
@@ -147,7 +151,7 @@ impl<'a> Ledger<'a> {
                     continue;
                 }
                 let gap = self.layout.extent(free, block - free);
-                self.say(gap.start, gap.end(), Claim::Dead(Residue::Unmapped))?;
+                self.say(gap.start, gap.end(), Claim::Dead(Residue::Unmapped, file))?;
                 free = block + 1;
             }
         }

@@ -45,7 +45,9 @@ impl<D: BlockRead> Ext<D> {
         for number in 0..self.layout.groups {
             let group = self.group(number)?;
             self.inode_table(&group, &mut |slot| match slot {
-                Slot::Dead(extent) => ledger.say(extent.start, extent.end(), Claim::Dead(Residue::DeadInode)),
+                Slot::Dead(extent) => {
+                    ledger.say(extent.start, extent.end(), Claim::Dead(Residue::DeadInode, None))
+                }
                 Slot::Live(inode) => {
                     let end = inode.offset + self.layout.inode_size;
                     ledger.say(inode.offset, end, Claim::Live(Owner::Metadata))?;

@@ -1,0 +1,107 @@
+//! `diskscrub scan`: secrets by content, anywhere in an image.
+
+use std::{fmt::Write, fs::File, io::Read, process::ExitCode};
+
+use sanitize::Progress;
+use scan::{
+    Overrides, Policy, Selection,
+    content::{self, Key, Scanner},
+};
+use serde::Serialize;
+use verify::{Finding, Search, Secrets, Survey};
+
+use super::{open, workers};
+use crate::{
+    args::ScanArgs,
+    bar::{Bar, Unit},
+    failure::{FINDINGS, Failure},
+    human::{self, line},
+    output,
+};
+
+/// Findings that are shown to people; JSON has more.
+const SHOWN: usize = 200;
+
+#[derive(Serialize)]
+struct ScanReport {
+    input: String,
+    /// Size of the guest's disk.
+    size: u64,
+    /// How many rules were applied.
+    rules: usize,
+    #[serde(flatten)]
+    secrets: Secrets,
+}
+
+/// Finds secrets, and says where they are.
+pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
+    let rules = content::select(&args.rules, &args.skip).map_err(Failure::usage)?;
+    let (device, _) = open(&args.input)?;
+    let failed = |error: &block::Error| Failure::image(&args.input.input, error);
+    let bar = Bar::new(args.quiet);
+    bar.begin("reading", Unit::Pieces, None);
+    let mut survey = Survey::of(&device, args.input.sector_size).map_err(|error| failed(&error))?;
+    let policy = Policy::built_in("default").expect("there is a default policy");
+    let selection = Selection::new(&policy, &Overrides::default()).expect("it names rules that there are");
+    let mut notes = std::mem::take(&mut survey.notes);
+    let named = verify::named_files(&survey, &selection, &mut notes).map_err(|error| failed(&error))?;
+    let scanner = Scanner::new(&rules);
+    let key = random_key()?;
+    let search = Search { scanner: &scanner, key: &key, workers: workers(args.threads), named: &named };
+    bar.begin("scanning", Unit::Bytes, Some(device.size()));
+    let mut secrets = verify::secrets(&device, &survey, search, &mut |byte| bar.at(byte))
+        .map_err(|error| failed(&error))?;
+    drop(bar);
+    notes.append(&mut secrets.notes);
+    secrets.notes = notes;
+    let input = output::printable(&args.input.input.display().to_string());
+    let report = ScanReport { input, size: device.size(), rules: rules.len(), secrets };
+    if args.input.json {
+        output::print_json(&report)?;
+    } else {
+        output::print(&text(&report))?;
+    }
+    Ok(if report.secrets.totals.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
+}
+
+/// A key that nobody knows: digests are the same within a run, and tell nothing outside of it.
+fn random_key() -> Result<Key, Failure> {
+    let path = "/dev/urandom";
+    let mut key = [0; 32];
+    let read = File::open(path).and_then(|mut source| source.read_exact(&mut key));
+    read.map_err(|error| Failure::output(path.as_ref(), &error))?;
+    Ok(Key(key))
+}
+
+fn text(report: &ScanReport) -> String {
+    let Secrets { scanned, totals, findings, unlisted, notes } = &report.secrets;
+    let mut text = String::new();
+    for finding in findings.iter().take(SHOWN) {
+        if let Finding::Secret { rule, tier, place, .. } = finding {
+            line!(text, "{rule} ({tier}) {place}");
+        }
+    }
+    let shown = findings.len().min(SHOWN);
+    let more = block::to_u64(findings.len() - shown) + unlisted;
+    if more > 0 {
+        line!(text, "... and {more} more (--json lists up to 10000)");
+    }
+    for note in notes {
+        line!(text, "note: {note}");
+    }
+    let all: u64 = totals.values().sum();
+    let places: Vec<String> = totals.iter().map(|(region, number)| format!("{number} {region}")).collect();
+    let sum = if all == 0 {
+        "no secret found".to_owned()
+    } else {
+        format!("{} found: {}", human::count(all, "secret"), places.join(", "))
+    };
+    line!(
+        text,
+        "{} of {} searched with {} rules: {sum}",
+        human::size(*scanned),
+        human::size(report.size),
+        report.rules
+    );
+    text
+}

@@ -1,0 +1,275 @@
+//! Finds secrets in a buffer: anchors everywhere, patterns and checks around them only.
+//!
+//! The work is linear in the buffer, whatever it holds: where anchors of a rule crowd and confirm nothing, the
+//! rule's pattern goes over the buffer once instead of around each of them.
+
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
+
+use regex_automata::{Input, meta::Regex, util::captures::Captures};
+
+use super::{Candidate, ContentRule, anchors::Anchors};
+
+/// Bytes that a buffer should have before its fresh ones, so that a hit is found wherever a chunk begins.
+pub const LOOK_BACK: usize = ContentRule::MAX_REACH;
+/// Bytes that a buffer should have behind its fresh ones.
+pub const LOOK_AHEAD: usize = ContentRule::MAX_REACH + ContentRule::MAX_BEFORE;
+/// A rule looks around single anchors until it has looked, in vain, at so many times the buffer's length.
+const CROWD: usize = 2;
+
+/// A secret, by rule and range in the buffer. Its bytes are not here.
+#[derive(Debug, Clone)]
+pub struct Hit {
+    /// The rule that knows it.
+    pub rule: &'static ContentRule,
+    /// The rule's number in the registry: of equal hits the lower one is preferred.
+    pub rank: usize,
+    /// Where the secret lies in the buffer.
+    pub secret: Range<usize>,
+}
+
+/// What all clones of a scanner share.
+struct Shared {
+    rules: Vec<(usize, &'static ContentRule)>,
+    anchors: Anchors,
+    /// A hundred patterns take their time to compile, and most are never needed.
+    patterns: Vec<OnceLock<Regex>>,
+    before: usize,
+}
+
+/// What one rule has seen of the current buffer.
+#[derive(Debug, Clone, Default)]
+struct State {
+    /// Matches begin here or later.
+    floor: usize,
+    /// Bytes of windows in which there was nothing.
+    vain: usize,
+    captures: Option<Captures>,
+}
+
+/// Scans buffers. Cheap to clone; each thread needs its own.
+#[derive(Clone)]
+pub struct Scanner {
+    shared: Arc<Shared>,
+    states: Vec<State>,
+    /// Position and rule of the anchors in the current buffer.
+    found: Vec<(usize, usize)>,
+    hits: Vec<Hit>,
+}
+
+impl Scanner {
+    /// A scanner for these rules.
+    #[must_use]
+    pub fn new(rules: &[&'static ContentRule]) -> Self {
+        let registry = super::rules::all().enumerate();
+        let rules: Vec<_> = registry.filter(|(_, rule)| rules.iter().any(|one| one.id == rule.id)).collect();
+        Self::of(rules)
+    }
+
+    fn of(rules: Vec<(usize, &'static ContentRule)>) -> Self {
+        let all = rules.iter().enumerate();
+        let anchors =
+            all.flat_map(|(number, (_, rule))| rule.anchors.iter().map(move |&anchor| (number, anchor)));
+        let shared = Shared {
+            anchors: Anchors::new(anchors),
+            patterns: rules.iter().map(|_| OnceLock::new()).collect(),
+            before: rules.iter().map(|(_, rule)| rule.before).max().unwrap_or(0),
+            rules,
+        };
+        let states = vec![State::default(); shared.rules.len()];
+        Self { shared: Arc::new(shared), states, found: Vec::new(), hits: Vec::new() }
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> impl Iterator<Item = &'static ContentRule> + '_ {
+        self.shared.rules.iter().map(|(_, rule)| *rule)
+    }
+
+    /// Reports, in ascending order, each hit whose secret begins in `fresh`. Hits of different rules may overlap
+    /// (see [`Overlaps`](super::Overlaps)).
+    ///
+    /// The buffer has [`LOOK_BACK`] bytes before `fresh` and [`LOOK_AHEAD`] behind it, or all that there are.
+    pub fn scan(&mut self, buffer: &[u8], fresh: Range<usize>, visit: &mut dyn FnMut(Hit)) {
+        let start = fresh.start.saturating_sub(LOOK_BACK);
+        let end = fresh.end.saturating_add(self.shared.before).min(buffer.len());
+        let found = &mut self.found;
+        found.clear();
+        self.shared.anchors.find(buffer, start..end, &mut |rule, at| found.push((at, rule)));
+        if found.is_empty() {
+            return;
+        }
+        found.sort_unstable();
+        for state in &mut self.states {
+            (state.floor, state.vain) = (start, 0);
+        }
+        self.hits.clear();
+        for &(anchor, number) in &self.found {
+            let (rank, rule) = self.shared.rules[number];
+            let state = &mut self.states[number];
+            if anchor < state.floor {
+                continue;
+            }
+            let regex = self.shared.patterns[number]
+                .get_or_init(|| rule.compile().expect("a test compiles every pattern of the registry"));
+            let captures = state.captures.get_or_insert_with(|| regex.create_captures());
+            let secret = if state.vain / CROWD < buffer.len() {
+                let confirmed = rule.confirm(regex, captures, buffer, anchor, state.floor);
+                match &confirmed {
+                    Some((_, end)) => state.floor = *end,
+                    None => state.vain += rule.before + rule.reach,
+                }
+                confirmed.map(|(secret, _)| secret)
+            } else {
+                let from = anchor.saturating_sub(rule.before).max(state.floor);
+                let (secret, floor) = next(rule, regex, captures, buffer, from);
+                state.floor = floor;
+                secret
+            };
+            if let Some(secret) = secret.filter(|secret| fresh.contains(&secret.start)) {
+                self.hits.push(Hit { rule, rank, secret });
+            }
+        }
+        self.hits.sort_unstable_by_key(|hit| (hit.secret.start, hit.rank, hit.secret.end));
+        self.hits.drain(..).for_each(visit);
+    }
+}
+
+/// The next match from `from` on, if it passes the check, and where to go on. What is looked at is not looked at
+/// again.
+fn next(
+    rule: &ContentRule,
+    regex: &Regex,
+    captures: &mut Captures,
+    buffer: &[u8],
+    from: usize,
+) -> (Option<Range<usize>>, usize) {
+    regex.search_captures(&Input::new(buffer).range(from..), captures);
+    let Some(whole) = captures.get_match() else { return (None, buffer.len()) };
+    let secret = Candidate::new(buffer, captures).filter(|candidate| (rule.check)(candidate));
+    (secret.map(|candidate| candidate.range()), whole.end().max(from + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::{Tier, check::github::sign};
+
+    const fn rule(id: &'static str, anchors: &'static [&'static [u8]], pattern: &'static str) -> ContentRule {
+        ContentRule {
+            id,
+            heading: "",
+            explain: "",
+            source: "",
+            tier: Tier::Likely,
+            anchors,
+            pattern,
+            before: 0,
+            reach: 1000,
+            check: |_| true,
+        }
+    }
+
+    /// A run of letters behind a word, one with something before its anchor, and one that never passes.
+    static RULES: [ContentRule; 4] = [
+        rule("long", &[b"key="], "key=([a-z]{4,})"),
+        ContentRule { before: 20, ..rule("behind", &[b"@host"], "[a-z]{1,20}@host") },
+        ContentRule { check: |_| false, ..rule("never", &[b"key=", b"end"], "(?:key=|end)[a-z=]*") },
+        ContentRule { reach: ContentRule::MAX_REACH, ..rule("far", &[b"BEGIN"], "(?s)BEGIN[^E]*END") },
+    ];
+
+    fn scanner() -> Scanner {
+        Scanner::of(RULES.iter().enumerate().collect())
+    }
+
+    fn scan(buffer: &[u8], fresh: Range<usize>) -> Vec<(Range<usize>, &'static str)> {
+        let mut hits = Vec::new();
+        scanner().scan(buffer, fresh, &mut |hit| hits.push((hit.secret, hit.rule.id)));
+        hits
+    }
+
+    #[test]
+    fn agrees_with_the_plain_way() {
+        for text in [
+            "key=abcd",
+            "key=abckey=abcd@host",
+            "\0key=abcdef\0",
+            "key=key=key=abcd",
+            "aaaa@host@host",
+            "BEGINBEGINEND",
+            "",
+            "key",
+            "key=",
+            "x@host",
+            "BEGIN abc END BEGIN",
+            "key=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@hosting",
+        ] {
+            let bytes = text.as_bytes();
+            let mut plain: Vec<_> = RULES
+                .iter()
+                .flat_map(|rule| rule.find(bytes).into_iter().map(move |secret| (secret, rule.id)))
+                .collect();
+            plain.sort_by_key(|(secret, _)| secret.start);
+            let mut hits = scan(bytes, 0..bytes.len());
+            hits.sort_by_key(|(secret, _)| secret.start);
+            assert_eq!(hits, plain, "{text}");
+        }
+    }
+
+    #[test]
+    fn wherever_a_buffer_is_cut() {
+        let text =
+            format!("\0key=abcdefgh\0\0joe@host BEGIN{}END key=zzzz{}x@host", "b".repeat(300), "y".repeat(9));
+        let bytes = text.as_bytes();
+        let whole = scan(bytes, 0..bytes.len());
+        assert_eq!(whole.len(), 5);
+        for cut in 0..=bytes.len() {
+            let mut halves = scan(bytes, 0..cut);
+            halves.extend(scan(bytes, cut..bytes.len()));
+            assert_eq!(halves, whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn tokens_at_the_ends_and_at_every_place_of_a_page() {
+        let mut scanner = Scanner::new(&crate::content::rules::all().collect::<Vec<_>>());
+        let token = sign("gho_", &"a1".repeat(15));
+        let mut buffer = vec![0; 2 * 4096];
+        for at in (0..45).chain(4096 - 45..4096 + 5).chain(buffer.len() - 45..=buffer.len() - 40) {
+            buffer[at..at + 40].copy_from_slice(token.as_bytes());
+            let mut found = Vec::new();
+            scanner.scan(&buffer, 0..8192, &mut |hit| found.push((hit.secret.start, hit.secret.end)));
+            assert_eq!(found, [(at, at + 40)]);
+            buffer[at..at + 40].fill(0);
+        }
+    }
+
+    /// Not timed: the amount of work is counted, in bytes that checks are shown.
+    #[test]
+    fn a_crowd_of_anchors_costs_no_more_than_the_buffer() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static SHOWN: AtomicUsize = AtomicUsize::new(0);
+        static GREEDY: ContentRule = ContentRule {
+            reach: ContentRule::MAX_REACH,
+            check: |candidate| {
+                SHOWN.fetch_add(candidate.whole().len(), Ordering::Relaxed);
+                false
+            },
+            ..rule("greedy", &[b"key="], "key=[a-z=]*")
+        };
+        let buffer = b"key=".repeat(64 << 10);
+        let mut scanner = Scanner::of(vec![(0, &GREEDY)]);
+        scanner.scan(&buffer, 0..buffer.len(), &mut |_| panic!("nothing passes"));
+        let shown = SHOWN.load(Ordering::Relaxed);
+        assert!(shown <= (CROWD + 2) * buffer.len(), "{shown} bytes");
+    }
+
+    #[test]
+    fn a_crowd_hides_no_secret() {
+        let mut text = "BEGIN".repeat(100_000);
+        let at = text.len();
+        text.push_str("BEGIN and END");
+        assert_eq!(scan(text.as_bytes(), 0..text.len()).last(), Some(&(at..at + 13, "far")));
+    }
+}

@@ -1,0 +1,109 @@
+//! Secrets by content, anywhere on a disk: one pass over all its bytes, and a look at the seams of fragmented files.
+//!
+//! Never holds a secret's bytes: rule, place, length, keyed digest.
+
+mod named;
+mod seams;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use block::{BlockRead, Extent};
+use filesystem::{InodeId, Result};
+use scan::content::{Key, Scanner, Secret, sweep};
+use serde::Serialize;
+
+pub use named::named_files;
+
+use crate::{Finding, Note, Region, Survey, Tier, attribute};
+
+/// Findings that are listed, in the order of their places; all are counted.
+const LISTED: usize = 10_000;
+
+/// What to look for, and how.
+#[derive(Clone, Copy)]
+pub struct Search<'a> {
+    /// Finds it.
+    pub scanner: &'a Scanner,
+    /// For the digests.
+    pub key: &'a Key,
+    /// Threads.
+    pub workers: usize,
+    /// Files that are known to hold secrets, by the index of their volume in the layout: rules that only go by
+    /// context count in them, too.
+    pub named: &'a HashSet<(usize, InodeId)>,
+}
+
+/// What was found.
+#[derive(Debug, Default, Serialize)]
+pub struct Secrets {
+    /// Bytes that were searched; holes are not among them.
+    pub scanned: u64,
+    /// How many there are, by class of place.
+    pub totals: BTreeMap<Region, u64>,
+    /// The first of them, by offset.
+    pub findings: Vec<Finding>,
+    /// How many more there are.
+    pub unlisted: u64,
+    /// What was not looked at, or has to be known.
+    pub notes: Vec<Note>,
+}
+
+/// Finds secrets on a disk. What is told by context alone counts where nothing live lies, and in named files.
+/// `progress` is told the offset that the pass has come to. Fails only if the medium does.
+pub fn secrets(
+    device: &Arc<dyn BlockRead>,
+    survey: &Survey,
+    search: Search<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Secrets> {
+    let mut result = Secrets::default();
+    let mut found: Vec<Secret> = Vec::new();
+    let counts = |secret: &Secret| {
+        let area = survey.atlas.at(secret.offset)?;
+        let named = || Some(search.named.contains(&(area.volume?, area.inode?)));
+        let counts = secret.rule.tier != Tier::Context || !area.region.is_live() || named().unwrap_or(false);
+        counts.then_some(area.region)
+    };
+    let whole = [Extent { start: 0, len: device.size() }].into_iter().collect();
+    let workers = search.workers;
+    result.scanned = sweep(device, &whole, search.scanner, search.key, workers, progress, &mut |secret| {
+        let Some(region) = counts(&secret) else { return };
+        *result.totals.entry(region).or_default() += 1;
+        if found.len() < LISTED {
+            found.push(secret);
+        } else {
+            result.unlisted += 1;
+        }
+    })?;
+    for (volume, details) in survey.layout.volumes.iter().enumerate() {
+        let Some(filesystem) = survey.views.filesystem(volume).transpose()? else { continue };
+        let mut note = |text| result.notes.push(Note { volume: Some(details.number), text });
+        for secret in seams::find(&*filesystem, details, search, &mut note)? {
+            let Some(region) = counts(&secret) else { continue };
+            // The pass may have found the part before the seam.
+            let same = |other: &Secret| other.offset == secret.offset && other.rule == secret.rule;
+            match found.iter().position(same) {
+                Some(index) => found[index] = secret,
+                None => {
+                    *result.totals.entry(region).or_default() += 1;
+                    found.push(secret);
+                }
+            }
+        }
+    }
+    found.sort_by_key(|secret| secret.offset);
+    let extents: Vec<Extent> =
+        found.iter().map(|secret| Extent { start: secret.offset, len: secret.length }).collect();
+    let places = attribute(survey, &extents, &mut result.notes)?;
+    let finding = |(secret, place): (Secret, _)| Finding::Secret {
+        rule: secret.rule.id,
+        tier: secret.rule.tier,
+        place,
+        digest: secret.digest.to_string(),
+    };
+    result.findings = found.into_iter().zip(places).map(finding).collect();
+    Ok(result)
+}

@@ -1,0 +1,91 @@
+//! A first look at a disk: its layout, its filesystems, and the class of every byte. All else in this crate that
+//! needs to know what a byte is asks here.
+
+use std::sync::Arc;
+
+use block::{BlockRead, Extent};
+use filesystem::{Content, Error, Layout, OpaqueKind, Result, TableKind, Volume};
+
+use crate::{Area, Atlas, Note, Region, Views};
+
+/// What a disk is, by its own word.
+#[derive(Debug)]
+pub struct Survey {
+    /// Partition table and volumes.
+    pub layout: Layout,
+    /// Its filesystems, journals replayed in memory.
+    pub views: Views,
+    /// What each byte is.
+    pub atlas: Atlas,
+    /// What was not understood, or has to be known.
+    pub notes: Vec<Note>,
+}
+
+impl Survey {
+    /// Looks at a disk. What is corrupt or unsupported is opaque, with a note that says why; if that is the partition
+    /// table, then it is the whole disk. Fails only if the medium does.
+    pub fn of(device: &Arc<dyn BlockRead>, sector_size: Option<u32>) -> Result<Self> {
+        let mut notes = Vec::new();
+        let layout = match filesystem::layout(device, sector_size) {
+            Ok(layout) => layout,
+            Err(error @ Error::Io(_)) => return Err(error),
+            Err(error) => {
+                notes.push(Note { volume: None, text: format!("the layout cannot be read: {error}") });
+                unknown(device.size(), sector_size)
+            }
+        };
+        notes.extend(layout.notes.iter().map(|text| Note { volume: None, text: text.clone() }));
+        let views = Views::of(device, &layout, &mut notes)?;
+        let atlas = Atlas::of(device, &layout, &views, &mut notes)?;
+        Ok(Self { layout, views, atlas, notes })
+    }
+
+    /// Number of a volume, by its index in the layout.
+    #[must_use]
+    pub fn number(&self, volume: Option<usize>) -> Option<u32> {
+        Some(self.layout.volumes.get(volume?)?.number)
+    }
+
+    /// Whether a byte of this area that is not zero is residue. With `keep_opaque`, volumes of a kind that is not
+    /// read are none; volumes that are damaged still are.
+    #[must_use]
+    pub fn is_dead(&self, area: &Area, keep_opaque: bool) -> bool {
+        let kept = area.region == Region::Opaque
+            && keep_opaque
+            && area.volume.is_some_and(|volume| !self.atlas.is_blank(volume));
+        !area.region.is_live() && !kept
+    }
+
+    /// Where a byte of the disk lies in a volume, by the volume's index in the layout.
+    pub(crate) fn in_volume(&self, volume: usize, offset: u64) -> Option<u64> {
+        let mut before = 0;
+        for extent in &self.layout.volumes.get(volume)?.extents {
+            if extent.contains_byte(offset) {
+                return Some(before + (offset - extent.start));
+            }
+            before += extent.len;
+        }
+        None
+    }
+}
+
+/// A disk of which nothing is known.
+fn unknown(size: u64, sector_size: Option<u32>) -> Layout {
+    let volume = Volume {
+        number: 0,
+        extents: vec![Extent { start: 0, len: size }],
+        type_name: "whole disk".to_owned(),
+        type_id: String::new(),
+        uuid: String::new(),
+        name: String::new(),
+        content: Content::Opaque(OpaqueKind::Unknown),
+    };
+    Layout {
+        table: TableKind::None,
+        sector_size: sector_size.unwrap_or(512),
+        disk_id: String::new(),
+        volumes: vec![volume],
+        live: Vec::new(),
+        notes: Vec::new(),
+    }
+}

@@ -1,0 +1,101 @@
+//! The volumes of a disk as their filesystems mean them: a journal that has to be replayed is, in memory. The image is
+//! never written.
+
+use std::sync::Arc;
+
+use block::{BlockRead, Overlay, Window};
+use filesystem::{Content, Error, Filesystem, Layout, Recovery, Result, Summary, Volume};
+
+use crate::Note;
+
+/// One volume's bytes, and what is on them.
+struct View {
+    device: Arc<dyn BlockRead>,
+    content: Content,
+    summary: Summary,
+}
+
+/// A view of each volume that holds something that can be read.
+#[derive(Default)]
+pub struct Views(Vec<Option<View>>);
+
+impl std::fmt::Debug for Views {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|view| view.as_ref().map(|view| &view.summary))).finish()
+    }
+}
+
+impl Views {
+    /// Opens what can be opened, and replays what has to be. What cannot is noted. Fails only if the medium does.
+    pub fn of(device: &Arc<dyn BlockRead>, layout: &Layout, notes: &mut Vec<Note>) -> Result<Self> {
+        let mut views = Vec::with_capacity(layout.volumes.len());
+        for volume in &layout.volumes {
+            let mut say = |text: String| notes.push(Note { volume: Some(volume.number), text });
+            views.push(match volume.content {
+                Content::Ext | Content::Fat | Content::Swap => match view(device, volume, &mut say) {
+                    Ok(view) => Some(view),
+                    Err(error @ Error::Io(_)) => return Err(error),
+                    Err(error) => {
+                        say(format!("cannot be opened: {error}"));
+                        None
+                    }
+                },
+                _ => None,
+            });
+        }
+        Ok(Self(views))
+    }
+
+    fn get(&self, volume: usize) -> Option<&View> {
+        self.0.get(volume)?.as_ref()
+    }
+
+    /// The filesystem of a volume, by its index in the layout; `None` if it has none that can be read.
+    #[must_use]
+    pub fn filesystem(&self, volume: usize) -> Option<Result<Box<dyn Filesystem + '_>>> {
+        let view = self.get(volume)?;
+        Some(filesystem::open(&view.device, view.content))
+    }
+
+    /// The bytes of a volume, journal replayed, by its index in the layout.
+    #[must_use]
+    pub fn device(&self, volume: usize) -> Option<&Arc<dyn BlockRead>> {
+        Some(&self.get(volume)?.device)
+    }
+
+    /// What a volume's filesystem said of itself before its journal was replayed.
+    #[must_use]
+    pub fn summary(&self, volume: usize) -> Option<&Summary> {
+        Some(&self.get(volume)?.summary)
+    }
+}
+
+fn view(device: &Arc<dyn BlockRead>, volume: &Volume, say: &mut dyn FnMut(String)) -> Result<View> {
+    let content = volume.content;
+    let window = || Window::new(Arc::clone(device), &volume.extents);
+    let summary = filesystem::open(window()?, content)?.summary();
+    summary.notes.iter().for_each(|note| say(note.clone()));
+    let plain: Arc<dyn BlockRead> = Arc::new(window()?);
+    if !summary.dirty || content == Content::Swap {
+        return Ok(View { device: plain, content, summary });
+    }
+    let mut overlay = Overlay::new(window()?);
+    let outcome = filesystem::open_mut(&mut overlay, content).and_then(|mut filesystem| filesystem.recover());
+    let device: Arc<dyn BlockRead> = match outcome {
+        Ok(Recovery { transactions, orphans, .. }) => {
+            say(format!(
+                "was not unmounted: read with its journal replayed in memory ({transactions} transactions, {orphans} orphans)"
+            ));
+            Arc::new(overlay)
+        }
+        Err(error @ Error::Io(_)) => return Err(error),
+        // Half a replay is worse than none.
+        Err(error) => {
+            say(format!(
+                "was not unmounted, and is read as it lies: its journal cannot be replayed: {error}"
+            ));
+            plain
+        }
+    };
+    Ok(View { device, content, summary })
+}
