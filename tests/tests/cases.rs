@@ -104,6 +104,17 @@ impl Case {
         Ok((code, lossy(&output.stderr)))
     }
 
+    /// What `verify` finds in the output, which knows nothing of how it was made.
+    fn verified(&self) -> Result<Option<String>> {
+        let mut verify = command(diskscrub());
+        verify.args(["verify", "out", "--quiet", "--readers", "content"]);
+        if self.arguments.windows(2).any(|pair| pair == ["--opaque", "keep"]) {
+            verify.args(["--opaque", "keep"]);
+        }
+        let output = output(verify.current_dir(self.work.path()))?;
+        Ok((!output.status.success()).then(|| lossy(&output.stdout) + &lossy(&output.stderr)))
+    }
+
     fn files(&self) -> Result<BTreeSet<String>> {
         let entries = fs::read_dir(self.work.path()).map_err(|error| error.to_string())?;
         Ok(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
@@ -125,6 +136,7 @@ impl Case {
             wrong.extend(kernel::compare(&before, &raw, &report["clean"], scratch.path())?);
         }
         wrong.extend(self.again(&out)?);
+        wrong.extend(self.verified()?);
         wrong.extend(self.expect("report.json", &stable(&report["clean"])).err());
         wrong.extend(self.expect("tree.txt", &tree::text(&out)?).err());
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }

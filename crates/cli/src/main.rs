@@ -9,6 +9,7 @@ mod commands;
 mod failure;
 mod guard;
 mod human;
+mod human_verify;
 mod output;
 mod reports;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => commands::plan::run(args),
         Command::Clean(args) => commands::clean::run(args),
         Command::Scan(args) => commands::scan::run(args),
+        Command::Verify(args) => commands::verify::run(args),
         Command::Rules(args) => commands::rules::run(args),
         Command::Completions(args) => commands::assets::completions(args),
         Command::Manual(args) => commands::assets::manual(args),

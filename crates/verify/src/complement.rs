@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use block::{BlockRead, Extent, ExtentSet, Window, is_zero, to_u64, to_usize};
-use filesystem::{Claim, Content, Layout, Result};
+use block::{BlockRead, Extent, ExtentSet, is_zero, to_u64, to_usize};
+use filesystem::Result;
 
-use crate::{Finding, Region};
+use crate::{Finding, Region, Survey};
 
 /// Largest read in bytes.
 const PIECE: u64 = 1 << 20;
@@ -75,53 +75,15 @@ fn look(
 }
 
 /// Names the place of each non-zero extent, summed by volume and region.
-pub(crate) fn attribute(device: &dyn BlockRead, layout: &Layout, extents: &[Extent]) -> Result<Vec<Finding>> {
-    if extents.is_empty() {
-        return Ok(Vec::new());
-    }
-    let all: ExtentSet = extents.iter().copied().collect();
+pub(crate) fn attribute(survey: &Survey, extents: &[Extent]) -> Vec<Finding> {
     let mut sums: BTreeMap<(Option<u32>, Region), (u64, u64)> = BTreeMap::new();
-    let mut add = |volume, region, part: Extent| {
-        let sum = sums.entry((volume, region)).or_insert((part.start, 0));
-        *sum = (sum.0.min(part.start), sum.1 + part.len);
-    };
-    let mut rest = all.clone();
-    for volume in &layout.volumes {
-        let whole: ExtentSet = volume.extents.iter().copied().collect();
-        let inside = rest.intersection(&whole);
-        rest = rest.difference(&whole);
-        if inside.is_empty() {
-            continue;
-        }
-        let mut free = inside.clone();
-        if matches!(volume.content, Content::Ext | Content::Fat | Content::Swap) {
-            let window = Window::new(device, &volume.extents)?;
-            let mut claimed = Vec::new();
-            filesystem::open(&window, volume.content)?.claims(&mut |extent, claim| {
-                if let Claim::Dead(residue, _) = claim {
-                    for part in
-                        window.map(extent).flat_map(|on_disk| inside.parts(on_disk).collect::<Vec<_>>())
-                    {
-                        add(Some(volume.number), Region::from(residue), part);
-                        claimed.push(part);
-                    }
-                }
-                Ok(())
-            })?;
-            free = free.difference(&claimed.into_iter().collect());
-        }
-        let region = match volume.content {
-            Content::Ext | Content::Fat | Content::Swap => Region::Free,
-            Content::Opaque(_) => Region::Opaque,
-            Content::BootCode | Content::Empty => Region::Empty,
-        };
-        free.iter().for_each(|part| add(Some(volume.number), region, part));
+    for area in extents.iter().flat_map(|&extent| survey.atlas.parts(extent)) {
+        let sum = sums.entry((survey.number(area.volume), area.region)).or_insert((area.extent.start, 0));
+        *sum = (sum.0.min(area.extent.start), sum.1 + area.extent.len);
     }
-    rest.iter().for_each(|part| add(None, Region::Gap, part));
-    Ok(sums
-        .into_iter()
+    sums.into_iter()
         .map(|((volume, region), (first, bytes))| Finding::Residue { volume, region, first, bytes })
-        .collect())
+        .collect()
 }
 
 #[cfg(test)]

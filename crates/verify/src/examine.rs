@@ -130,7 +130,7 @@ pub fn conclude(
     }
     findings.extend(contradictions(survey, &residue));
 
-    let opinions = second_opinions(device, survey, options)?;
+    let opinions = second_opinions(device, survey, &residue, options, &mut notes)?;
     findings.extend(opinions.iter().flat_map(Opinion::findings));
 
     let extents: Vec<Extent> = residue.runs.iter().map(|run| run.extent).collect();
@@ -180,7 +180,13 @@ fn patience_for(size: u64) -> Duration {
 
 /// The published readers look at what our own checks have passed, and at nothing else: some do not end, or stop with
 /// a panic, on images that contradict themselves.
-fn second_opinions(device: &Arc<dyn BlockRead>, survey: &Survey, options: Options) -> Result<Vec<Opinion>> {
+fn second_opinions(
+    device: &Arc<dyn BlockRead>,
+    survey: &Survey,
+    residue: &Residue,
+    options: Options,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<Opinion>> {
     let mut opinions: Vec<Opinion> = second::gpt(device, &survey.layout).into_iter().collect();
     for (index, volume) in survey.layout.volumes.iter().enumerate() {
         let reader = match volume.content {
@@ -191,6 +197,14 @@ fn second_opinions(device: &Arc<dyn BlockRead>, survey: &Survey, options: Option
         let Some(device) = survey.views.device(index).filter(|_| !survey.atlas.is_blank(index)) else {
             continue;
         };
+        let mut options = options;
+        // ext4-view shows what lies in unwritten extents as content.
+        let unwritten = residue.sums.get(&(Some(index), Region::Unwritten));
+        if options.content && unwritten.is_some_and(|sum| sum.non_zero > 0) {
+            options.content = false;
+            let text = "contents are not compared: the other reader shows what was never written".to_owned();
+            notes.push(Note { volume: Some(volume.number), text });
+        }
         let patience = Patience::new(patience_for(device.size()));
         let limited: Arc<dyn BlockRead> = Arc::new(patience.limit(Arc::clone(device)));
         let window = Window::new(limited, &[Extent { start: 0, len: device.size() }])?;

@@ -100,7 +100,10 @@ pub fn judge(device: &Arc<dyn BlockRead>, options: Options) -> Result<Verdict> {
     verdict.live = live.total();
     let left = complement::non_zero(device, &live)?;
     verdict.examined = left.examined;
-    verdict.findings.extend(complement::attribute(device, &layout, &left.non_zero)?);
+    if !left.non_zero.is_empty() {
+        let survey = Survey::of(device, options.sector_size)?;
+        verdict.findings.extend(complement::attribute(&survey, &left.non_zero));
+    }
     if verdict.findings.is_empty() {
         second_opinions(device, &layout, options, &mut verdict)?;
     }

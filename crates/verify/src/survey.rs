@@ -34,7 +34,9 @@ impl Survey {
                 unknown(device.size(), sector_size)
             }
         };
-        notes.extend(layout.notes.iter().map(|text| Note { volume: None, text: text.clone() }));
+        // Those that tell what a clean copy would not have are told by the residue itself.
+        let kept = layout.notes.iter().filter(|note| !note.ends_with("dropped"));
+        notes.extend(kept.map(|text| Note { volume: None, text: text.clone() }));
         let views = Views::of(device, &layout, &mut notes)?;
         let atlas = Atlas::of(device, &layout, &views, &mut notes)?;
         Ok(Self { layout, views, atlas, notes })

@@ -117,6 +117,20 @@ fn a_clean_image_is_clean_for_all_readers() {
     }
 }
 
+/// ext4-view cannot read a hole in a block map: what it does not see is no difference.
+#[test]
+fn a_sparse_file_without_extents_is_no_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let (tree, image) = (dir.path().join("tree"), dir.path().join("image"));
+    fs::create_dir(&tree).unwrap();
+    let sparse = fs::File::create(tree.join("sparse")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&sparse, b"end", 50_000).unwrap();
+    fs::File::create(&image).unwrap().set_len(SIZE).unwrap();
+    run("mke2fs", &["-q", "-t", "ext2", "-d", tree.to_str().unwrap(), image.to_str().unwrap()]);
+    let disk = live_only(fs::read(&image).unwrap(), Content::Ext);
+    assert_eq!(judged(&disk), []);
+}
+
 #[test]
 fn each_kind_of_residue_is_found_where_it_is() {
     let disk = clean_ext4();

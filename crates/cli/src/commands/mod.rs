@@ -6,6 +6,7 @@ pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod rules;
 pub(crate) mod scan;
+pub(crate) mod verify;
 
 use std::{fmt::Display, num::NonZero, path::Path, sync::Arc, thread};
 

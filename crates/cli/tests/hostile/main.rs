@@ -77,12 +77,16 @@ impl Case<'_> {
         let options = self.arguments(&mut random);
         self.command(&["inspect", "input"], &options)?;
         self.command(&["plan", "input"], &options)?;
+        self.command(&["verify", "input"], &options)?;
         let code = self.command(&["clean", "input", "-o", "output"], &options)?;
         if self.dir.join("output").exists() != (code == 0) {
             return Err(format!("exit code {code}, and the output is there or not"));
         }
         if code != 0 {
             return Ok(false);
+        }
+        if self.command(&["verify", "output"], &options)? != 0 {
+            return Err("verify finds something in the output".to_owned());
         }
         let again = self.command(&["clean", "output", "-o", "again"], &options)?;
         if again != 0 {
@@ -96,9 +100,14 @@ impl Case<'_> {
     }
 
     fn command(&self, command: &[&str], options: &[&str]) -> Result<i32, String> {
-        // inspect and plan take a part of the options.
+        // The others take a part of the options.
         let options: Vec<&str> = match command[0] {
             "clean" => options.to_vec(),
+            "verify" => {
+                let read = options.iter().skip_while(|option| **option != "--opaque").take(2);
+                let backing = options.iter().filter(|option| **option == "--allow-backing");
+                read.chain(backing).chain(&["--readers", "content", "--quiet"]).copied().collect()
+            }
             name => {
                 let rest = &options[4..];
                 let inspected = rest.iter().filter(|option| **option == "--allow-backing");

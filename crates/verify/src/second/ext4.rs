@@ -15,6 +15,9 @@ use crate::Options;
 /// Where the superblock, at byte 1024, has `s_inode_size` (le16).
 const INODE_SIZE: u64 = 1024 + 0x58;
 
+/// What ext4-view says where a file without extents has a hole.
+const HOLE: &str = "from block 0 (originally 0)";
+
 struct Device(Window<Arc<dyn BlockRead>>);
 
 impl Ext4Read for Device {
@@ -99,7 +102,11 @@ impl Other for View {
         let mut file = self.0.open(path(file)?).map_err(|error| error.to_string())?;
         let mut buf = vec![0; PIECE];
         loop {
-            let len = file.read_bytes(&mut buf).map_err(|error| error.to_string())?;
+            let len = match file.read_bytes(&mut buf).map_err(|error| error.to_string()) {
+                // ext4-view 1.0 takes a hole in a block map for block 0, and has no opinion from there on.
+                Err(error) if error.contains(HOLE) => return Ok(()),
+                len => len?,
+            };
             if len == 0 || !visit(&buf[..len]) {
                 return Ok(());
             }
