@@ -20,6 +20,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("file", "file"),
     ("fsck.fat", "dosfstools"),
     ("getfattr", "attr"),
+    ("jls", "sleuthkit"),
     ("jsonschema", "python3-jsonschema"),
     ("kill", "procps"),
     ("losetup", "mount"),

@@ -5,11 +5,13 @@
 
 mod cached;
 mod cast;
+pub mod container;
 mod device;
 mod error;
 mod extent;
 pub mod field;
 mod image;
+mod last_run;
 mod open;
 mod output;
 mod overlay;
@@ -25,7 +27,7 @@ pub use device::{BlockRead, BlockWrite, Run, is_zero};
 pub use error::{Corrupt, Error, Object, Result, Unsupported};
 pub use extent::{Extent, ExtentSet, Overlap};
 pub use image::ImageWriter;
-pub use open::{Format, Image, ImageInfo, OpenOptions, open, open_file};
+pub use open::{Format, Image, ImageInfo, OpenOptions, open, open_file, open_snapshot};
 pub use output::{FileId, OutputFile};
 pub use overlay::Overlay;
 pub use qcow2::Qcow2Image;

@@ -6,16 +6,19 @@
 use std::{
     ffi::OsStr,
     fs::File,
-    io,
+    io, iter,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::{
     BlockRead, Error, FileId, Object, Result, Unsupported,
+    container::Container,
     probe::probe,
-    qcow2::{Caches, Compression, Qcow2File, Qcow2Image, Snapshot},
+    qcow2::{Caches, Compression, Qcow2File, Qcow2Image, Side, Snapshot},
     raw::RawImage,
+    to_usize,
 };
 
 /// Longest chain of images, the first one included.
@@ -57,6 +60,18 @@ pub struct Image {
     pub device: Box<dyn BlockRead>,
     /// What the image says of itself.
     pub info: ImageInfo,
+    /// The qcow2 files of the chain, the image itself first.
+    layers: Vec<(PathBuf, Arc<Qcow2Image>)>,
+}
+
+impl Image {
+    /// The files of the chain that hold more than a disk's bytes, one after the other. A raw file does not.
+    pub fn containers(&self) -> impl Iterator<Item = Container<'_>> {
+        self.layers.iter().flat_map(|(path, image)| {
+            let data = image.data_path().map(|path| Container { path, image, side: Side::Data });
+            iter::once(Container { path, image, side: Side::Image }).chain(data)
+        })
+    }
 }
 
 impl std::fmt::Debug for Image {
@@ -114,15 +129,27 @@ impl Layer {
 
 /// Opens the image at `path`, and with `options.allow_backing` the files it stands on.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Image> {
-    open_layers(RawImage::open(path)?, path, options)
+    open_layers(RawImage::open(path)?, path, options, None)
+}
+
+/// Opens the disk of an internal snapshot of the image at `path`: the one of that number in
+/// [`ImageInfo::snapshots`]. Its memory, if it has any, is no part of the disk.
+pub fn open_snapshot(path: &Path, options: &OpenOptions, number: usize) -> Result<Image> {
+    open_layers(RawImage::open(path)?, path, options, Some(number))
 }
 
 /// Opens an image by its file, which needs no name: one that is not published yet. It must stand alone.
 pub fn open_file(file: File, options: &OpenOptions) -> Result<Image> {
-    open_layers(RawImage::new(file)?, Path::new(""), &OpenOptions { allow_backing: false, ..options.clone() })
+    let options = OpenOptions { allow_backing: false, ..options.clone() };
+    open_layers(RawImage::new(file)?, Path::new(""), &options, None)
 }
 
-fn open_layers(first: RawImage, path: &Path, options: &OpenOptions) -> Result<Image> {
+fn open_layers(
+    first: RawImage,
+    path: &Path,
+    options: &OpenOptions,
+    snapshot: Option<usize>,
+) -> Result<Image> {
     let format = options.format.map_or_else(|| probe(&first), Ok)?;
     let metadata = first.file().metadata()?;
     let (file_size, allocated_size) = (first.size(), metadata.blocks().saturating_mul(512));
@@ -130,6 +157,11 @@ fn open_layers(first: RawImage, path: &Path, options: &OpenOptions) -> Result<Im
     let mut seen = vec![FileId::from(&metadata)];
     let mut below = Vec::new();
     let mut layers = vec![layer(first, format, path, options)?];
+    match (snapshot, &mut layers[0]) {
+        (None, _) => {}
+        (Some(number), Layer::Qcow2 { image, .. }) => image.select(number)?,
+        (Some(_), Layer::Raw(_)) => return Err(unsupported("a snapshot of a raw image")),
+    }
     while let Some(Layer::Qcow2 { image, .. }) = layers.last()
         && let Some((name, format)) = backing_of(image, options)?
     {
@@ -169,24 +201,27 @@ fn open_layers(first: RawImage, path: &Path, options: &OpenOptions) -> Result<Im
         notes: Vec::new(),
     };
     let caches = Caches::new();
+    let mut qcow2 = Vec::new();
     let mut device: Option<Box<dyn BlockRead>> = None;
     for (number, layer) in (0..).zip(layers).collect::<Vec<(u32, Layer)>>().into_iter().rev() {
         device = Some(match layer {
             Layer::Raw(file) => Box::new(file),
             Layer::Qcow2 { image, data } => {
-                let (data_path, data) = data.unzip();
-                let image = image.attach(data, device.take(), number, &caches);
+                let image = Arc::new(image.attach(data, device.take(), number, &caches));
                 if number == 0 {
-                    info.data_file = data_path;
+                    info.data_file = image.data_path().map(Path::to_owned);
                     describe(&image, &mut info)?;
                 }
+                let path = number.checked_sub(1).map_or(path, |below| &info.backing[to_usize(below.into())]);
+                qcow2.push((path.to_owned(), Arc::clone(&image)));
                 Box::new(image)
             }
         });
     }
     let device = device.expect("the chain holds at least the image itself");
     info.virtual_size = device.size();
-    Ok(Image { device, info })
+    qcow2.reverse();
+    Ok(Image { device, info, layers: qcow2 })
 }
 
 fn describe(image: &Qcow2Image, info: &mut ImageInfo) -> Result<()> {

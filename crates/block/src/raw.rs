@@ -8,20 +8,18 @@ use std::{
     io::{self, Seek, SeekFrom},
     os::unix::fs::{FileExt, FileTypeExt},
     path::Path,
-    sync::{Mutex, PoisonError},
 };
 
 use rustix::io::Errno;
 
-use crate::{BlockRead, Extent, Run, device::check_range, to_u64};
+use crate::{BlockRead, Run, device::check_range, last_run::LastRun, to_u64};
 
 /// A file of `size()` bytes, which need not be a multiple of the sector size.
 #[derive(Debug)]
 pub struct RawImage {
     file: File,
     size: u64,
-    /// The run that was found last, and whether it is a hole.
-    last: Mutex<(Extent, bool)>,
+    last: LastRun,
 }
 
 impl RawImage {
@@ -40,7 +38,7 @@ impl RawImage {
     /// Takes a file that is open for reading. A block device's size is where its end is, not what `stat` says.
     pub fn new(mut file: File) -> io::Result<Self> {
         let size = file.seek(SeekFrom::End(0))?;
-        Ok(Self { file, size, last: Mutex::new((Extent { start: 0, len: 0 }, false)) })
+        Ok(Self { file, size, last: LastRun::default() })
     }
 
     /// The file itself, for its metadata.
@@ -50,8 +48,8 @@ impl RawImage {
     }
 
     /// The rest of the hole or the data that `offset` lies in.
-    fn find_run(&self, offset: u64) -> io::Result<(Extent, bool)> {
-        let rest = Extent::between(offset, self.size);
+    fn find_run(&self, offset: u64) -> io::Result<Run> {
+        let rest = Run { len: self.size - offset, zero: false };
         let seek = |from| match rustix::fs::seek(&self.file, from) {
             Ok(found) => Ok(Some(found.clamp(offset, self.size))),
             // Only holes (or nothing) follow.
@@ -60,13 +58,13 @@ impl RawImage {
             Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOTTY | Errno::NOSYS) => Ok(None),
             Err(error) => Err(io::Error::from(error)),
         };
-        let Some(data) = seek(rustix::fs::SeekFrom::Data(offset))? else { return Ok((rest, false)) };
+        let Some(data) = seek(rustix::fs::SeekFrom::Data(offset))? else { return Ok(rest) };
         if data > offset {
-            return Ok((Extent::between(offset, data), true));
+            return Ok(Run { len: data - offset, zero: true });
         }
         match seek(rustix::fs::SeekFrom::Hole(offset))? {
-            Some(hole) if hole > offset => Ok((Extent::between(offset, hole), false)),
-            _ => Ok((rest, false)),
+            Some(hole) if hole > offset => Ok(Run { len: hole - offset, zero: false }),
+            _ => Ok(rest),
         }
     }
 }
@@ -83,21 +81,17 @@ impl BlockRead for RawImage {
 
     fn run_at(&self, offset: u64) -> io::Result<Run> {
         check_range(self.size, offset, 1)?;
-        // A cache only: what a panicking thread left behind is as true as before.
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let byte = Extent { start: offset, len: 1 };
-        if last.0.intersect(byte) != byte {
-            *last = self.find_run(offset)?;
-        }
-        Ok(Run { len: last.0.end() - offset, zero: last.1 })
+        self.last.at(offset, || self.find_run(offset))
     }
 }
 
-/// Reads up to `len` bytes at `offset`: fewer where the file ends. `len` must not come from the image unchecked.
+/// Reads up to `len` bytes at `offset`: fewer where the file ends, none behind its end. `len` must not come from the image unchecked.
 pub(crate) fn read_up_to(file: &RawImage, offset: u64, len: u64) -> io::Result<Vec<u8>> {
     let len = len.min(file.size().saturating_sub(offset));
     let mut bytes = vec![0; crate::to_usize(len)];
-    file.read_at(offset, &mut bytes)?;
+    if !bytes.is_empty() {
+        file.read_at(offset, &mut bytes)?;
+    }
     debug_assert_eq!(to_u64(bytes.len()), len);
     Ok(bytes)
 }

@@ -5,6 +5,7 @@
 
 pub mod ext;
 pub mod fat;
+mod history;
 mod open;
 pub mod swap;
 mod types;
@@ -12,6 +13,7 @@ mod uuid;
 pub mod volume;
 
 pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
+pub use history::{BlockCopy, FormerFile, LogBlock, Past};
 pub use open::{open, open_mut};
 pub use swap::{Swap, SwapHeader, swap_header_of};
 pub use types::{

@@ -2,6 +2,8 @@
 
 use block::{Extent, ExtentSet, Result};
 
+use crate::Past;
+
 /// A file's number within its filesystem: the inode number; on FAT, where its directory entry lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InodeId(pub u64);
@@ -188,6 +190,14 @@ pub trait Filesystem {
     /// `Ok` if [`FilesystemMut::change`] will carry out this change, so that a plan is exact before the first
     /// edit; `Unsupported` with the reason otherwise.
     fn supports(&self, target: &Target, change: &Change) -> Result<()>;
+
+    /// Reports what residue once was, as far as the volume still tells: the blocks of its journal, then content of
+    /// files that are gone. Reads a recovered filesystem as well as one with a pending journal; of the latter, files
+    /// that only the journal knows count as gone. A record that makes no sense is passed over in silence. Fails where
+    /// [`claims`](Filesystem::claims) fails on the fixed metadata.
+    fn history(&self, _visit: &mut dyn FnMut(Past) -> Result<()>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A filesystem on a view that can be edited. Every edit leaves the filesystem's own checker silent.

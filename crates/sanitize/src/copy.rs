@@ -13,13 +13,16 @@ use std::{
     thread,
 };
 
-use block::{BlockRead, Extent, ImageWriter, Overlay, is_zero, to_usize};
+use block::{BlockRead, Extent, ImageWriter, Overlay, to_u64, to_usize};
 
 use crate::{
-    digest::{CHUNK, ContentDigest, Digest},
+    digest::{self, ContentDigest, Digest},
     map::{Class, DiskMap, VolumeIndex},
     progress::Progress,
 };
+
+/// Bytes that are read and written at once; a whole number of the digest's pieces.
+const CHUNK: u64 = 1 << 20;
 
 /// Bytes that were not zero in the input's view, by volume and class.
 pub(crate) type Tally = BTreeMap<(VolumeIndex, Class), u64>;
@@ -38,8 +41,8 @@ pub(crate) struct Copied {
 /// One chunk after a worker has seen it.
 struct Chunk {
     extent: Extent,
-    input: Option<blake3::Hash>,
-    output: Option<blake3::Hash>,
+    /// Of each piece of the input and of the masked view.
+    hashes: Vec<[Option<blake3::Hash>; 2]>,
     /// The masked view.
     data: Vec<u8>,
     nonzero: Tally,
@@ -122,12 +125,11 @@ fn write_chunks(
     for n in 0.. {
         let Ok(chunk) = results[n % results.len()].recv() else { break };
         let chunk = chunk?;
-        let index = chunk.extent.start / CHUNK;
-        if let Some(hash) = &chunk.input {
-            input.chunk(index, hash);
+        for (index, [before, after]) in (chunk.extent.start / digest::PIECE..).zip(&chunk.hashes) {
+            input.piece(index, before.as_ref());
+            output.piece(index, after.as_ref());
         }
-        if let Some(hash) = &chunk.output {
-            output.chunk(index, hash);
+        if chunk.hashes.iter().any(|[_, after]| after.is_some()) {
             writer.write(chunk.extent.start, &chunk.data)?;
         }
         for (key, bytes) in chunk.nonzero {
@@ -186,12 +188,26 @@ fn read_chunk<B: BlockRead>(
 ) -> io::Result<Chunk> {
     let mut data = buffers.take(to_usize(extent.len));
     read_runs(view.base(), extent, &mut data)?;
-    let input = (!is_zero(&data)).then(|| blake3::hash(&data));
-    let mut changed = view.patch(extent.start, &mut data)?;
     let mut nonzero = Tally::new();
-    for part in map.parts(extent) {
-        let from = to_usize(part.extent.start - extent.start);
-        let bytes = &mut data[from..from + to_usize(part.extent.len)];
+    let mut hashes = Vec::with_capacity(data.len().div_ceil(to_usize(digest::PIECE)));
+    // Piece by piece, so that each stays in the processor's cache for all that is done to it.
+    for (start, piece) in
+        (extent.start..).step_by(to_usize(digest::PIECE)).zip(data.chunks_mut(to_usize(digest::PIECE)))
+    {
+        let before = digest::hash(piece);
+        let changed = view.patch(start, piece)? | mask(map, start, piece, &mut nonzero);
+        let after = if changed { digest::hash(piece) } else { before };
+        hashes.push([before, after]);
+    }
+    Ok(Chunk { extent, hashes, data, nonzero })
+}
+
+/// Zeroes what is not live in `bytes`, which lie at `start`, and counts. Says whether it had anything to zero.
+fn mask(map: &DiskMap, start: u64, bytes: &mut [u8], nonzero: &mut Tally) -> bool {
+    let mut changed = false;
+    for part in map.parts(Extent { start, len: to_u64(bytes.len()) }) {
+        let from = to_usize(part.extent.start - start);
+        let bytes = &mut bytes[from..from + to_usize(part.extent.len)];
         let count = count_nonzero(bytes);
         if count > 0 {
             *nonzero.entry((part.volume, part.class)).or_default() += count;
@@ -201,11 +217,7 @@ fn read_chunk<B: BlockRead>(
             }
         }
     }
-    let output = match changed {
-        false => input,
-        true => (!is_zero(&data)).then(|| blake3::hash(&data)),
-    };
-    Ok(Chunk { extent, input, output, data, nonzero })
+    changed
 }
 
 /// Fills `data` with the device's bytes. Large holes are not read: the system would make pages of zeros for them.
@@ -257,7 +269,7 @@ fn count_nonzero(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use crate::{map::Region, progress::Silent};
-    use block::{BlockWrite, to_u64};
+    use block::BlockWrite;
 
     #[derive(Default)]
     struct Memory(Vec<(u64, Vec<u8>)>);

@@ -1,21 +1,23 @@
 //! The digest of a guest disk's content, the same for every container and however holes are stored.
 //!
-//! `BLAKE3("diskscrub content 1\n" || for each 1 MiB chunk that is not all zero: le64(index) || BLAKE3(chunk)
-//! || le64(size))`. The last chunk may be shorter. Chunks of zeros cost nothing, so a sparse disk is as cheap
-//! as its data.
+//! `BLAKE3("diskscrub content 2\n" || for each 64 KiB piece that is not all zero: le64(index) || BLAKE3(piece)
+//! || le64(size))`. The last piece may be shorter. Pieces of zeros cost nothing, so a sparse disk is as cheap
+//! as its data; and where input and output are the same, one hash serves both.
 
 use std::fmt;
 
-/// Length of a chunk in bytes.
-pub(crate) const CHUNK: u64 = 1 << 20;
+use block::is_zero;
 
-/// A finished digest; prints as `blake3-1m:` and 64 hexadecimal digits.
+/// Length of a piece in bytes.
+pub(crate) const PIECE: u64 = 64 << 10;
+
+/// A finished digest; prints as `blake3-64k:` and 64 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest([u8; 32]);
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("blake3-1m:")?;
+        f.write_str("blake3-64k:")?;
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
@@ -26,19 +28,26 @@ impl serde::Serialize for Digest {
     }
 }
 
-/// Takes the hashes of the chunks in ascending order.
+/// The hash of a piece; `None` if it is all zero.
+pub(crate) fn hash(piece: &[u8]) -> Option<blake3::Hash> {
+    (!is_zero(piece)).then(|| blake3::hash(piece))
+}
+
+/// Takes the hashes of the pieces in ascending order.
 pub(crate) struct ContentDigest(blake3::Hasher);
 
 impl ContentDigest {
     pub(crate) fn new() -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(b"diskscrub content 1\n");
+        hasher.update(b"diskscrub content 2\n");
         Self(hasher)
     }
 
-    /// The chunk `index` is not all zero and has this hash.
-    pub(crate) fn chunk(&mut self, index: u64, hash: &blake3::Hash) {
-        self.0.update(&index.to_le_bytes()).update(hash.as_bytes());
+    /// The piece `index` has this hash.
+    pub(crate) fn piece(&mut self, index: u64, hash: Option<&blake3::Hash>) {
+        if let Some(hash) = hash {
+            self.0.update(&index.to_le_bytes()).update(hash.as_bytes());
+        }
     }
 
     pub(crate) fn finish(mut self, size: u64) -> Digest {

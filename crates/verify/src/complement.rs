@@ -58,20 +58,21 @@ fn look(
             device.read_at(gap.start, bytes)?;
         }
         left.examined += gap.len;
-        if is_zero(bytes) {
-            continue;
-        }
-        for (index, part) in bytes.chunks(4096).enumerate() {
-            if !is_zero(part) && left.non_zero.len() < REMEMBERED {
-                let non_zero = |&byte: &u8| byte != 0;
-                let first = part.iter().position(non_zero).expect("the part is not all zero");
-                let last = part.iter().rposition(non_zero).expect("the part is not all zero");
-                let start = gap.start + to_u64(index * 4096);
-                left.non_zero.push(Extent::between(start + to_u64(first), start + to_u64(last) + 1));
-            }
-        }
+        let found = non_zero_parts(gap.start, bytes);
+        left.non_zero.extend(found.take(REMEMBERED.saturating_sub(left.non_zero.len())));
     }
     Ok(())
+}
+
+/// In each piece of 4096 bytes, from the first to the last that is not zero. `start`: where `bytes` lie.
+pub(crate) fn non_zero_parts(start: u64, bytes: &[u8]) -> impl Iterator<Item = Extent> {
+    let bytes = if is_zero(bytes) { &[] } else { bytes };
+    bytes.chunks(4096).enumerate().filter_map(move |(index, part)| {
+        let non_zero = |&byte: &u8| byte != 0;
+        let (first, last) = (part.iter().position(non_zero)?, part.iter().rposition(non_zero)?);
+        let start = start + to_u64(index * 4096);
+        Some(Extent::between(start + to_u64(first), start + to_u64(last) + 1))
+    })
 }
 
 /// Names the place of each non-zero extent, summed by volume and region.

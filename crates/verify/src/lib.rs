@@ -5,6 +5,9 @@
 //! [`residue`] counts what is dead and not zero, [`attribute`] names places. What is damaged is opaque and noted.
 //!
 //! For what `sanitize` wrote, where damage is an error, three witnesses: every byte that nothing live claims must be zero ([`judge`]), the published readers
+//! What the image *file* holds besides the disk is judged on its own, too ([`container`]).
+//!
+//! Three witnesses: every byte that nothing live claims must be zero ([`judge`]), the published readers
 //! ext4-view, fatfs and gpt must see the same tree ([`judge`]), and what was to stay must have stayed
 //! ([`compare_trees`]).
 
@@ -12,7 +15,9 @@ mod atlas;
 mod attribute;
 mod complement;
 mod examine;
+pub mod container;
 mod finding;
+mod history;
 mod note;
 mod paths;
 mod patience;
@@ -35,6 +40,7 @@ pub use atlas::{Area, Atlas};
 pub use attribute::attribute;
 pub use examine::{ClassTotal, Examination, ExaminedVolume, conclude, examine};
 pub use finding::{Finding, Tier};
+pub use history::{History, Present};
 pub use note::Note;
 pub use picture::{Cell, Picture};
 pub use place::{Place, Was};

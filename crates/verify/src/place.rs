@@ -60,6 +60,15 @@ pub enum Was {
         #[serde(skip_serializing_if = "Option::is_none")]
         path: Option<String>,
     },
+    /// What a file once had that is still there: it was cut, or written elsewhere.
+    FormerContent {
+        /// Its inode.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        inode: Option<u64>,
+        /// Its path, escaped.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+    },
 }
 
 /// As the end of a sentence: `in the journal of volume 2, 20 bytes at offset 123456 (...)`.
@@ -94,6 +103,10 @@ impl fmt::Display for Was {
             }
             Self::DeletedFile { inode, path } => {
                 f.write_str("of a deleted file")?;
+                (inode, path)
+            }
+            Self::FormerContent { inode, path } => {
+                f.write_str("former content")?;
                 (inode, path)
             }
         };

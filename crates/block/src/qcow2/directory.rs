@@ -1,4 +1,4 @@
-//! What else an image holds: internal snapshots and persistent bitmaps, by name. Their content is never read.
+//! What else an image holds: internal snapshots and persistent bitmaps, by name and place.
 
 use crate::{
     BlockRead, Object, Result,
@@ -28,10 +28,26 @@ pub struct Snapshot {
     pub date: u32,
     /// Bytes of memory and device state stored with it; 0: none.
     pub vm_state_size: u64,
+    /// Size of its disk in bytes, if it is recorded; else it is the image's.
+    pub disk_size: Option<u64>,
+    /// File offset of its L1 table. Unchecked.
+    pub(super) l1_offset: u64,
+    /// Entries of its L1 table. Unchecked.
+    pub(super) l1_size: u64,
 }
 
-/// The internal snapshots, as many as 1 MiB of their table describes.
-pub(super) fn snapshots(file: &RawImage, count: u32, offset: u64) -> Result<Vec<Snapshot>> {
+/// A persistent bitmap.
+#[derive(Debug)]
+pub(super) struct Bitmap {
+    pub(super) name: String,
+    /// File offset of its table. Unchecked.
+    pub(super) table_offset: u64,
+    /// Entries of its table. Unchecked.
+    pub(super) table_size: u64,
+}
+
+/// The internal snapshots, as many as 1 MiB of their table describes, and the bytes that describe them.
+pub(super) fn snapshots(file: &RawImage, count: u32, offset: u64) -> Result<(Vec<Snapshot>, u64)> {
     let table = Object::the("snapshot table");
     if count > SNAPSHOTS_MAX {
         return Err(table.corrupt("number of snapshots", count, format!("at most {SNAPSHOTS_MAX}")));
@@ -61,13 +77,16 @@ pub(super) fn snapshots(file: &RawImage, count: u32, offset: u64) -> Result<Vec<
             name: text(name),
             date: snapshot::DATE_SEC.get(fixed),
             vm_state_size: long_size.unwrap_or_else(|| snapshot::VM_STATE_SIZE.get(fixed).into()),
+            disk_size: snapshot::EXTRA_DISK_SIZE.try_get(extra),
+            l1_offset: snapshot::L1_TABLE_OFFSET.get(fixed),
+            l1_size: snapshot::L1_SIZE.get(fixed).into(),
         });
     }
-    Ok(found)
+    Ok((found, to_u64(entries.at)))
 }
 
-/// The names of the persistent bitmaps, as many as 1 MiB of their directory describes.
-pub(super) fn bitmaps(file: &RawImage, directory: BitmapDirectory, cluster: u64) -> Result<Vec<String>> {
+/// The persistent bitmaps, as many as 1 MiB of their directory describes.
+pub(super) fn bitmaps(file: &RawImage, directory: BitmapDirectory, cluster: u64) -> Result<Vec<Bitmap>> {
     let object = Object::the("bitmap directory");
     if !(1..=BITMAPS_MAX).contains(&directory.count) {
         let expected = format!("1 to {BITMAPS_MAX}");
@@ -90,8 +109,12 @@ pub(super) fn bitmaps(file: &RawImage, directory: BitmapDirectory, cluster: u64)
             let extra = bitmap::EXTRA_DATA_SIZE.get(entry);
             [to_usize(extra.into()), bitmap::NAME_SIZE.get(entry).into()]
         };
-        let Some((_, [_, name])) = entries.next(object, bitmap::FIXED_SIZE, sizes)? else { break };
-        found.push(text(name));
+        let Some((fixed, [_, name])) = entries.next(object, bitmap::FIXED_SIZE, sizes)? else { break };
+        found.push(Bitmap {
+            name: text(name),
+            table_offset: bitmap::TABLE_OFFSET.get(fixed),
+            table_size: bitmap::TABLE_SIZE.get(fixed).into(),
+        });
     }
     Ok(found)
 }

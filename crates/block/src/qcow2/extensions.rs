@@ -23,6 +23,8 @@ pub(super) struct Extensions {
     pub(super) backing_format: Option<Vec<u8>>,
     pub(super) data_file: Option<Vec<u8>>,
     pub(super) bitmaps: Option<BitmapDirectory>,
+    /// Bytes of the area up to the end of the end marker, padding between extensions included.
+    pub(super) len: u64,
     feature_names: Vec<u8>,
 }
 
@@ -35,6 +37,7 @@ impl Extensions {
         // Each extension takes at least eight bytes, so this ends.
         while let (Some(kind), Some(len)) = (extension::TYPE.try_get(rest), extension::LENGTH.try_get(rest)) {
             if kind == extension::END {
+                found.len += to_u64(extension::DATA);
                 break;
             }
             let room = rest.len() - extension::DATA;
@@ -64,6 +67,7 @@ impl Extensions {
                 _ => {}
             }
             let step = (to_u64(extension::DATA) + to_u64(len)).next_multiple_of(8);
+            found.len = (found.len + step).min(to_u64(area.len()));
             rest = rest.get(to_usize(step)..).unwrap_or_default();
         }
         Ok(found)

@@ -4,10 +4,10 @@
 use std::fmt;
 
 use crate::{
-    BlockRead, Error, Object, Result, Unsupported,
+    BlockRead, Error, Extent, Object, Result, Unsupported,
     qcow2::{
         extensions::Extensions,
-        layout::{self, autoclear, header, incompatible, l1, l2},
+        layout::{self, autoclear, header, incompatible, l1, l2, refcount},
     },
     raw::{RawImage, read_up_to},
     to_u64, to_usize,
@@ -43,6 +43,14 @@ pub(super) struct Header {
     pub(super) l1_offset: u64,
     /// Entries of the L1 table that the virtual size needs.
     pub(super) l1_needed: u64,
+    /// All entries of the L1 table. Those behind the needed ones are unchecked.
+    pub(super) l1_size: u64,
+    /// File offset of the refcount table: aligned, otherwise unchecked.
+    pub(super) refcount_table: u64,
+    /// Length of the refcount table in clusters. Unchecked.
+    pub(super) refcount_clusters: u32,
+    /// A refcount has 1 << this many bits.
+    pub(super) refcount_order: u32,
     pub(super) snapshots: u32,
     pub(super) snapshots_offset: u64,
     pub(super) incompatible: u64,
@@ -51,12 +59,14 @@ pub(super) struct Header {
     /// The backing file's name, as it stands in the image.
     pub(super) backing: Option<Vec<u8>>,
     pub(super) extensions: Extensions,
+    /// What of the first cluster holds the header, its extensions and the backing file's name.
+    pub(super) used: Vec<Extent>,
 }
 
 impl Header {
     /// Reads and checks the header of `file`.
     pub(super) fn read(file: &RawImage) -> Result<Self> {
-        let start = read_up_to(file, 0, to_u64(layout::HEADER_LENGTH_COMPRESSION))?;
+        let mut start = read_up_to(file, 0, to_u64(layout::HEADER_LENGTH_COMPRESSION))?;
         if header::MAGIC.try_get(&start) != Some(layout::MAGIC_VALUE) {
             return Err(HEADER.corrupt("magic", hex(&start[..start.len().min(4)]), "514649fb"));
         }
@@ -66,7 +76,8 @@ impl Header {
         let version = header::VERSION.get(&start);
         match version {
             1 => return Err(unsupported("version 1 (the old qcow format)")),
-            2 => {}
+            // The fields that it does not have are zero; a file may end before where they would be.
+            2 => start.resize(layout::HEADER_LENGTH_COMPRESSION, 0),
             3 if start.len() >= layout::HEADER_LENGTH_V3 => {}
             3 => return Err(HEADER.corrupt("file size", start.len(), "at least 104")),
             other => return Err(unsupported(format!("version {other}"))),
@@ -113,7 +124,13 @@ impl Header {
         let has_type = version == 3 && length > to_u64(header::COMPRESSION_TYPE.0);
         let type_byte = if has_type { header::COMPRESSION_TYPE.get(&start) } else { 0 };
 
-        let (l1_offset, l1_needed) = l1_table(&start, file.size(), cluster_bits, incompatible)?;
+        let table = L1Table {
+            size: header::SIZE.get(&start),
+            offset: header::L1_TABLE_OFFSET.get(&start),
+            entries: header::L1_SIZE.get(&start).into(),
+        };
+        let extended = incompatible & incompatible::EXTENDED_L2 != 0;
+        let l1_needed = table.needed(HEADER, file.size(), cluster_bits, extended)?;
         let refcount_table = header::REFCOUNT_TABLE_OFFSET.get(&start);
         check_aligned("refcount_table_offset", refcount_table, cluster)?;
         let snapshots = header::NB_SNAPSHOTS.get(&start);
@@ -121,18 +138,32 @@ impl Header {
         if snapshots > 0 {
             check_aligned("snapshots_offset", snapshots_offset, cluster)?;
         }
+        let backing = backing_name(&start, &first, backing_offset, cluster)?;
         Ok(Self {
             version,
             cluster_bits,
-            size: header::SIZE.get(&start),
-            l1_offset,
+            size: table.size,
+            l1_offset: table.offset,
             l1_needed,
+            l1_size: table.entries,
+            refcount_table,
+            refcount_clusters: header::REFCOUNT_TABLE_CLUSTERS.get(&start),
+            refcount_order: if version == 2 { refcount::ORDER_V2 } else { refcount_order },
             snapshots,
             snapshots_offset,
             incompatible,
             autoclear: v3(header::AUTOCLEAR_FEATURES.get(&start)),
             compression: compression(type_byte, incompatible)?,
-            backing: backing_name(&start, &first, backing_offset, cluster)?,
+            used: [
+                Extent { start: 0, len: length },
+                Extent { start: length, len: extensions.len },
+                backing.as_ref().map_or(Extent { start: 0, len: 0 }, |name| Extent {
+                    start: backing_offset,
+                    len: to_u64(name.len()),
+                }),
+            ]
+            .into(),
+            backing,
             extensions,
         })
     }
@@ -197,29 +228,51 @@ fn check_features(incompatible: u64, extensions: &Extensions) -> Result<()> {
     Ok(())
 }
 
-/// Offset of the L1 table and the entries of it that are needed, which lie inside the file.
-fn l1_table(start: &[u8], file_size: u64, cluster_bits: u32, incompatible: u64) -> Result<(u64, u64)> {
-    let extended = incompatible & incompatible::EXTENDED_L2 != 0;
-    let entry = if extended { l2::EXTENDED_ENTRY_SIZE } else { l2::ENTRY_SIZE };
-    let cluster = 1u64 << cluster_bits;
-    // At most 2^21 * 2^18 bytes.
-    let covered = cluster * (cluster / entry);
-    let needed = header::SIZE.get(start).div_ceil(covered);
-    let entries = u64::from(header::L1_SIZE.get(start));
-    if entries > layout::L1_BYTES_MAX / l1::ENTRY_SIZE {
-        return Err(HEADER.corrupt("l1_size", entries, "at most 4194304 (32 MiB)"));
+/// An L1 table and the disk that it describes, as the image tells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct L1Table {
+    /// Virtual size in bytes.
+    pub(super) size: u64,
+    pub(super) offset: u64,
+    pub(super) entries: u64,
+}
+
+impl L1Table {
+    /// How many of its entries are needed. The table is aligned, and lies inside the file.
+    pub(super) fn needed(
+        self,
+        object: Object,
+        file_size: u64,
+        cluster_bits: u32,
+        extended: bool,
+    ) -> Result<u64> {
+        let Self { size, offset, entries } = self;
+        let entry = if extended { l2::EXTENDED_ENTRY_SIZE } else { l2::ENTRY_SIZE };
+        let cluster = 1u64 << cluster_bits;
+        // At most 2^21 * 2^18 bytes.
+        let covered = cluster * (cluster / entry);
+        let needed = size.div_ceil(covered);
+        if entries > layout::L1_BYTES_MAX / l1::ENTRY_SIZE {
+            return Err(object.corrupt("l1_size", entries, "at most 4194304 (32 MiB)"));
+        }
+        if entries < needed {
+            return Err(object.corrupt(
+                "l1_size",
+                entries,
+                format!("at least {needed} for the virtual size"),
+            ));
+        }
+        if !offset.is_multiple_of(cluster) {
+            let expected = format!("a multiple of {cluster:#x}");
+            return Err(object.corrupt("l1_table_offset", format!("{offset:#x}"), expected));
+        }
+        let last = file_size.saturating_sub(entries * l1::ENTRY_SIZE);
+        if needed > 0 && !(cluster..=last).contains(&offset) {
+            let expected = format!("{cluster:#x} to {last:#x}");
+            return Err(object.corrupt("l1_table_offset", format!("{offset:#x}"), expected));
+        }
+        Ok(needed)
     }
-    if entries < needed {
-        return Err(HEADER.corrupt("l1_size", entries, format!("at least {needed} for the virtual size")));
-    }
-    let offset = header::L1_TABLE_OFFSET.get(start);
-    check_aligned("l1_table_offset", offset, cluster)?;
-    let last = file_size.saturating_sub(entries * l1::ENTRY_SIZE);
-    if needed > 0 && !(cluster..=last).contains(&offset) {
-        let expected = format!("{cluster:#x} to {last:#x}");
-        return Err(HEADER.corrupt("l1_table_offset", format!("{offset:#x}"), expected));
-    }
-    Ok((offset, needed))
 }
 
 fn compression(type_byte: u8, incompatible: u64) -> Result<Compression> {

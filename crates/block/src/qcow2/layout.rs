@@ -219,16 +219,34 @@ pub mod snapshot {
     pub const EXTRA_DATA_SIZE: Be32 = Be32(36);
     /// In the extra data: bytes of the VM state.
     pub const EXTRA_VM_STATE_SIZE: Be64 = Be64(0);
+    /// In the extra data: virtual disk size in bytes (version 3).
+    pub const EXTRA_DISK_SIZE: Be64 = Be64(8);
 }
 
 /// An entry of the bitmap directory.
 pub mod bitmap {
-    use super::{Be16, Be32};
+    use super::{Be16, Be32, Be64};
 
     /// Bytes before the extra data and the name.
     pub const FIXED_SIZE: usize = 24;
+    /// File offset of the bitmap table, cluster-aligned.
+    pub const TABLE_OFFSET: Be64 = Be64(0);
+    /// Entries of the bitmap table.
+    pub const TABLE_SIZE: Be32 = Be32(8);
     /// Bytes of the name.
     pub const NAME_SIZE: Be16 = Be16(18);
     /// Bytes of the extra data.
     pub const EXTRA_DATA_SIZE: Be32 = Be32(20);
+    /// In an entry of a bitmap table (8 bytes): file offset of a cluster of the bitmap; 0: none.
+    pub const ENTRY_OFFSET_MASK: u64 = 0x00ff_ffff_ffff_fe00;
+}
+
+/// Entries of the refcount table, 8 bytes each.
+pub mod refcount {
+    /// Bytes of an entry.
+    pub const ENTRY_SIZE: u64 = 8;
+    /// File offset of the refcount block; 0: none, all its refcounts are 0.
+    pub const OFFSET_MASK: u64 = 0xffff_ffff_ffff_fe00;
+    /// `refcount_order` of a version 2 image: 16 bits.
+    pub const ORDER_V2: u32 = 4;
 }

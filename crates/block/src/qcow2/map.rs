@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::{
-    BlockRead, Error, Object, Result,
+    BlockRead, Error, Extent, Object, Result,
     field::Be64,
     qcow2::{
         cache::Cache,
@@ -71,6 +71,16 @@ impl Geometry {
     /// Entries of an L2 table.
     fn l2_entries(&self) -> u64 {
         self.cluster() / self.entry_size()
+    }
+
+    /// Where a compressed cluster descriptor says that the cluster lies, up to the end of its last sector.
+    pub(super) fn compressed_sectors(&self, entry: u64) -> Extent {
+        let bits = l2::compressed_offset_bits(self.cluster_bits);
+        let descriptor = entry & !(l2::COMPRESSED | l2::COPIED);
+        let start = descriptor & ((1 << bits) - 1);
+        // At most 2^13 + 1 sectors.
+        let sectors = (descriptor >> bits) + 1;
+        Extent { start, len: sectors * l2::COMPRESSED_SECTOR - start % l2::COMPRESSED_SECTOR }
     }
 }
 
@@ -219,17 +229,12 @@ impl<'a> Walker<'a> {
         if self.geometry.data_file.is_some() {
             return Err(object.corrupt("compressed flag", 1, "0 in an image with an external data file"));
         }
-        let bits = l2::compressed_offset_bits(self.geometry.cluster_bits);
-        let descriptor = entry & !(l2::COMPRESSED | l2::COPIED);
-        let offset = descriptor & ((1 << bits) - 1);
-        let sectors = (descriptor >> bits) + 1;
+        let Extent { start: offset, len } = self.geometry.compressed_sectors(entry);
         let size = self.file.size();
         if offset >= size {
             let expected = format!("less than {size:#x}");
             return Err(object.corrupt("compressed data offset", format!("{offset:#x}"), expected));
         }
-        // At most 2^13 + 1 sectors.
-        let len = sectors * l2::COMPRESSED_SECTOR - offset % l2::COMPRESSED_SECTOR;
         Ok(Compressed { cluster, offset, len: len.min(size - offset) })
     }
 

@@ -5,11 +5,16 @@
 //! or a reserved bit is an error, never zeros. Refcounts are not used. Memory is bounded by the caches' limits,
 //! one L1 or L2 slice and two compressed clusters a request, whatever an image says.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
-    BlockRead, Result, Run,
+    BlockRead, Object, Result, Run,
     device::check_range,
+    last_run::LastRun,
     raw::{RawImage, read_up_to},
     to_u64, to_usize,
 };
@@ -22,13 +27,15 @@ mod header;
 mod l1;
 pub mod layout;
 mod map;
+mod usage;
 
 pub use directory::Snapshot;
 pub use header::Compression;
 
 use cache::Cache;
-use header::Header;
+use header::{Header, L1Table};
 use map::{Compressed, Geometry, Kind, Walker};
+pub(crate) use usage::Side;
 
 /// Bytes of L1 and L2 tables that one backing chain keeps in memory.
 const TABLES: usize = 16 << 20;
@@ -65,6 +72,22 @@ impl Qcow2File {
         Ok(Self { file, header })
     }
 
+    /// Goes back to an internal snapshot: its L1 table takes the place of the active one.
+    pub(crate) fn select(&mut self, number: usize) -> Result<()> {
+        let header = &mut self.header;
+        let (snapshots, _) = directory::snapshots(&self.file, header.snapshots, header.snapshots_offset)?;
+        let object = Object::numbered("snapshot", to_u64(number));
+        let Some(found) = snapshots.get(number) else {
+            return Err(object.corrupt("number", number, format!("less than {}", snapshots.len())));
+        };
+        header.size = found.disk_size.unwrap_or(header.size);
+        let table = L1Table { size: header.size, offset: found.l1_offset, entries: found.l1_size };
+        let extended = header.has(layout::incompatible::EXTENDED_L2);
+        header.l1_needed = table.needed(object, self.file.size(), header.cluster_bits, extended)?;
+        (header.l1_offset, header.l1_size) = (found.l1_offset, found.l1_size);
+        l1::check(&self.file, header)
+    }
+
     /// The backing file's name, byte for byte.
     pub(crate) fn backing_name(&self) -> Option<&[u8]> {
         self.header.backing.as_deref()
@@ -85,11 +108,11 @@ impl Qcow2File {
         self.header.extensions.data_file.as_deref()
     }
 
-    /// The device. `data` is given if, and only if, [`has_data_file`](Self::has_data_file); `layer` is the image's
+    /// The device. `data`, with its path, is given if, and only if, [`has_data_file`](Self::has_data_file); `layer` is the image's
     /// number in the chain that shares `caches`.
     pub(crate) fn attach(
         self,
-        data: Option<RawImage>,
+        data: Option<(PathBuf, RawImage)>,
         backing: Option<Box<dyn BlockRead>>,
         layer: u32,
         caches: &Arc<Caches>,
@@ -100,23 +123,32 @@ impl Qcow2File {
             version: header.version,
             cluster_bits: header.cluster_bits,
             extended: header.has(layout::incompatible::EXTENDED_L2),
-            data_file: data.as_ref().map(RawImage::size),
+            data_file: data.as_ref().map(|(_, file)| file.size()),
             size: header.size,
             l1_offset: header.l1_offset,
             l1_needed: header.l1_needed,
         };
-        Qcow2Image { file, data, backing, header, geometry, caches: Arc::clone(caches) }
+        Qcow2Image {
+            file,
+            data,
+            backing,
+            header,
+            geometry,
+            caches: Arc::clone(caches),
+            last: LastRun::default(),
+        }
     }
 }
 
 /// The active state of a qcow2 image: what a guest would see. Made by [`crate::open()`].
 pub struct Qcow2Image {
     file: RawImage,
-    data: Option<RawImage>,
+    data: Option<(PathBuf, RawImage)>,
     backing: Option<Box<dyn BlockRead>>,
     header: Header,
     geometry: Geometry,
     caches: Arc<Caches>,
+    last: LastRun,
 }
 
 impl std::fmt::Debug for Qcow2Image {
@@ -146,6 +178,11 @@ impl Qcow2Image {
 
     /// The internal snapshots. The device shows the active state alone.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        Ok(self.snapshot_table()?.0)
+    }
+
+    /// The internal snapshots, and the bytes that describe them.
+    fn snapshot_table(&self) -> Result<(Vec<Snapshot>, u64)> {
         directory::snapshots(&self.file, self.header.snapshots, self.header.snapshots_offset)
     }
 
@@ -153,7 +190,8 @@ impl Qcow2Image {
     pub fn bitmaps(&self) -> Result<Vec<String>> {
         match self.header.extensions.bitmaps {
             Some(found) if self.header.bitmaps_are_consistent() => {
-                directory::bitmaps(&self.file, found, self.cluster_size())
+                let found = directory::bitmaps(&self.file, found, self.cluster_size())?;
+                Ok(found.into_iter().map(|bitmap| bitmap.name).collect())
             }
             _ => Ok(Vec::new()),
         }
@@ -174,13 +212,18 @@ impl Qcow2Image {
         notes.into_iter().map(str::to_owned).collect()
     }
 
+    /// The external data file's path.
+    pub(crate) fn data_path(&self) -> Option<&Path> {
+        self.data.as_ref().map(|(path, _)| path.as_path())
+    }
+
     fn walker(&self) -> Walker<'_> {
         Walker::new(&self.geometry, &self.file, &self.caches.tables)
     }
 
     /// The file that holds the guest's clusters.
     fn data(&self) -> &RawImage {
-        self.data.as_ref().unwrap_or(&self.file)
+        self.data.as_ref().map_or(&self.file, |(_, file)| file)
     }
 
     fn read_pieces(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
@@ -227,7 +270,8 @@ impl Qcow2Image {
         let data = read_up_to(&self.file, found.offset, found.len)?;
         // A whole cluster goes straight to where it is wanted: a copy from front to back leaves the cache alone.
         if buf.len() == size {
-            return compressed::decompress(self.header.compression, &data, buf, found.cluster);
+            compressed::decompress(self.header.compression, &data, buf, found.cluster)?;
+            return Ok(());
         }
         let mut cluster = vec![0; size];
         compressed::decompress(self.header.compression, &data, &mut cluster, found.cluster)?;
@@ -296,6 +340,6 @@ impl BlockRead for Qcow2Image {
 
     fn run_at(&self, offset: u64) -> io::Result<Run> {
         check_range(self.size(), offset, 1)?;
-        self.find_run(offset).map_err(io::Error::from)
+        self.last.at(offset, || self.find_run(offset).map_err(io::Error::from))
     }
 }

@@ -8,6 +8,7 @@ mod qcow2;
 mod raw;
 mod sink;
 mod tables;
+mod writeback;
 
 use std::{fs::File, io};
 

@@ -2,6 +2,7 @@
 
 use std::{fs::File, io, os::unix::fs::FileExt};
 
+use super::writeback::Writeback;
 use crate::{is_zero, to_u64, to_usize};
 
 /// Most bytes gathered for one write.
@@ -10,9 +11,6 @@ const GATHER: usize = 1 << 20;
 const DIRECT: usize = 128 << 10;
 /// Zeros are left out in whole blocks of this size, which file systems can store as a hole.
 const HOLE: usize = 4096;
-/// The system is asked to start writing to disk whenever this much has been handed to it.
-#[cfg(target_os = "linux")]
-const WRITEBACK: usize = 32 << 20;
 
 /// A file that starts empty, so that what is never written reads as zero.
 #[derive(Debug)]
@@ -21,9 +19,7 @@ pub(crate) struct Sink {
     /// Gathered bytes, and where they go.
     gathered: Vec<u8>,
     start: u64,
-    /// Up to where the system has been asked to write to disk, and bytes handed to it since.
-    started: u64,
-    waiting: usize,
+    writeback: Writeback,
 }
 
 impl Sink {
@@ -33,7 +29,7 @@ impl Sink {
         if file.metadata()?.len() != 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the output file is not empty"));
         }
-        Ok(Self { file, gathered: Vec::with_capacity(GATHER), start: 0, started: 0, waiting: 0 })
+        Ok(Self { file, gathered: Vec::with_capacity(GATHER), start: 0, writeback: Writeback::new() })
     }
 
     /// Writes `data` at `offset` of a range that has not been written yet, without its blocks of zeros.
@@ -79,28 +75,9 @@ impl Sink {
 
     fn put(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.file.write_all_at(data, offset).map_err(|error| explain(&error, offset))?;
-        self.waiting += data.len();
-        self.start_writeback(offset + to_u64(data.len()));
+        self.writeback.wrote(&self.file, offset, data.len());
         Ok(())
     }
-
-    /// Lets the disk work while we do, so that the sync at the end finds little left to do.
-    ///
-    /// `POSIX_FADV_DONTNEED` starts the writeback of dirty pages and does not wait for it; pages on their way
-    /// are not dropped, so a verification right after still reads them from memory. A hint: errors mean nothing.
-    #[cfg(target_os = "linux")]
-    fn start_writeback(&mut self, end: u64) {
-        use rustix::fs::{Advice, fadvise};
-        if self.waiting >= WRITEBACK
-            && let Some(len) = end.checked_sub(self.started).and_then(std::num::NonZeroU64::new)
-        {
-            let _ = fadvise(&self.file, self.started, Some(len), Advice::DontNeed);
-            (self.started, self.waiting) = (end, 0);
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn start_writeback(&mut self, _: u64) {}
 
     /// Hands everything to the operating system and ends the file at `size`.
     pub(crate) fn finish(mut self, size: u64) -> io::Result<()> {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these files are tests throughout")]
 
+mod container;
 mod corpora;
 mod matrix;
 mod refusals;

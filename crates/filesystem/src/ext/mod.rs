@@ -11,6 +11,7 @@ mod directory;
 mod edit;
 mod free;
 mod group;
+mod history;
 mod inode;
 mod journal;
 mod layout;

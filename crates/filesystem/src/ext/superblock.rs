@@ -70,6 +70,7 @@ pub(crate) mod compat {
     pub(crate) const RESIZE_INODE: u32 = 0x10;
     pub(crate) const DIR_INDEX: u32 = 0x20;
     pub(crate) const SPARSE_SUPER2: u32 = 0x200;
+    pub(crate) const FAST_COMMIT: u32 = 0x400;
     pub(crate) const ORPHAN_FILE: u32 = 0x1000;
 }
 

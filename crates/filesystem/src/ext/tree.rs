@@ -7,7 +7,7 @@ use super::{
     superblock::{self, compat, incompat, ro_compat},
 };
 use crate::{
-    Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, Recovery, Summary, Target, uuid,
+    Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, Past, Recovery, Summary, Target, uuid,
 };
 
 impl<D: BlockRead> Ext<D> {
@@ -88,6 +88,10 @@ impl<D: BlockRead> Filesystem for Ext<D> {
 
     fn supports(&self, target: &Target, change: &Change) -> Result<()> {
         self.supports_change(target, change)
+    }
+
+    fn history(&self, visit: &mut dyn FnMut(Past) -> Result<()>) -> Result<()> {
+        self.visit_history(visit)
     }
 }
 

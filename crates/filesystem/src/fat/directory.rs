@@ -20,7 +20,7 @@ use super::{
 use crate::InodeId;
 
 pub(super) const DIR_NAME: Bytes<11> = Bytes(0);
-const DIR_ATTR: U8 = U8(11);
+pub(super) const DIR_ATTR: U8 = U8(11);
 pub(super) const DIR_NT_RES: U8 = U8(12);
 const DIR_FST_CLUS_HI: Le16 = Le16(20);
 const DIR_WRT_TIME: Le16 = Le16(22);
@@ -28,9 +28,9 @@ const DIR_WRT_DATE: Le16 = Le16(24);
 const DIR_FST_CLUS_LO: Le16 = Le16(26);
 const DIR_FILE_SIZE: Le32 = Le32(28);
 const LDIR_ORD: U8 = U8(0);
-const LDIR_CHKSUM: U8 = U8(13);
+pub(super) const LDIR_CHKSUM: U8 = U8(13);
 /// Where the 13 characters of a part of a long name lie.
-const LDIR_NAME: [Le16; 13] = [
+pub(super) const LDIR_NAME: [Le16; 13] = [
     Le16(1),
     Le16(3),
     Le16(5),
@@ -47,10 +47,10 @@ const LDIR_NAME: [Le16; 13] = [
 ];
 
 pub(super) const READ_ONLY: u8 = 0x01;
-const VOLUME_ID: u8 = 0x08;
-const DIRECTORY: u8 = 0x10;
+pub(super) const VOLUME_ID: u8 = 0x08;
+pub(super) const DIRECTORY: u8 = 0x10;
 /// All of read-only, hidden, system and volume: a part of a long name.
-const LONG_NAME: u8 = 0x0f;
+pub(super) const LONG_NAME: u8 = 0x0f;
 /// First byte: the slot is free, and so are all that follow.
 const END: u8 = 0x00;
 /// First byte: the slot is free.
@@ -84,7 +84,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    fn parse(kind: Kind, offset: u64, slot: &Slot) -> Self {
+    pub(super) fn parse(kind: Kind, offset: u64, slot: &Slot) -> Self {
         let high = if kind == Kind::Fat32 { DIR_FST_CLUS_HI.get(slot) } else { 0 };
         let attributes = DIR_ATTR.get(slot);
         let is_dir = attributes & DIRECTORY != 0;

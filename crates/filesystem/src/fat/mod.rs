@@ -15,6 +15,7 @@ mod boot;
 mod claims;
 mod directory;
 mod edit;
+mod history;
 mod name;
 mod scrub;
 mod table;
@@ -23,7 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use block::{BlockRead, Extent, ExtentSet, Result, to_u64, to_usize};
 
-use crate::{Change, Claim, Entry, FileKind, Filesystem, InodeId, Metadata, Summary, Target};
+use crate::{Change, Claim, Entry, FileKind, Filesystem, InodeId, Metadata, Past, Summary, Target};
 use boot::{Geometry, Kind};
 use directory::{Item, Node, READ_ONLY};
 use table::Table;
@@ -257,6 +258,10 @@ impl<D: BlockRead> Filesystem for Fat<D> {
 
     fn supports(&self, target: &Target, change: &Change) -> Result<()> {
         self.check_change(target, change)
+    }
+
+    fn history(&self, visit: &mut dyn FnMut(Past) -> Result<()>) -> Result<()> {
+        self.visit_history(visit)
     }
 }
 

@@ -121,7 +121,7 @@ impl<D: BlockRead> Ext<D> {
     }
 
     /// Reads one block of a directory by its place in it, unchecked.
-    pub(super) fn read_logical(&self, inode: &Inode, logical: u64) -> Result<Vec<u8>> {
+    pub(crate) fn read_logical(&self, inode: &Inode, logical: u64) -> Result<Vec<u8>> {
         let physical = self.directory_block(inode, logical)?;
         self.read_block(physical)
     }

@@ -38,6 +38,15 @@ impl BlockMap {
         offset.checked_add(index.checked_sub(first)?.checked_mul(block_size)?)
     }
 
+    /// Where the logical blocks of `range` lie: runs of (first, length in blocks, byte offset), ascending.
+    fn parts(&self, range: Range<u64>, block_size: u64) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
+        self.runs.iter().filter_map(move |&(first, len, offset)| {
+            let (start, end) = (first.max(range.start), first.saturating_add(len).min(range.end));
+            let skip = start.checked_sub(first)?.checked_mul(block_size)?;
+            Some((start, end.checked_sub(start).filter(|&len| len > 0)?, offset.checked_add(skip)?))
+        })
+    }
+
     /// Whether a byte of the device belongs to the journal.
     fn holds(&self, offset: u64) -> bool {
         self.device.contains(Extent { start: offset, len: 1 })
@@ -170,6 +179,12 @@ impl Log {
         self.map.offset(index, to_u64(self.block_size)).ok_or_else(|| {
             Object::numbered("journal block", index.into()).corrupt("mapping", "a hole", "a block")
         })
+    }
+
+    /// Where the blocks of `range` lie: runs of (first, length in blocks, byte offset on the device). Holes are left
+    /// out.
+    pub(crate) fn parts(&self, range: &Range<u32>) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
+        self.map.parts(range.start.into()..range.end.into(), to_u64(self.block_size))
     }
 
     /// A block of the journal.

@@ -5,6 +5,7 @@
 //! byte but those of the journal's header. Recovery of a recovered filesystem changes nothing.
 
 mod checksum;
+mod copies;
 mod fastcommit;
 mod layout;
 mod log;
@@ -23,6 +24,8 @@ use super::{
     superblock::{self as sb, compat, incompat, ro_compat},
 };
 use crate::{FileKind, InodeId, Recovery};
+pub(super) use copies::{Copy, Seen};
+pub(super) use layout::MAGIC;
 use log::{BlockMap, Log};
 
 impl<D: BlockRead> Ext<D> {
