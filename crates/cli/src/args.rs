@@ -22,10 +22,10 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Write a clean copy of an image, and verify it
     Clean(CleanArgs),
-    /// Say what every byte of an image is, and what is left where nothing should be
-    Verify(VerifyArgs),
     /// Find secrets by what they look like, anywhere in an image: files, free space, journals, swap, slack
     Scan(ScanArgs),
+    /// Say what every byte of an image is, and what is left where nothing should be
+    Verify(VerifyArgs),
     /// List or explain the rules
     Rules(RulesArgs),
     /// Print a shell's completion script
@@ -151,28 +151,6 @@ pub(crate) struct CleanArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct VerifyArgs {
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-
-    /// Volumes that cannot be read (LUKS, LVM2, XFS ...): were kept on purpose, or have to be zero
-    #[arg(long, value_name = "WHAT", default_value = "zero")]
-    pub(crate) opaque: ExpectArg,
-
-    /// What other readers have to agree on: the tree, or every file's content too
-    #[arg(long, value_name = "WHAT", default_value = "tree")]
-    pub(crate) readers: ReadersArg,
-
-    /// Threads in which the other readers work [default: one each processor]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) threads: Option<u16>,
-
-    /// Show no progress
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct ScanArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
@@ -192,6 +170,46 @@ pub(crate) struct ScanArgs {
     /// Show no progress
     #[arg(short, long)]
     pub(crate) quiet: bool,
+
+    /// Write the report to this file, too, in the format of its name: .json, .sarif, .xml (DFXML), .html or .txt;
+    /// can be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Vec<PathBuf>,
+
+    /// Accept the findings that this TOML file names by digest, each with a reason
+    #[arg(long, value_name = "FILE")]
+    pub(crate) allow: Option<PathBuf>,
+
+    /// Write what was found to this new file, to be completed for --allow
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write_allow: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    /// Volumes that cannot be read (LUKS, LVM2, XFS ...): were kept on purpose, or have to be zero
+    #[arg(long, value_name = "WHAT", default_value = "zero")]
+    pub(crate) opaque: ExpectArg,
+
+    /// What other readers have to agree on: the tree, or every file's content too
+    #[arg(long, value_name = "WHAT", default_value = "tree")]
+    pub(crate) readers: ReadersArg,
+
+    /// Threads in which the other readers work [default: one each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+
+    /// Show no progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// Write the report to this file, too, in the format of its name: .json, .sarif, .xml (DFXML), .html or .txt;
+    /// can be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -53,7 +53,8 @@ fn finds_and_does_not_tell() {
     }
 
     for arguments in [["--skip", "github-token"], ["--rules", "pem-private-key"]] {
-        let (code, text, _) = scan(directory.path(), &[&["image", "--format", "raw"][..], &arguments[..]].concat());
+        let (code, text, _) =
+            scan(directory.path(), &[&["image", "--format", "raw"][..], &arguments[..]].concat());
         assert_eq!(code, Some(0), "{text}");
     }
     let (code, _, error) = scan(directory.path(), &["image", "--rules", "github-tokens"]);

@@ -1,6 +1,6 @@
 //! `diskscrub scan`: secrets by content, anywhere in an image.
 
-use std::{fmt::Write, fs::File, io::Read, process::ExitCode};
+use std::{fmt::Write, process::ExitCode};
 
 use sanitize::Progress;
 use scan::{
@@ -17,6 +17,7 @@ use crate::{
     failure::{FINDINGS, Failure},
     human::{self, line},
     output,
+    reports::{self, ReportFiles},
 };
 
 /// Findings that are shown to people; JSON has more.
@@ -36,7 +37,11 @@ struct ScanReport {
 /// Finds secrets, and says where they are.
 pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     let rules = content::select(&args.rules, &args.skip).map_err(Failure::usage)?;
-    let (device, _) = open(&args.input)?;
+    let allow = args.allow.as_deref().map(reports::read_allow).transpose()?;
+    let (device, info) = open(&args.input)?;
+    let files = ReportFiles::create(&args.report, None, &info.files)?;
+    let begun =
+        reports::new(report::Command::Scan, reports::image(&args.input.input, info.format, device.size()))?;
     let failed = |error: &block::Error| Failure::image(&args.input.input, error);
     let bar = Bar::new(args.quiet);
     bar.begin("reading", Unit::Pieces, None);
@@ -46,14 +51,32 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     let mut notes = std::mem::take(&mut survey.notes);
     let named = verify::named_files(&survey, &selection, &mut notes).map_err(|error| failed(&error))?;
     let scanner = Scanner::new(&rules);
-    let key = random_key()?;
-    let search = Search { scanner: &scanner, key: &key, workers: workers(args.threads), named: &named };
+    let key = match &allow {
+        Some(allow) => allow.key().clone(),
+        None => {
+            report::allow::Key::random().map_err(|error| Failure::output("getrandom".as_ref(), &error))?
+        }
+    };
+    let search =
+        Search { scanner: &scanner, key: &Key(*key.bytes()), workers: workers(args.threads), named: &named };
     bar.begin("scanning", Unit::Bytes, Some(device.size()));
     let mut secrets = verify::secrets(&device, &survey, search, &mut |byte| bar.at(byte))
         .map_err(|error| failed(&error))?;
     drop(bar);
     notes.append(&mut secrets.notes);
     secrets.notes = notes;
+    if let Some(path) = &args.write_allow {
+        reports::write_allow(path, &key, &secrets.findings, &info.files)?;
+    }
+    let mut outcome = report::allow::Outcome::default();
+    if let Some(allow) = allow {
+        outcome = allow.apply(std::mem::take(&mut secrets.findings));
+        secrets.findings = std::mem::take(&mut outcome.remaining);
+        for accepted in &outcome.accepted {
+            secrets.uncount(&accepted.finding);
+        }
+    }
+    files.publish(&reports::scanned(begun, &secrets, outcome.accepted, outcome.unused, &rules))?;
     let input = output::printable(&args.input.input.display().to_string());
     let report = ScanReport { input, size: device.size(), rules: rules.len(), secrets };
     if args.input.json {
@@ -62,15 +85,6 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
         output::print(&text(&report))?;
     }
     Ok(if report.secrets.totals.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
-}
-
-/// A key that nobody knows: digests are the same within a run, and tell nothing outside of it.
-fn random_key() -> Result<Key, Failure> {
-    let path = "/dev/urandom";
-    let mut key = [0; 32];
-    let read = File::open(path).and_then(|mut source| source.read_exact(&mut key));
-    read.map_err(|error| Failure::output(path.as_ref(), &error))?;
-    Ok(Key(key))
 }
 
 fn text(report: &ScanReport) -> String {

@@ -13,6 +13,7 @@ use crate::{
     bar::Bar,
     failure::{FINDINGS, Failure},
     human, human_verify, output,
+    reports::{self, ReportFiles},
 };
 
 /// The whole report of an examination.
@@ -27,6 +28,9 @@ struct VerifyReport<'a> {
 /// Examines an image.
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let (device, info) = open(&args.input)?;
+    let files = ReportFiles::create(&args.report, None, &info.files)?;
+    let image = reports::image(&args.input.input, info.format, device.size());
+    let begun = reports::new(report::Command::Verify, image)?;
     let bar = Bar::new(args.quiet || args.input.json);
     bar.stage(Stage::Verify, None);
     let options = Options {
@@ -39,6 +43,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let examination =
         verify::examine(&device, options).map_err(|error| Failure::image(&args.input.input, &error))?;
     drop(bar);
+    files.publish(&reports::examined(begun, &examination))?;
     if args.input.json {
         output::print_json(&VerifyReport { format: info.format.to_string(), examination: &examination })?;
     } else {

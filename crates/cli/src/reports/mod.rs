@@ -1,6 +1,9 @@
 //! `--report FILE`, once or more often: the name says the format. A report appears complete or not at all.
 
+mod allow;
 mod clean;
+mod scan;
+mod verify;
 
 use std::{
     env,
@@ -14,7 +17,12 @@ use report::{Command, Format, Image, Report, Tool, visible};
 
 use crate::failure::Failure;
 
-pub(crate) use self::clean::clean;
+pub(crate) use self::{
+    allow::{read_allow, write_allow},
+    clean::clean,
+    scan::scanned,
+    verify::examined,
+};
 
 /// Reports that are started, but have no name yet.
 pub(crate) struct ReportFiles(Vec<(Format, OutputFile)>);

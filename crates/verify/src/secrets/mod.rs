@@ -51,6 +51,19 @@ pub struct Secrets {
     pub notes: Vec<Note>,
 }
 
+impl Secrets {
+    /// Takes a finding that is accepted out of the sums.
+    pub fn uncount(&mut self, finding: &Finding) {
+        let Finding::Secret { place, .. } = finding else { return };
+        if let Some(number) = self.totals.get_mut(&place.region) {
+            *number = number.saturating_sub(1);
+            if *number == 0 {
+                self.totals.remove(&place.region);
+            }
+        }
+    }
+}
+
 /// Finds secrets on a disk. What is told by context alone counts where nothing live lies, and in named files.
 /// `progress` is told the offset that the pass has come to. Fails only if the medium does.
 pub fn secrets(
