@@ -74,7 +74,8 @@ impl<'a> Counter<'a> {
     }
 
     /// Takes the disk's bytes from `offset` on. What is live among them is passed over; what is never fed is taken
-    /// to be zero. Later calls must be for bytes behind.
+    /// to be zero. Later calls must be for bytes behind. An offset that is no multiple of 4096 costs nothing but that
+    /// zeros on both sides of it are not taken together.
     pub fn feed(&mut self, offset: u64, bytes: &[u8]) {
         let survey = self.survey;
         for area in survey.atlas.parts(Extent { start: offset, len: to_u64(bytes.len()) }) {

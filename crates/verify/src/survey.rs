@@ -8,6 +8,9 @@ use filesystem::{Content, Error, Layout, OpaqueKind, Result, TableKind, Volume};
 
 use crate::{Area, Atlas, Note, Region, Views};
 
+/// Less than this is no disk.
+const SECTOR: u64 = 512;
+
 /// What a disk is, by its own word.
 #[derive(Debug)]
 pub struct Survey {
@@ -23,12 +26,14 @@ pub struct Survey {
 
 impl Survey {
     /// Looks at a disk. What is corrupt or unsupported is opaque, with a note that says why; if that is the partition
-    /// table, then it is the whole disk. Fails only if the medium does.
+    /// table, then it is the whole disk. Fails only if the medium does, or if there is not one sector.
     pub fn of(device: &Arc<dyn BlockRead>, sector_size: Option<u32>) -> Result<Self> {
         let mut notes = Vec::new();
         let layout = match filesystem::layout(device, sector_size) {
             Ok(layout) => layout,
             Err(error @ Error::Io(_)) => return Err(error),
+            // Nothing is not clean.
+            Err(error) if device.size() < SECTOR => return Err(error),
             Err(error) => {
                 notes.push(Note { volume: None, text: format!("the layout cannot be read: {error}") });
                 unknown(device.size(), sector_size)
