@@ -7,6 +7,7 @@ pub mod ext;
 pub mod fat;
 mod open;
 pub mod swap;
+mod tails;
 mod types;
 mod uuid;
 pub mod volume;
@@ -14,10 +15,12 @@ pub mod volume;
 pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
 pub use open::{open, open_mut};
 pub use swap::{Swap, SwapHeader, swap_header_of};
+pub use tails::Tail;
 pub use types::{
     Change, Claim, Entry, FileKind, Filesystem, FilesystemMut, InodeId, Metadata, Owner, Recovery, Residue,
     Summary, Target,
 };
 pub use volume::{
     Content, Layout, LiveKind, LiveRegion, OpaqueKind, TableKind, Volume, identify, layout, scrub_table,
+    table_tails,
 };

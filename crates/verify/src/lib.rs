@@ -1,9 +1,9 @@
 //! Judges any image on its own: what is live is found anew from the image itself, never taken from whoever
 //! wrote it. Shares the readers with `sanitize`, never its plan, its live set or its code.
 //!
-//! Three witnesses: every byte that nothing live claims must be zero ([`judge`]), the published readers
-//! ext4-view, fatfs and gpt must see the same tree ([`judge`]), and what was to stay must have stayed
-//! ([`compare_trees`]).
+//! Three witnesses: every byte that nothing live claims, and every unused byte inside what metadata claims, must be
+//! zero ([`judge`]); the published readers ext4-view, fatfs and gpt must see the same tree ([`judge`]); and what was
+//! to stay must have stayed ([`compare_trees`]).
 
 mod complement;
 mod finding;
@@ -11,6 +11,7 @@ mod place;
 mod region;
 mod retained;
 mod second;
+mod tails;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub use place::{Place, Was};
 pub use region::Region;
 pub use retained::{Expected, compare_trees};
 pub use second::{Opinion, Reader};
+pub use tails::{of_table as table_tails, of_volume as volume_tails};
 
 /// What the caller allows.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,6 +59,7 @@ pub struct Verdict {
 pub fn judge(device: &Arc<dyn BlockRead>, options: Options) -> Result<Verdict> {
     let mut verdict = Verdict::default();
     let layout = filesystem::layout(device, options.sector_size)?;
+    verdict.findings.extend(tails::of_table(device, &layout)?);
     let mut live: Vec<Extent> = layout.live.iter().map(|region| region.extent).collect();
     for volume in &layout.volumes {
         let window = Window::new(Arc::clone(device), &volume.extents)?;
@@ -68,6 +71,7 @@ pub fn judge(device: &Arc<dyn BlockRead>, options: Options) -> Result<Verdict> {
                         && matches!(finding, Finding::Residue { region: Region::Unowned, .. })
                 };
                 verdict.findings.extend(found.into_iter().filter(|finding| !dropped(finding)));
+                verdict.findings.extend(tails::of_volume(&window, volume)?);
             }
             Content::Opaque(_) if options.keep_opaque => live.extend(&volume.extents),
             Content::Opaque(_) | Content::BootCode | Content::Empty => {}

@@ -19,6 +19,7 @@ mod quota;
 mod release;
 mod scrub;
 mod superblock;
+mod tails;
 mod tree;
 mod truncate;
 mod xattr;

@@ -6,7 +6,7 @@
 
 mod checksum;
 mod fastcommit;
-mod layout;
+pub(crate) mod layout;
 mod log;
 mod orphan;
 mod replay;
