@@ -8,6 +8,7 @@ pub mod fat;
 mod history;
 mod open;
 pub mod swap;
+mod tails;
 mod types;
 mod uuid;
 pub mod volume;
@@ -16,10 +17,12 @@ pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
 pub use history::{BlockCopy, FormerFile, LogBlock, Past};
 pub use open::{open, open_mut};
 pub use swap::{Swap, SwapHeader, swap_header_of};
+pub use tails::Tail;
 pub use types::{
     Change, Claim, Entry, FileKind, Filesystem, FilesystemMut, InodeId, Metadata, Owner, Recovery, Residue,
     Summary, Target,
 };
 pub use volume::{
     Content, Layout, LiveKind, LiveRegion, OpaqueKind, TableKind, Volume, identify, layout, scrub_table,
+    table_tails,
 };

@@ -12,7 +12,9 @@ use block::{
 
 use crate::{
     Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, Owner, Recovery, Residue, Summary,
-    Target, uuid,
+    Tail, Target,
+    tails::{gap, text_len},
+    uuid,
 };
 
 /// 1 in the area's own byte order (`union swap_header`, include/linux/swap.h).
@@ -265,6 +267,13 @@ impl<D: BlockRead> Filesystem for Swap<D> {
 
     fn allocated(&self) -> Result<ExtentSet> {
         Ok([Extent { start: 0, len: self.header.size() }].into_iter().collect())
+    }
+
+    /// Only the label has room for more than it says.
+    fn tails(&self, visit: &mut dyn FnMut(Extent, Tail) -> Result<()>) -> Result<()> {
+        let mut name = [0; 16];
+        self.device.read_at(to_u64(VOLUME_NAME.0), &mut name)?;
+        gap(&name, text_len(&name)..name.len(), to_u64(VOLUME_NAME.0), Tail::Swap, visit)
     }
 
     fn root(&self) -> Option<InodeId> {

@@ -2,7 +2,7 @@
 
 use block::{Extent, ExtentSet, Result};
 
-use crate::Past;
+use crate::{Past, Tail};
 
 /// A file's number within its filesystem: the inode number; on FAT, where its directory entry lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,6 +166,12 @@ pub trait Filesystem {
 
     /// The bytes that the allocator's bitmaps or table call in use, fixed metadata included.
     fn allocated(&self) -> Result<ExtentSet>;
+
+    /// Reports bytes inside live metadata that are in no used field or entry, and not zero: residue of which
+    /// [`claims`](Filesystem::claims) says nothing. Each run from its first to its last such byte, in an arbitrary
+    /// order that is always the same. Nothing after [`recover`](FilesystemMut::recover) and
+    /// [`scrub`](FilesystemMut::scrub).
+    fn tails(&self, visit: &mut dyn FnMut(Extent, Tail) -> Result<()>) -> Result<()>;
 
     /// The root directory. A swap area has none.
     fn root(&self) -> Option<InodeId>;

@@ -61,6 +61,7 @@ fn live_copy(image: &[u8]) -> Vec<u8> {
         let mut swap = open_mut(&mut view, Content::Swap).unwrap();
         swap.recover().unwrap();
         swap.scrub().unwrap();
+        swap.tails(&mut |extent, _| panic!("left by the scrub: {extent:?}")).unwrap();
         let mut at = 0;
         swap.claims(&mut |extent, claim| {
             assert_eq!(extent.start, at, "claims are in order and have no gaps");

@@ -6,8 +6,9 @@ mod common;
 
 use std::process::Command;
 
-use common::{Disk, MIB, contains, live_copy, put, read, redo_crcs, run};
-use filesystem::{Content, Extent, LiveKind, OpaqueKind, TableKind, identify, layout, scrub_table};
+use block::to_u64;
+use common::{Disk, MIB, contains, live_copy, put, read, redo_crcs, run, tails};
+use filesystem::{Content, Extent, LiveKind, OpaqueKind, TableKind, Tail, identify, layout, scrub_table};
 
 /// What must not be left over.
 const MARK: &[u8] = b"RESIDUE";
@@ -101,6 +102,13 @@ fn residue_in_a_gpt_goes_and_the_table_stays() {
     assert_eq!(disk.complaints(), None);
     let mut view = image.clone();
     let found = read(&view);
+    let mut seen: Vec<_> =
+        tails(&image).iter().map(|(extent, tail)| (*tail, extent.start, extent.len)).collect();
+    let array = to_u64(end - 512 - 128 * 128);
+    let expected =
+        [(444, 2), (446 + 17, 3), (1024 + 68, 7), (1024 + 696, 7), (array + 68, 7), (array + 696, 7)];
+    seen.sort_unstable();
+    assert_eq!(seen, expected.map(|(start, len)| (Tail::Partitions, start, len)));
     let cleared = scrub_table(&mut view, &found).unwrap();
     assert!(cleared >= 2 + 3 + 8 * 7, "{cleared}");
     let again = scrub_table(&mut view.clone(), &found).unwrap();
@@ -310,6 +318,8 @@ fn residue_in_boot_records_goes_and_the_table_stays() {
     assert_eq!(read(&image).notes, ["gap before the first partition: 7 non-zero bytes dropped"]);
     let mut view = image.clone();
     let found = read(&view);
+    // Boot code of the extended records lies outside of what is live.
+    assert_eq!(tails(&image).iter().map(|(extent, _)| extent.len).sum::<u64>(), 2 + 3 + 3 * 7);
     assert_eq!(scrub_table(&mut view, &found).unwrap(), 2 + 3 + 3 * 21);
     let copy = live_copy(&image);
     assert!(!contains(&copy, MARK) && !contains(&copy, b"RES"));

@@ -2,14 +2,12 @@
 //! wrote it. Shares the readers with `sanitize`, never its plan, its live set or its code.
 //!
 //! For an image of unknown origin, [`examine`] accounts for every byte: an [`Atlas`] gives each its class and owner,
-//! [`residue`] counts what is dead and not zero, [`attribute`] names places. What is damaged is opaque and noted.
+//! [`residue`] counts what is dead and not zero, [`attribute`] names places. What is damaged is opaque and noted. What
+//! the image *file* holds besides the disk is judged on its own ([`container`]).
 //!
-//! For what `sanitize` wrote, where damage is an error, three witnesses: every byte that nothing live claims must be zero ([`judge`]), the published readers
-//! What the image *file* holds besides the disk is judged on its own, too ([`container`]).
-//!
-//! Three witnesses: every byte that nothing live claims must be zero ([`judge`]), the published readers
-//! ext4-view, fatfs and gpt must see the same tree ([`judge`]), and what was to stay must have stayed
-//! ([`compare_trees`]).
+//! For what `sanitize` wrote, where damage is an error, three witnesses: every byte that nothing live claims, and every
+//! unused byte inside what metadata claims, must be zero ([`judge`]); the published readers ext4-view, fatfs and gpt
+//! must see the same tree ([`judge`]); and what was to stay must have stayed ([`compare_trees`]).
 
 mod atlas;
 mod attribute;
@@ -29,6 +27,7 @@ mod retained;
 mod second;
 mod secrets;
 mod survey;
+mod tails;
 mod views;
 
 use std::sync::Arc;
@@ -50,6 +49,7 @@ pub use retained::{Expected, compare_trees};
 pub use second::{Opinion, Reader};
 pub use secrets::{Search, Secrets, named_files, secrets};
 pub use survey::Survey;
+pub use tails::{of_table as table_tails, of_volume as volume_tails};
 pub use views::Views;
 
 /// What the caller allows.
@@ -86,6 +86,7 @@ pub struct Verdict {
 pub fn judge(device: &Arc<dyn BlockRead>, options: Options) -> Result<Verdict> {
     let mut verdict = Verdict::default();
     let layout = filesystem::layout(device, options.sector_size)?;
+    verdict.findings.extend(tails::of_table(device, &layout)?);
     let mut live: Vec<Extent> = layout.live.iter().map(|region| region.extent).collect();
     for volume in &layout.volumes {
         let window = Window::new(Arc::clone(device), &volume.extents)?;
@@ -97,6 +98,7 @@ pub fn judge(device: &Arc<dyn BlockRead>, options: Options) -> Result<Verdict> {
                         && matches!(finding, Finding::Residue { region: Region::Unowned, .. })
                 };
                 verdict.findings.extend(found.into_iter().filter(|finding| !dropped(finding)));
+                verdict.findings.extend(tails::of_volume(&window, volume)?);
             }
             Content::Opaque(_) if options.keep_opaque => live.extend(&volume.extents),
             Content::Opaque(_) | Content::BootCode | Content::Empty => {}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use filesystem::Residue;
+use filesystem::{Residue, Tail};
 use serde::Serialize;
 
 /// What a byte of a disk, or of the file that holds one, is.
@@ -146,6 +146,27 @@ impl From<Residue> for Region {
             Residue::Reserved => Self::Reserved,
             Residue::Unmapped => Self::Unmapped,
             Residue::Swap => Self::Swap,
+        }
+    }
+}
+
+impl From<Tail> for Region {
+    fn from(tail: Tail) -> Self {
+        match tail {
+            Tail::Directory => Self::DirectoryTail,
+            Tail::Inode
+            | Tail::Xattr
+            | Tail::Map
+            | Tail::Superblock
+            | Tail::Descriptors
+            | Tail::Bitmap
+            | Tail::Mmp
+            | Tail::Journal
+            | Tail::Orphans
+            | Tail::Boot
+            | Tail::Table
+            | Tail::Swap
+            | Tail::Partitions => Self::MetadataTail,
         }
     }
 }

@@ -249,3 +249,36 @@ fn a_changed_byte_of_a_kept_file_is_seen_where_content_is_compared() {
     assert_eq!(compare(true), ["/large has another content"]);
     assert_eq!(compare(false), [""; 0]);
 }
+
+/// What a filesystem holds inside its live metadata is found, and told apart by where it lies.
+#[test]
+fn unused_bytes_inside_live_metadata_are_found() {
+    // s_last_mounted, and the padding behind `..` of the root directory.
+    let mut disk = clean_ext4();
+    let filesystem = filesystem::open(disk.clone(), Content::Ext).unwrap();
+    let root = filesystem.root().unwrap();
+    let mut directory = None;
+    let mut look = |extent: Extent, claim| {
+        if claim == Claim::Live(filesystem::Owner::Mapping(root)) {
+            directory.get_or_insert(extent.start);
+        }
+        Ok(())
+    };
+    filesystem.claims(&mut look).unwrap();
+    let directory = directory.unwrap();
+    drop(filesystem);
+    // Without checksums, so that a byte changes nothing else.
+    let dir = tempfile::tempdir().unwrap();
+    let image = dir.path().join("image");
+    fs::write(&image, &disk).unwrap();
+    run("tune2fs", &["-O", "^metadata_csum", image.to_str().unwrap()]);
+    disk = live_only(fs::read(&image).unwrap(), Content::Ext);
+    assert_eq!(judged(&disk), []);
+    assert_eq!(plant(&disk, 1024 + 0x88), residue(Region::MetadataTail, 1024 + 0x88));
+    assert_eq!(plant(&disk, directory + 23), residue(Region::DirectoryTail, directory + 23));
+    // Behind the last slot of the root directory, and in the reserved part of a FAT's copy.
+    let disk = clean_fat();
+    let (reserved, fat) = (u64::from(disk[14]) * 512, u64::from(disk[22]) * 512);
+    let slot = reserved + 2 * fat + 100 * 32 + 5;
+    assert_eq!(plant(&disk, slot), residue(Region::DirectoryTail, slot));
+}

@@ -15,6 +15,8 @@ pub(crate) const FREE_BLOCKS_COUNT_LO: Le16 = Le16(0x0C);
 pub(crate) const FREE_INODES_COUNT_LO: Le16 = Le16(0x0E);
 pub(crate) const USED_DIRS_COUNT_LO: Le16 = Le16(0x10);
 pub(crate) const FLAGS: Le16 = Le16(0x12);
+/// bg_exclude_bitmap_lo, for a feature that never came.
+pub(crate) const EXCLUDE_BITMAP_LO: Le32 = Le32(0x14);
 pub(crate) const BLOCK_BITMAP_CSUM_LO: Le16 = Le16(0x18);
 pub(crate) const INODE_BITMAP_CSUM_LO: Le16 = Le16(0x1A);
 pub(crate) const ITABLE_UNUSED_LO: Le16 = Le16(0x1C);
@@ -26,8 +28,12 @@ pub(crate) const FREE_BLOCKS_COUNT_HI: Le16 = Le16(0x2C);
 pub(crate) const FREE_INODES_COUNT_HI: Le16 = Le16(0x2E);
 pub(crate) const USED_DIRS_COUNT_HI: Le16 = Le16(0x30);
 pub(crate) const ITABLE_UNUSED_HI: Le16 = Le16(0x32);
+pub(crate) const EXCLUDE_BITMAP_HI: Le32 = Le32(0x34);
 pub(crate) const BLOCK_BITMAP_CSUM_HI: Le16 = Le16(0x38);
 pub(crate) const INODE_BITMAP_CSUM_HI: Le16 = Le16(0x3A);
+
+/// bg_reserved, and all behind it.
+pub(crate) const RESERVED: usize = 0x3C;
 
 /// bg_flags: the inode table and bitmap were never written.
 pub(crate) const INODE_UNINIT: u16 = 1;

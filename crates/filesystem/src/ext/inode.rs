@@ -25,15 +25,20 @@ pub(crate) const BLOCK: Bytes<60> = Bytes(0x28);
 pub(crate) const GENERATION: Le32 = Le32(0x64);
 pub(crate) const FILE_ACL_LO: Le32 = Le32(0x68);
 pub(crate) const SIZE_HI: Le32 = Le32(0x6C);
+pub(crate) const OBSO_FADDR: Le32 = Le32(0x70);
 pub(crate) const BLOCKS_HI: Le16 = Le16(0x74);
 pub(crate) const FILE_ACL_HI: Le16 = Le16(0x76);
 pub(crate) const UID_HI: Le16 = Le16(0x78);
 pub(crate) const GID_HI: Le16 = Le16(0x7A);
 pub(crate) const CHECKSUM_LO: Le16 = Le16(0x7C);
+/// l_i_reserved.
+pub(crate) const RESERVED: Le16 = Le16(0x7E);
 pub(crate) const EXTRA_ISIZE: Le16 = Le16(0x80);
 pub(crate) const CHECKSUM_HI: Le16 = Le16(0x82);
 pub(crate) const MTIME_EXTRA: Le32 = Le32(0x88);
 pub(crate) const PROJID: Le32 = Le32(0x9C);
+/// Where the last field ends that the format has.
+pub(crate) const FIELDS_END: usize = 0xA0;
 
 /// i_flags.
 pub(crate) mod flags {

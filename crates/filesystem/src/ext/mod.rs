@@ -20,6 +20,7 @@ mod quota;
 mod release;
 mod scrub;
 mod superblock;
+mod tails;
 mod tree;
 mod truncate;
 mod xattr;

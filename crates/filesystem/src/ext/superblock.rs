@@ -15,6 +15,8 @@ pub(crate) const SIZE: usize = 1024;
 pub(crate) const OFFSET: u64 = 1024;
 const MAGIC_VALUE: u16 = 0xEF53;
 const CRC32C: u8 = 1;
+/// s_creator_os: Linux.
+pub(crate) const OS_LINUX: u32 = 0;
 /// s_state: cleanly unmounted.
 pub(crate) const STATE_VALID: u16 = 1;
 /// s_state: errors were seen.
@@ -32,6 +34,8 @@ pub(crate) const CLUSTERS_PER_GROUP: Le32 = Le32(0x24);
 pub(crate) const INODES_PER_GROUP: Le32 = Le32(0x28);
 pub(crate) const MAGIC: Le16 = Le16(0x38);
 pub(crate) const STATE: Le16 = Le16(0x3A);
+/// Who made it.
+pub(crate) const CREATOR_OS: Le32 = Le32(0x48);
 pub(crate) const REV_LEVEL: Le32 = Le32(0x4C);
 pub(crate) const FIRST_INO: Le32 = Le32(0x54);
 pub(crate) const INODE_SIZE: Le16 = Le16(0x58);
@@ -52,8 +56,13 @@ pub(crate) const BLOCKS_COUNT_HI: Le32 = Le32(0x150);
 pub(crate) const FREE_BLOCKS_COUNT_HI: Le32 = Le32(0x158);
 pub(crate) const MMP_BLOCK: Le64 = Le64(0x168);
 pub(crate) const CHECKSUM_TYPE: U8 = U8(0x175);
+/// s_reserved_pad.
+pub(crate) const RESERVED_PAD: U8 = U8(0x177);
+/// s_snapshot_inum up to the end of s_snapshot_list, for a feature that never came.
+pub(crate) const SNAPSHOT: Bytes<0x14> = Bytes(0x180);
 /// s_error_count up to the end of s_last_error_func: the error record.
 pub(crate) const ERROR_RECORD: Bytes<0x6C> = Bytes(0x194);
+pub(crate) const MOUNT_OPTS: Bytes<64> = Bytes(0x200);
 pub(crate) const USR_QUOTA_INUM: Le32 = Le32(0x240);
 pub(crate) const GRP_QUOTA_INUM: Le32 = Le32(0x244);
 pub(crate) const BACKUP_BGS: [Le32; 2] = [Le32(0x24C), Le32(0x250)];
@@ -62,6 +71,8 @@ pub(crate) const CHECKSUM_SEED: Le32 = Le32(0x270);
 /// s_first_error_time_hi, s_last_error_time_hi, s_first_error_errcode, s_last_error_errcode.
 pub(crate) const ERROR_RECORD_HI: Bytes<4> = Bytes(0x278);
 pub(crate) const ORPHAN_FILE_INUM: Le32 = Le32(0x280);
+/// s_reserved, behind s_def_resgid_hi of newer kernels.
+pub(crate) const RESERVED: std::ops::Range<usize> = 0x288..0x3FC;
 pub(crate) const CHECKSUM: Le32 = Le32(0x3FC);
 
 /// Features that do not hinder older kernels.

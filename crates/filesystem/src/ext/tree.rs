@@ -7,7 +7,8 @@ use super::{
     superblock::{self, compat, incompat, ro_compat},
 };
 use crate::{
-    Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, Past, Recovery, Summary, Target, uuid,
+    Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, Past, Recovery, Summary, Tail,
+    Target, uuid,
 };
 
 impl<D: BlockRead> Ext<D> {
@@ -60,6 +61,10 @@ impl<D: BlockRead> Filesystem for Ext<D> {
 
     fn allocated(&self) -> Result<ExtentSet> {
         self.bitmaps()
+    }
+
+    fn tails(&self, visit: &mut dyn FnMut(Extent, Tail) -> Result<()>) -> Result<()> {
+        self.visit_tails(visit)
     }
 
     fn root(&self) -> Option<InodeId> {

@@ -16,8 +16,12 @@ const MAGIC_VALUE: u32 = 0xEA02_0000;
 /// h_refcount of a block: how many inodes share it.
 pub(crate) const REFCOUNT: Le32 = Le32(0x04);
 const BLOCKS: Le32 = Le32(0x08);
+/// h_hash of a block.
+pub(crate) const BLOCK_HASH: Le32 = Le32(0x0C);
 /// h_checksum of a block.
 pub(crate) const CHECKSUM: Le32 = Le32(0x10);
+/// Bytes of a block's header before h_reserved.
+pub(crate) const BLOCK_HEADER_USED: usize = 0x14;
 /// Bytes of a block's header.
 pub(crate) const BLOCK_HEADER_LEN: usize = 32;
 /// Bytes of an inode's header: the magic.

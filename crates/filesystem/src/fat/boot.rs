@@ -6,6 +6,8 @@
 //! Source: Microsoft FAT specification 1.03 (fatgen103), sections "Boot Sector and BPB", "FAT Type
 //! Determination", "FAT32 FSInfo Sector Structure and Backup Boot Sector"; dosfstools for the state byte.
 
+use std::ops::Range;
+
 use block::{
     BlockRead, Extent, Object, Result, Unsupported,
     field::{Bytes, Le16, Le32, U8},
@@ -26,6 +28,8 @@ const BS_RESERVED1: U8 = U8(37);
 const BS_BOOT_SIG: U8 = U8(38);
 const BS_VOL_ID: Le32 = Le32(39);
 const BS_VOL_LAB: Bytes<11> = Bytes(43);
+/// `BPB_RESERVED` of FAT32.
+pub(super) const RESERVED32: Range<usize> = 52..64;
 /// FAT32: everything from here on lies elsewhere than on FAT12 and FAT16.
 const BPB_FAT_SZ32: Le32 = Le32(36);
 const BPB_EXT_FLAGS: Le16 = Le16(40);

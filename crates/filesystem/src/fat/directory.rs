@@ -132,10 +132,10 @@ pub(super) struct Named {
 #[derive(Debug)]
 pub(super) enum Item {
     Name(Named),
-    /// The volume label.
-    Label([u8; 11]),
-    /// `.` and `..`, or a volume label outside the root directory. They own nothing.
-    Other,
+    /// The volume label: its offset, and itself.
+    Label(u64, [u8; 11]),
+    /// `.` and `..`, or a volume label outside the root directory. They own nothing. The offset.
+    Other(u64),
     /// A deleted slot, or a part of a long name that belongs to no name.
     Residue(u64),
     /// A slot at or behind the end mark.
@@ -273,8 +273,8 @@ impl<D: BlockRead> Fat<D> {
         visit(match () {
             () if ended => Item::Free(offset),
             () if slot[0] == DELETED => Item::Residue(offset),
-            () if attributes & VOLUME_ID != 0 && is_root => Item::Label(short),
-            () if !named || dots => Item::Other,
+            () if attributes & VOLUME_ID != 0 && is_root => Item::Label(offset, short),
+            () if !named || dots => Item::Other(offset),
             () => Item::Name(self.named(offset, slot, &std::mem::take(parts))?),
         })
     }
@@ -299,6 +299,11 @@ impl<D: BlockRead> Fat<D> {
         };
         chain.iter().map(bytes).collect()
     }
+}
+
+/// Whether a slot in use holds a volume label.
+pub(super) fn is_label(slot: &Slot) -> bool {
+    DIR_ATTR.get(slot) & VOLUME_ID != 0
 }
 
 /// Pads the part of a long name at index `part` of the name (0 holds its beginning) behind the name's end.

@@ -19,12 +19,13 @@ mod history;
 mod name;
 mod scrub;
 mod table;
+mod tails;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use block::{BlockRead, Extent, ExtentSet, Result, to_u64, to_usize};
 
-use crate::{Change, Claim, Entry, FileKind, Filesystem, InodeId, Metadata, Past, Summary, Target};
+use crate::{Change, Claim, Entry, FileKind, Filesystem, InodeId, Metadata, Past, Summary, Tail, Target};
 use boot::{Geometry, Kind};
 use directory::{Item, Node, READ_ONLY};
 use table::Table;
@@ -76,7 +77,7 @@ impl<D: BlockRead> Fat<D> {
         let root = self.root_node();
         let mut label = None;
         self.items(&root, &self.directory_chain(&root)?, &mut |item| {
-            if let Item::Label(raw) = item {
+            if let Item::Label(_, raw) = item {
                 label.get_or_insert(raw);
             }
             Ok(())
@@ -189,6 +190,10 @@ impl<D: BlockRead> Filesystem for Fat<D> {
 
     fn allocated(&self) -> Result<ExtentSet> {
         self.allocated_all()
+    }
+
+    fn tails(&self, visit: &mut dyn FnMut(Extent, Tail) -> Result<()>) -> Result<()> {
+        self.all_tails(visit)
     }
 
     fn root(&self) -> Option<InodeId> {

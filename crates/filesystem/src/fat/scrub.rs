@@ -3,18 +3,29 @@
 //! Slots behind a directory's last name become zero; those before it keep their `0xe5`, since a `0x00` would
 //! hide the names that follow. Names, their order and their offsets stay.
 
-use block::{BlockWrite, Result, to_u64};
+use std::ops::Range;
+
+use block::{BlockRead, BlockWrite, Result, to_u64, to_usize};
 
 use super::{
     Fat,
-    boot::{FSI_RESERVED, Kind, SECTOR, SLOT},
-    directory::{DELETED, Item, Node, Slot, pad},
+    boot::{FSI_RESERVED, Kind, RESERVED32, SECTOR, SLOT},
+    directory::{DELETED, Item, Node, Slot, is_label, pad},
     table::{ClusterSet, Run},
 };
 
 fn not_zero(bytes: &[u8]) -> u64 {
     to_u64(bytes.iter().filter(|&&byte| byte != 0).count())
 }
+
+/// Bytes without a use in a slot: of a part of a long name, its type and its first cluster.
+const PART: [Range<usize>; 2] = [12..13, 26..28];
+/// Of a volume label: first cluster and size.
+const LABEL: [Range<usize>; 2] = [20..22, 26..32];
+/// Of a directory: its size.
+const DIRECTORY: [Range<usize>; 2] = [28..30, 30..32];
+/// Of any entry, but on FAT32: the upper half of the first cluster.
+const NARROW: [Range<usize>; 2] = [20..21, 21..22];
 
 /// What is to be done about a slot.
 enum Repair {
@@ -24,6 +35,20 @@ enum Repair {
     Delete(u64),
     /// Part of a long name: the offset, which part (0 holds the beginning), and where the name ends.
     Pad(u64, usize, usize),
+    /// These bytes of it have no use.
+    Fields(u64, [Range<usize>; 2]),
+}
+
+impl<D: BlockRead> Fat<D> {
+    /// What the entry of a file or directory has no use for.
+    fn fields(&self, offset: u64, is_dir: bool, repairs: &mut Vec<Repair>) {
+        if is_dir {
+            repairs.push(Repair::Fields(offset, DIRECTORY));
+        }
+        if self.geometry.kind != Kind::Fat32 {
+            repairs.push(Repair::Fields(offset, NARROW));
+        }
+    }
 }
 
 impl<D: BlockWrite> Fat<D> {
@@ -39,7 +64,7 @@ impl<D: BlockWrite> Fat<D> {
         for (dir, chain) in directories {
             wiped += self.scrub_directory(&dir, &chain)?;
         }
-        Ok(wiped + self.scrub_info()? + self.scrub_fats()?)
+        Ok(wiped + self.scrub_boot()? + self.scrub_info()? + self.scrub_fats()?)
     }
 
     fn scrub_directory(&mut self, dir: &Node, chain: &[Run]) -> Result<u64> {
@@ -49,7 +74,7 @@ impl<D: BlockWrite> Fat<D> {
             match item {
                 Item::Residue(_) => seen += 1,
                 Item::Free(_) => {}
-                Item::Name(_) | Item::Label(_) | Item::Other => before_last = seen,
+                Item::Name(_) | Item::Label(..) | Item::Other(_) => before_last = seen,
             }
             Ok(())
         })?;
@@ -67,8 +92,19 @@ impl<D: BlockWrite> Fat<D> {
                         let parts = named.parts.iter().rev().enumerate();
                         repairs.extend(parts.map(|(part, &offset)| Repair::Pad(offset, part, end)));
                     }
+                    repairs.extend(named.parts.iter().map(|&offset| Repair::Fields(offset, PART)));
+                    self.fields(named.node.inode.0, named.node.is_dir, &mut repairs);
                 }
-                Item::Label(_) | Item::Other => {}
+                Item::Label(offset, _) => repairs.push(Repair::Fields(offset, LABEL)),
+                Item::Other(offset) => {
+                    let mut slot: Slot = [0; SLOT];
+                    self.device.read_at(offset, &mut slot)?;
+                    if is_label(&slot) {
+                        repairs.push(Repair::Fields(offset, LABEL));
+                    } else {
+                        self.fields(offset, true, &mut repairs);
+                    }
+                }
             }
             Ok(())
         })?;
@@ -76,7 +112,10 @@ impl<D: BlockWrite> Fat<D> {
     }
 
     fn repair(&mut self, repair: &Repair) -> Result<u64> {
-        let (Repair::Zero(offset) | Repair::Delete(offset) | Repair::Pad(offset, ..)) = *repair;
+        let (Repair::Zero(offset)
+        | Repair::Delete(offset)
+        | Repair::Pad(offset, ..)
+        | Repair::Fields(offset, _)) = *repair;
         let mut old: Slot = [0; SLOT];
         self.device.read_at(offset, &mut old)?;
         let mut new = [0; SLOT];
@@ -90,6 +129,11 @@ impl<D: BlockWrite> Fat<D> {
                 new = old;
                 pad(&mut new, part, end)
             }
+            Repair::Fields(_, ref ranges) => {
+                new = old;
+                ranges.iter().for_each(|range| new[range.clone()].fill(0));
+                not_zero(&old) - not_zero(&new)
+            }
         };
         if new != old {
             self.device.write_at(offset, &new)?;
@@ -97,23 +141,49 @@ impl<D: BlockWrite> Fat<D> {
         Ok(wiped)
     }
 
-    /// The reserved parts of FSInfo and of its copy.
+    /// The reserved field of FAT32's boot sector and of its backup, and what lies behind the first 512 bytes.
+    fn scrub_boot(&mut self) -> Result<u64> {
+        let mut wiped = 0;
+        let wide = self.geometry.kind == Kind::Fat32;
+        for offset in [Some(0), self.geometry.backup].into_iter().flatten() {
+            if wide {
+                let field = RESERVED32;
+                wiped += self.wipe_at(offset + to_u64(field.start), to_u64(field.len()))?;
+            }
+            wiped += self.wipe_at(offset + to_u64(SECTOR), self.geometry.sector - to_u64(SECTOR))?;
+        }
+        Ok(wiped)
+    }
+
+    /// Zeroes bytes of the volume, at most a sector.
+    fn wipe_at(&mut self, offset: u64, len: u64) -> Result<u64> {
+        let mut bytes = vec![0; to_usize(len)];
+        self.device.read_at(offset, &mut bytes)?;
+        let wiped = not_zero(&bytes);
+        if wiped > 0 {
+            bytes.fill(0);
+            self.device.write_at(offset, &bytes)?;
+        }
+        Ok(wiped)
+    }
+
+    /// The reserved parts of FSInfo and of its copy; all of a sector that should be one and is not.
     fn scrub_info(&mut self) -> Result<u64> {
         let mut wiped = 0;
         let sectors: Vec<u64> = self.geometry.info_sectors().collect();
         for offset in sectors {
-            let Some(mut info) = self.info(offset)? else { continue };
+            let Some(mut info) = self.info(offset)? else {
+                if offset != 0 && self.geometry.backup != Some(offset) {
+                    wiped += self.wipe_at(offset, self.geometry.sector)?;
+                }
+                continue;
+            };
             for (start, end) in FSI_RESERVED {
                 wiped += not_zero(&info[start..end]);
                 info[start..end].fill(0);
             }
             self.device.write_at(offset, &info)?;
-            let behind = usize::try_from(self.geometry.sector).expect("at most 4096") - SECTOR;
-            let mut rest = vec![0; behind];
-            self.device.read_at(offset + to_u64(SECTOR), &mut rest)?;
-            wiped += not_zero(&rest);
-            rest.fill(0);
-            self.device.write_at(offset + to_u64(SECTOR), &rest)?;
+            wiped += self.wipe_at(offset + to_u64(SECTOR), self.geometry.sector - to_u64(SECTOR))?;
         }
         Ok(wiped)
     }

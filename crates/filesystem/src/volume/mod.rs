@@ -13,6 +13,7 @@ mod identify;
 mod magic;
 mod mbr;
 mod scrub;
+mod tails;
 
 use std::fmt;
 
@@ -22,6 +23,7 @@ pub use content::{Content, OpaqueKind};
 pub use disk::layout;
 pub use identify::identify;
 pub use scrub::scrub_table;
+pub use tails::table_tails;
 
 /// What kind of table cuts the disk into volumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

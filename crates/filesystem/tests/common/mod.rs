@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use filesystem::{Content, Layout, layout, scrub_table};
+use filesystem::{Content, Extent, Layout, Tail, layout, scrub_table, table_tails};
 use tempfile::TempDir;
 
 pub const MIB: usize = 1 << 20;
@@ -81,11 +81,23 @@ pub fn read(image: &Vec<u8>) -> Layout {
     layout(image, None).unwrap()
 }
 
+/// The unused bytes of the table's sectors that are not zero.
+pub fn tails(image: &Vec<u8>) -> Vec<(Extent, Tail)> {
+    let mut tails = Vec::new();
+    let mut keep = |extent, tail| {
+        tails.push((extent, tail));
+        Ok(())
+    };
+    table_tails(image, &read(image), &mut keep).unwrap();
+    tails
+}
+
 /// Only what is live survives, after a scrub of the table; this is what the sanitizer will write.
 pub fn live_copy(image: &[u8]) -> Vec<u8> {
     let mut view = image.to_vec();
     let found = read(&view);
     scrub_table(&mut view, &found).unwrap();
+    assert_eq!(tails(&view), [], "what the scrub left");
     let filesystems = found.volumes.iter().filter(|volume| volume.content != Content::BootCode);
     let volumes = filesystems.flat_map(|volume| &volume.extents);
     let mut copy = vec![0; view.len()];

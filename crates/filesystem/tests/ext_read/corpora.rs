@@ -51,6 +51,7 @@ fn read_all(bytes: Vec<u8>) -> Result<String> {
     }
     let wiped = ext.scrub()?;
     assert_eq!(ext.scrub()?, 0, "the second scrub found something");
+    assert_eq!(super::tails::of(&ext), [], "what the scrub left");
     assert!(claims(&ext)? == claimed && tree::ours(&ext)? == tree, "the scrub changed what it must not");
     Ok(format!("{} names, {agree}, {wiped} bytes scrubbed", tree.len()))
 }

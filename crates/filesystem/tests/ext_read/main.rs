@@ -7,6 +7,7 @@ mod kernel;
 mod mutation;
 mod planted;
 mod refusals;
+mod tails;
 mod tree;
 
 use std::{fs, path::Path};
@@ -129,6 +130,7 @@ fn assert_cleans(path: &Path, expected: &Tree, tokens: &[&[u8]], what: &str) {
     let ext = open(path);
     tree::assert_same(&tree::ours(&ext).unwrap(), expected, what);
     assert_partition(&ext, what);
+    assert_eq!(tails::of(&ext), [], "{what}: what the scrub left");
     for token in tokens {
         assert_eq!(count(&output, token), 0, "{what}: {} is still there", String::from_utf8_lossy(token));
     }

@@ -16,8 +16,10 @@ fn run(bytes: Vec<u8>) -> Result<()> {
     let claims = ext.claims(&mut |_, _| Ok(()));
     let allocated = ext.allocated();
     let tree = tree::ours(&ext);
+    let tails = ext.tails(&mut |_, _| Ok(()));
     let scrubbed = ext.scrub();
     claims?;
+    tails?;
     allocated?;
     tree?;
     scrubbed?;
@@ -25,6 +27,7 @@ fn run(bytes: Vec<u8>) -> Result<()> {
     ext.claims(&mut |_, _| Ok(()))?;
     tree::ours(&ext)?;
     assert_eq!(ext.scrub()?, 0, "the second scrub found something");
+    assert_eq!(super::tails::of(&ext), [], "what the scrub left");
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use std::{
 use block::{BlockRead, ExtentSet, Overlay, Run, to_usize};
 use filesystem::{Change, Filesystem, FilesystemMut, Target, fat::Fat};
 
-use crate::support::{live, our_tree, run};
+use crate::support::{live, our_tree, run, tails};
 
 struct Disk(File, u64);
 
@@ -73,6 +73,7 @@ fn sanitize(disk: Disk, clean: bool) -> block::Result<String> {
     }
     assert_eq!(our_tree(&fat)?, tree, "the scrub changed a file");
     assert_eq!(fat.scrub()?, 0);
+    assert_eq!(tails(&fat), []);
     let root = fat.root().expect("FAT has a root");
     let mut names = Vec::new();
     fat.entries(root, &mut |entry| {

@@ -3,7 +3,7 @@
 use block::to_usize;
 use filesystem::{Change, Claim, Filesystem, FilesystemMut, InodeId, Owner, Result, Target, fat::Fat};
 
-use crate::support::{Image, live, our_tree, target};
+use crate::support::{Image, live, our_tree, tails, target};
 
 /// First byte of FAT, root directory and data of a FAT16 with 512-byte sectors.
 struct Layout {
@@ -221,6 +221,7 @@ fn exercise(bytes: &[u8]) -> bool {
     fat.scrub().unwrap();
     live(&fat).unwrap();
     assert_eq!(fat.scrub().unwrap(), 0, "a second scrub found something");
+    assert_eq!(tails(&fat), [], "what the scrub left");
     drop(fat);
     Fat::open(&mut view).unwrap();
     true

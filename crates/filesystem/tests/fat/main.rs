@@ -6,3 +6,4 @@ mod corpora;
 mod edits;
 mod hostile;
 mod support;
+mod tails;

@@ -10,7 +10,7 @@ use std::{
 
 use block::{BlockRead, BlockWrite, Extent, to_u64, to_usize};
 use filesystem::{
-    Change, Claim, ExtentSet, FileKind, Filesystem, FilesystemMut, InodeId, Result, Target, fat::Fat,
+    Change, Claim, ExtentSet, FileKind, Filesystem, FilesystemMut, InodeId, Result, Tail, Target, fat::Fat,
 };
 use tempfile::TempDir;
 
@@ -205,6 +205,17 @@ pub(crate) fn output(view: &[u8], live: &ExtentSet) -> Vec<u8> {
     out
 }
 
+/// Unused bytes inside live metadata that are not zero.
+pub(crate) fn tails<D: BlockRead>(fat: &Fat<D>) -> Vec<(Extent, Tail)> {
+    let mut tails = Vec::new();
+    fat.tails(&mut |extent, tail| {
+        tails.push((extent, tail));
+        Ok(())
+    })
+    .unwrap();
+    tails
+}
+
 /// Recover, edit, scrub, copy what is live; the two witnesses must agree.
 pub(crate) fn sanitize(image: &[u8], edit: impl FnOnce(&mut Fat<&mut Vec<u8>>)) -> Vec<u8> {
     let mut view = image.to_vec();
@@ -212,6 +223,7 @@ pub(crate) fn sanitize(image: &[u8], edit: impl FnOnce(&mut Fat<&mut Vec<u8>>)) 
     fat.recover().unwrap();
     edit(&mut fat);
     fat.scrub().unwrap();
+    assert_eq!(tails(&fat), [], "what the scrub left");
     let live = live(&fat).unwrap();
     let mut claimed = Vec::new();
     fat.claims(&mut |extent, _| {

@@ -122,6 +122,10 @@ impl Filesystem for Tree {
         Ok(())
     }
 
+    fn tails(&self, _: &mut dyn FnMut(Extent, filesystem::Tail) -> Result<()>) -> Result<()> {
+        Ok(())
+    }
+
     fn allocated(&self) -> Result<ExtentSet> {
         Ok(ExtentSet::new())
     }

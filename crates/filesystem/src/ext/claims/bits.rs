@@ -18,13 +18,13 @@ enum Page {
 
 /// A set of numbers.
 #[derive(Debug, Default)]
-pub(super) struct Bits {
+pub(crate) struct Bits {
     pages: BTreeMap<u64, Page>,
 }
 
 impl Bits {
     /// Whether a number is in it.
-    pub(super) fn contains(&self, number: u64) -> bool {
+    pub(crate) fn contains(&self, number: u64) -> bool {
         match self.pages.get(&(number / PAGE)) {
             None => false,
             Some(Page::Full) => true,
@@ -33,7 +33,7 @@ impl Bits {
     }
 
     /// Adds `start..end`. The first of them that was there already, if any; then some may have been added.
-    pub(super) fn insert(&mut self, start: u64, end: u64) -> Result<(), u64> {
+    pub(crate) fn insert(&mut self, start: u64, end: u64) -> Result<(), u64> {
         let mut at = start;
         while at < end {
             let number = at / PAGE;

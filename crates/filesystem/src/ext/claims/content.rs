@@ -31,7 +31,7 @@ enum Content {
 }
 
 /// Bytes of a journal's superblock.
-const JOURNAL_SUPERBLOCK_LEN: u64 = 1024;
+pub(crate) const JOURNAL_SUPERBLOCK_LEN: u64 = 1024;
 /// The inode that lists bad blocks.
 const BAD_BLOCKS: u64 = 1;
 /// The usual journal inode.
@@ -98,6 +98,12 @@ impl<D: BlockRead> Ext<D> {
         })
     }
 
+    /// Whether an inode holds a journal, in use or not.
+    pub(crate) fn is_journal(&self, inode: &Inode) -> bool {
+        let named = u64::from(superblock::JOURNAL_INUM.get(self.superblock.bytes()));
+        inode.number == JOURNAL || (self.superblock.compat(compat::HAS_JOURNAL) && named == inode.number)
+    }
+
     fn content_kind(&self, inode: &Inode) -> Result<Content> {
         let sb = self.superblock.bytes();
         let named = |field: block::field::Le32| u64::from(field.get(sb)) == inode.number;
@@ -109,9 +115,7 @@ impl<D: BlockRead> Ext<D> {
         if inode.number == BAD_BLOCKS {
             return Ok(Content::Bad);
         }
-        if inode.number == JOURNAL
-            || (self.superblock.compat(compat::HAS_JOURNAL) && named(superblock::JOURNAL_INUM))
-        {
+        if self.is_journal(inode) {
             return Ok(Content::Journal);
         }
         let hidden = [

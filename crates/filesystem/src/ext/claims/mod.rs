@@ -15,6 +15,8 @@ use crate::{Claim, Owner, Residue};
 use content::XattrBlocks;
 use ledger::{Claimant, Ledger};
 
+pub(crate) use bits::Bits;
+pub(crate) use content::JOURNAL_SUPERBLOCK_LEN;
 pub(crate) use fixed::MMP_LEN;
 pub(crate) use table::Slot;
 

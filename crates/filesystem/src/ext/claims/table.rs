@@ -22,7 +22,7 @@ pub(crate) enum Slot {
 
 impl<D: BlockRead> Ext<D> {
     /// Unlinked but open inodes may be waiting for their end, so an inode in use may have no links.
-    fn has_orphans(&self) -> bool {
+    pub(crate) fn has_orphans(&self) -> bool {
         let sb = &self.superblock;
         sb.incompat(incompat::RECOVER)
             || superblock::LAST_ORPHAN.get(sb.bytes()) != 0

@@ -12,8 +12,10 @@ use block::{
 
 use crate::ext::{Ext, checksum::crc32c_raw, inode::Inode};
 
-/// reserved_zero, hash_version, info_length, indirect_levels and unused_flags of the root.
+/// reserved_zero of the root.
 pub(crate) const ROOT_RESERVED: Le32 = Le32(24);
+/// hash_version; info_length, indirect_levels and unused_flags follow.
+pub(crate) const ROOT_HASH_VERSION: U8 = U8(28);
 const INFO_LENGTH: U8 = U8(29);
 const INDIRECT_LEVELS: U8 = U8(30);
 /// Where limit and count lie: in the root behind `.`, `..` and the info; in a node behind its empty entry.

@@ -21,7 +21,7 @@ use super::{
 use crate::{Entry, FileKind, InodeId};
 
 pub(crate) use dirent::{Dirent, FILE_TYPE, Format, HEADER_LEN, INODE, NAME_LEN, REC_LEN};
-pub(crate) use htree::{Index, NODE_COUNT, ROOT_COUNT, ROOT_RESERVED};
+pub(crate) use htree::{Index, NODE_COUNT, ROOT_COUNT, ROOT_HASH_VERSION, ROOT_RESERVED};
 
 /// Bytes of the checksum entry at the end of a leaf.
 pub(crate) const TAIL_LEN: usize = 12;

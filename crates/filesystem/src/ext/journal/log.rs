@@ -210,6 +210,7 @@ impl Log {
             block[SUPERBLOCK_V1_LEN..].fill(0);
         } else {
             S_HEAD.set(&mut block, 0);
+            block[S_CHECKSUM_TYPE.0 + 1..S_NUM_FC_BLKS.0].fill(0);
             // An unknown compatible feature may have its fields in what is padding to us.
             if S_FEATURE_COMPAT.get(&block) & !COMPAT_CHECKSUM == 0 {
                 block[S_PADDING..S_CHECKSUM.0].fill(0);

@@ -7,7 +7,7 @@
 mod checksum;
 mod copies;
 mod fastcommit;
-mod layout;
+pub(crate) mod layout;
 mod log;
 mod orphan;
 mod replay;

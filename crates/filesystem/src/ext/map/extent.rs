@@ -16,6 +16,8 @@ pub(crate) const ENTRIES: Le16 = Le16(2);
 pub(crate) const MAX: Le16 = Le16(4);
 /// eh_depth: 0 in a leaf.
 pub(crate) const DEPTH: Le16 = Le16(6);
+/// eh_generation, which ext4 does not use: older kernels leave it as it was.
+pub(crate) const GENERATION: Le32 = Le32(8);
 /// What eh_magic is.
 pub(crate) const MAGIC_VALUE: u16 = 0xF30A;
 /// Bytes of the header.
@@ -37,6 +39,8 @@ pub(crate) const START_LO: Le32 = Le32(8);
 pub(crate) const LEAF_LO: Le32 = Le32(4);
 /// ei_leaf_hi.
 pub(crate) const LEAF_HI: Le16 = Le16(8);
+/// ei_unused.
+pub(crate) const INDEX_UNUSED: Le16 = Le16(10);
 /// ee_len above this is an unwritten extent, longer than it by so much.
 pub(crate) const WRITTEN_MAX: u16 = 32768;
 /// Blocks that a file can have.

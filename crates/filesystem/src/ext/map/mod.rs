@@ -15,7 +15,9 @@ use super::{
     inode::{Inode, flags},
 };
 
-pub(crate) use extent::{ENTRIES, ENTRY_LEN, HEADER_LEN, MAX, seal_node};
+pub(crate) use extent::{
+    DEPTH, ENTRIES, ENTRY_LEN, GENERATION, HEADER_LEN, INDEX_UNUSED, MAGIC, MAGIC_VALUE, MAX, seal_node,
+};
 
 /// One step of a walk over a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

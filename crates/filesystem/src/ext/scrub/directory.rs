@@ -5,12 +5,17 @@ use block::{BlockRead, BlockWrite, Result};
 use super::wipe;
 use crate::ext::{
     Ext,
-    directory::{DirectoryBlock, Dirent, HEADER_LEN, NAME_LEN, ROOT_COUNT, ROOT_RESERVED},
+    directory::{
+        DirectoryBlock, Dirent, HEADER_LEN, NAME_LEN, NODE_COUNT, REC_LEN, ROOT_COUNT, ROOT_HASH_VERSION,
+        ROOT_RESERVED, TAIL_LEN,
+    },
     inode::{Inode, flags},
 };
 
 /// Hash and minor hash behind a name, in directories that are encrypted and casefolded.
 const HASHES_LEN: usize = 8;
+/// Start of a leaf's checksum entry. The kernel leaves it in dt_reserved where a leaf becomes an index.
+const LEAF_TAIL: [u8; 4] = [12, 0, 0, 0xDE];
 
 /// Zeroes what an entry holds beyond its name, up to `end`; of a free slot all but its length.
 fn wipe_dirent(buf: &mut [u8], dirent: &Dirent, end: usize, hashes: bool) -> u64 {
@@ -71,8 +76,25 @@ impl<D: BlockRead> Ext<D> {
             }
             wiped += wipe_dirent(&mut block.data, &dirent, end, hashes);
         }
-        if let Some(index) = index {
-            wiped += wipe(&mut block.data, index.end()..index.tail());
+        let checksum = self.checksums.metadata();
+        let data = &mut block.data;
+        let Some(index) = index else {
+            if checksum {
+                let name_len = data.len() - TAIL_LEN + NAME_LEN.0;
+                wiped += wipe(data, name_len..name_len + 1);
+            }
+            return Ok(wiped);
+        };
+        wiped += wipe(data, index.end()..index.tail());
+        if index.at == NODE_COUNT {
+            // The entry without a name that fills the block.
+            wiped += wipe(data, 0..REC_LEN.0) + wipe(data, NAME_LEN.0..HEADER_LEN);
+        } else {
+            wiped += wipe(data, ROOT_RESERVED.0..ROOT_HASH_VERSION.0);
+        }
+        let reserved = index.tail()..index.tail() + 4;
+        if checksum && data[reserved.clone()] != LEAF_TAIL {
+            wiped += wipe(data, reserved);
         }
         Ok(wiped)
     }

@@ -10,17 +10,31 @@ use crate::{
         content::INLINE_HEAD,
         inode::{self, Inode, flags},
         map::Mapped,
+        superblock as sb,
     },
 };
 
 impl<D: BlockRead> Ext<D> {
+    /// Zeroes fields that nothing uses: i_obso_faddr, l_i_reserved, and what i_extra_isize counts beyond the last
+    /// field that is known.
+    fn wipe_fields(&self, inode: &mut Inode) -> u64 {
+        let end = inode.xattr_start();
+        // The Hurd has another field in the place of l_i_reserved.
+        let linux = sb::CREATOR_OS.get(self.superblock.bytes()) == sb::OS_LINUX;
+        let reserved = if linux { inode::RESERVED.0..inode::RESERVED.0 + 2 } else { 0..0 };
+        let faddr = inode::OBSO_FADDR.0..inode::OBSO_FADDR.0 + 4;
+        let extra = inode::FIELDS_END.min(end)..end;
+        [faddr, reserved, extra].into_iter().map(|range| wipe(&mut inode.raw, range)).sum()
+    }
+
     /// Zeroes the space behind the fields but for xattrs.
     fn wipe_body(inode: &mut Inode) -> Result<u64> {
         let end = inode.raw.len();
         // Of an inode with i_extra_isize 0, the fields beyond the first 128 bytes are not in use either.
         let start = inode.xattr_start();
-        let live = inode.attributes()?.map_or_else(Vec::new, |attributes| xattr::live_parts(&attributes));
-        Ok(wipe_gaps(&mut inode.raw, start, end, live))
+        let Some(attributes) = inode.attributes()? else { return Ok(wipe(&mut inode.raw, start..end)) };
+        let padding = xattr::wipe_padding(&mut inode.raw, &attributes);
+        Ok(padding + wipe_gaps(&mut inode.raw, start, end, xattr::live_parts(&attributes)))
     }
 
     /// Zeroes what i_block holds beyond what its kind needs.
@@ -43,8 +57,12 @@ impl<D: BlockRead> Ext<D> {
             Some(FileKind::Symlink) if inode.is_fast_symlink() => {
                 wipe(&mut inode.raw, start + to_usize(size)..end)
             }
-            Some(_) if inode.has(flags::EXTENTS) => extent::wipe_node(&mut inode.raw[start..end], 0),
-            _ => 0,
+            _ if inode.has_map() && inode.has(flags::EXTENTS) => {
+                extent::wipe_node(&mut inode.raw[start..end], 0)
+            }
+            _ if inode.has_map() => 0,
+            // Of no type that has a map, or any other use for it.
+            _ => wipe(&mut inode.raw, start..end),
         })
     }
 }
@@ -54,7 +72,7 @@ impl<D: BlockWrite> Ext<D> {
     pub(super) fn scrub_inode(&mut self, id: InodeId) -> Result<u64> {
         let mut inode = self.inode(id)?;
         let mut nodes = Vec::new();
-        if inode.has(flags::EXTENTS) {
+        if inode.has(flags::EXTENTS) && inode.has_map() {
             self.map(&inode, &mut |mapped| {
                 if let Mapped::Node { block } = mapped {
                     nodes.push(block);
@@ -73,7 +91,8 @@ impl<D: BlockWrite> Ext<D> {
         if block != 0 {
             wiped += self.scrub_xattr_block(block)?;
         }
-        let own = Self::wipe_body(&mut inode)? + self.wipe_block(&mut inode)?;
+        let own =
+            self.wipe_fields(&mut inode) + Self::wipe_body(&mut inode)? + self.wipe_block(&mut inode)?;
         if own > 0 {
             self.write_inode(&mut inode)?;
         }

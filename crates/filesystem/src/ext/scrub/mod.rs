@@ -29,6 +29,12 @@ fn wipe(buf: &mut [u8], range: Range<usize>) -> u64 {
     to_u64(dirty)
 }
 
+/// Zeroes what lies behind the NUL of a text.
+fn wipe_behind_nul(buf: &mut [u8], text: Range<usize>) -> u64 {
+    let end = buf[text.clone()].iter().position(|&byte| byte == 0).map_or(text.end, |len| text.start + len);
+    wipe(buf, end..text.end)
+}
+
 /// Zeroes what none of `live` covers, from `start` up to `end`. Returns how many bytes were not zero.
 fn wipe_gaps(buf: &mut [u8], start: usize, end: usize, mut live: Vec<Range<usize>>) -> u64 {
     live.sort_unstable_by_key(|range| range.start);
@@ -52,7 +58,7 @@ impl<D: BlockWrite> Ext<D> {
         if self.superblock.incompat(incompat::RECOVER) {
             return Err(Unsupported::new(OBJECT, "scrubbing before the journal is replayed").into());
         }
-        let mut wiped = self.scrub_mmp()?;
+        let mut wiped = self.scrub_mmp()? + self.scrub_reserved_descriptors()?;
         for number in 0..self.layout.groups {
             let group = self.group(number)?;
             let mut live = Vec::new();
@@ -65,7 +71,7 @@ impl<D: BlockWrite> Ext<D> {
             for number in live {
                 wiped += self.scrub_inode(InodeId(number))?;
             }
-            wiped += self.scrub_bitmaps(number)?;
+            wiped += self.scrub_bitmaps(number)? + self.scrub_descriptor(number)?;
         }
         // Backups are copies of what the groups and the superblock have become.
         wiped += self.scrub_superblock()?;

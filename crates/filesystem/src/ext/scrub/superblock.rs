@@ -2,21 +2,29 @@
 
 use block::{BlockRead, BlockWrite, Result};
 
-use super::wipe;
+use super::{wipe, wipe_behind_nul};
 use crate::ext::{
     Ext,
     superblock::{
-        BLOCK_GROUP_NR, ERROR_RECORD, ERROR_RECORD_HI, LAST_MOUNTED, SIZE, STATE, STATE_VALID, Superblock,
+        BLOCK_GROUP_NR, ERROR_RECORD, ERROR_RECORD_HI, LAST_MOUNTED, MOUNT_OPTS, RESERVED, RESERVED_PAD,
+        SIZE, SNAPSHOT, STATE, STATE_VALID, Superblock, VOLUME_NAME,
     },
 };
 
-/// Where it was last mounted, and the record of errors: functions, times, inodes. Label, UUID and mount
-/// options stay: the system needs them.
+/// Where it was last mounted, the record of errors (functions, times, inodes), and what no feature uses. Label,
+/// UUID and mount options stay up to their ends: the system needs them.
 fn wipe_strings(raw: &mut [u8; SIZE]) -> u64 {
-    [(LAST_MOUNTED.0, 64), (ERROR_RECORD.0, 0x6C), (ERROR_RECORD_HI.0, 4)]
-        .into_iter()
-        .map(|(start, len)| wipe(raw, start..start + len))
-        .sum()
+    let fields = [
+        LAST_MOUNTED.0..LAST_MOUNTED.0 + 64,
+        RESERVED_PAD.0..RESERVED_PAD.0 + 1,
+        SNAPSHOT.0..ERROR_RECORD.0,
+        ERROR_RECORD.0..ERROR_RECORD.0 + 0x6C,
+        ERROR_RECORD_HI.0..ERROR_RECORD_HI.0 + 4,
+        RESERVED,
+    ];
+    let fields: u64 = fields.into_iter().map(|range| wipe(raw, range)).sum();
+    let texts = [VOLUME_NAME.0..VOLUME_NAME.0 + 16, MOUNT_OPTS.0..MOUNT_OPTS.0 + 64];
+    fields + texts.into_iter().map(|range| wipe_behind_nul(raw, range)).sum::<u64>()
 }
 
 impl<D: BlockRead> Ext<D> {
