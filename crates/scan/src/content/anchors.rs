@@ -73,10 +73,7 @@ impl Anchors {
         let groups = windows.into_iter().zip(WINDOWS).filter(|(windows, _)| !windows.is_empty());
         let mut all = Vec::new();
         for (windows, length) in groups {
-            let order: Vec<&[u8]> = windows.keys().copied().collect();
-            let searchers = order.len().div_ceil(MOST);
-            for part in order.chunks(order.len().div_ceil(searchers)) {
-                let order = bucketed(part.to_vec());
+            for order in dealt(windows.keys().copied().collect()) {
                 let owners = order.iter().map(|window| windows[window].clone()).collect();
                 all.push(Group { length, owners, search: Search::new(&order, packed) });
             }
@@ -213,9 +210,11 @@ fn cost(nibbles: &[(u16, u16)]) -> f64 {
     nibbles.iter().map(fits).product()
 }
 
-/// The windows in an order that puts similar ones into one bucket: Teddy deals patterns out to its buckets in turn.
-fn bucketed(mut windows: Vec<&[u8]>) -> Vec<&[u8]> {
-    let count = if windows.len() > FEW { BUCKETS } else { FEW_BUCKETS };
+/// The windows for each of as many searchers as it takes, in an order that puts similar ones into one bucket: Teddy
+/// deals patterns out to its buckets in turn.
+fn dealt(mut windows: Vec<&[u8]>) -> Vec<Vec<&[u8]>> {
+    let searchers = windows.len().div_ceil(MOST);
+    let count = searchers * if windows.len() > FEW * searchers { BUCKETS } else { FEW_BUCKETS };
     let size = windows.len().div_ceil(count);
     let full = windows.len() - (size - 1) * count;
     // The commonest first: they make a bucket dear, whatever comes later.
@@ -231,9 +230,12 @@ fn bucketed(mut windows: Vec<&[u8]>) -> Vec<&[u8]> {
         best.expect("there is room for every window").1.push(window);
     }
     buckets.sort_by_key(|bucket| std::cmp::Reverse(bucket.windows.len()));
-    (0..size)
-        .flat_map(|round| buckets.iter().filter_map(move |bucket| bucket.windows.get(round).copied()))
-        .collect()
+    let order = |searcher| {
+        let mine = buckets.iter().skip(searcher).step_by(searchers);
+        let round = |round| mine.clone().filter_map(move |bucket| bucket.windows.get(round).copied());
+        (0..size).flat_map(round).collect()
+    };
+    (0..searchers).map(order).collect()
 }
 
 #[cfg(test)]
@@ -294,10 +296,12 @@ mod tests {
 
     #[test]
     fn order_keeps_every_window() {
-        for count in [1, 7, 8, 9, 33, 100] {
+        for count in [1, 7, 8, 9, 33, 100, 129, 300] {
             let all: Vec<[u8; 4]> =
                 (0..count).map(|i: u32| i.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
-            let mut order = bucketed(all.iter().map(<[u8; 4]>::as_slice).collect());
+            let dealt = dealt(all.iter().map(<[u8; 4]>::as_slice).collect());
+            assert!(dealt.iter().all(|part| part.len() <= MOST), "{count}");
+            let mut order = dealt.concat();
             order.sort_unstable();
             let mut all: Vec<&[u8]> = all.iter().map(<[u8; 4]>::as_slice).collect();
             all.sort_unstable();
