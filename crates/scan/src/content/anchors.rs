@@ -24,6 +24,8 @@ const BUCKETS: usize = 16;
 const FEW_BUCKETS: usize = 8;
 /// How many are few.
 const FEW: usize = 32;
+/// More windows than that aho-corasick does not give to Teddy.
+const MOST: usize = 128;
 
 /// An anchor of a rule, as part of which a window occurs.
 #[derive(Debug, Clone, Copy)]
@@ -69,12 +71,14 @@ impl Anchors {
             windows[class].entry(window).or_default().push(Owner { rule, anchor, offset });
         }
         let groups = windows.into_iter().zip(WINDOWS).filter(|(windows, _)| !windows.is_empty());
-        let group = |(windows, length): (BTreeMap<&[u8], Vec<Owner>>, usize)| {
-            let order = bucketed(windows.keys().copied().collect());
-            let owners = order.iter().map(|window| windows[window].clone()).collect();
-            Group { length, owners, search: Search::new(&order, packed) }
-        };
-        Self { groups: groups.map(group).collect() }
+        let mut all = Vec::new();
+        for (windows, length) in groups {
+            for order in dealt(windows.keys().copied().collect()) {
+                let owners = order.iter().map(|window| windows[window].clone()).collect();
+                all.push(Group { length, owners, search: Search::new(&order, packed) });
+            }
+        }
+        Self { groups: all }
     }
 
     /// Reports rule and position of each anchor that begins in `range`, in no order, and perhaps some that
@@ -206,9 +210,11 @@ fn cost(nibbles: &[(u16, u16)]) -> f64 {
     nibbles.iter().map(fits).product()
 }
 
-/// The windows in an order that puts similar ones into one bucket: Teddy deals patterns out to its buckets in turn.
-fn bucketed(mut windows: Vec<&[u8]>) -> Vec<&[u8]> {
-    let count = if windows.len() > FEW { BUCKETS } else { FEW_BUCKETS };
+/// The windows for each of as many searchers as it takes, in an order that puts similar ones into one bucket: Teddy
+/// deals patterns out to its buckets in turn.
+fn dealt(mut windows: Vec<&[u8]>) -> Vec<Vec<&[u8]>> {
+    let searchers = windows.len().div_ceil(MOST);
+    let count = searchers * if windows.len() > FEW * searchers { BUCKETS } else { FEW_BUCKETS };
     let size = windows.len().div_ceil(count);
     let full = windows.len() - (size - 1) * count;
     // The commonest first: they make a bucket dear, whatever comes later.
@@ -224,9 +230,12 @@ fn bucketed(mut windows: Vec<&[u8]>) -> Vec<&[u8]> {
         best.expect("there is room for every window").1.push(window);
     }
     buckets.sort_by_key(|bucket| std::cmp::Reverse(bucket.windows.len()));
-    (0..size)
-        .flat_map(|round| buckets.iter().filter_map(move |bucket| bucket.windows.get(round).copied()))
-        .collect()
+    let order = |searcher| {
+        let mine = buckets.iter().skip(searcher).step_by(searchers);
+        let round = |round| mine.clone().filter_map(move |bucket| bucket.windows.get(round).copied());
+        (0..size).flat_map(round).collect()
+    };
+    (0..searchers).map(order).collect()
 }
 
 #[cfg(test)]
@@ -287,10 +296,12 @@ mod tests {
 
     #[test]
     fn order_keeps_every_window() {
-        for count in [1, 7, 8, 9, 33, 100] {
+        for count in [1, 7, 8, 9, 33, 100, 129, 300] {
             let all: Vec<[u8; 4]> =
                 (0..count).map(|i: u32| i.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
-            let mut order = bucketed(all.iter().map(<[u8; 4]>::as_slice).collect());
+            let dealt = dealt(all.iter().map(<[u8; 4]>::as_slice).collect());
+            assert!(dealt.iter().all(|part| part.len() <= MOST), "{count}");
+            let mut order = dealt.concat();
             order.sort_unstable();
             let mut all: Vec<&[u8]> = all.iter().map(<[u8; 4]>::as_slice).collect();
             all.sort_unstable();
