@@ -24,6 +24,8 @@ const BUCKETS: usize = 16;
 const FEW_BUCKETS: usize = 8;
 /// How many are few.
 const FEW: usize = 32;
+/// More windows than that aho-corasick does not give to Teddy.
+const MOST: usize = 128;
 
 /// An anchor of a rule, as part of which a window occurs.
 #[derive(Debug, Clone, Copy)]
@@ -69,12 +71,17 @@ impl Anchors {
             windows[class].entry(window).or_default().push(Owner { rule, anchor, offset });
         }
         let groups = windows.into_iter().zip(WINDOWS).filter(|(windows, _)| !windows.is_empty());
-        let group = |(windows, length): (BTreeMap<&[u8], Vec<Owner>>, usize)| {
-            let order = bucketed(windows.keys().copied().collect());
-            let owners = order.iter().map(|window| windows[window].clone()).collect();
-            Group { length, owners, search: Search::new(&order, packed) }
-        };
-        Self { groups: groups.map(group).collect() }
+        let mut all = Vec::new();
+        for (windows, length) in groups {
+            let order: Vec<&[u8]> = windows.keys().copied().collect();
+            let searchers = order.len().div_ceil(MOST);
+            for part in order.chunks(order.len().div_ceil(searchers)) {
+                let order = bucketed(part.to_vec());
+                let owners = order.iter().map(|window| windows[window].clone()).collect();
+                all.push(Group { length, owners, search: Search::new(&order, packed) });
+            }
+        }
+        Self { groups: all }
     }
 
     /// Reports rule and position of each anchor that begins in `range`, in no order, and perhaps some that
