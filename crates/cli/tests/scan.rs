@@ -52,9 +52,8 @@ fn finds_and_does_not_tell() {
         assert!(!output.contains(&token()[4..12]), "{output}");
     }
 
-    for arguments in [["--skip", "github-token"], ["--rules", "pem-private-key"]] {
-        let (code, text, _) =
-            scan(directory.path(), &[&["image", "--format", "raw"][..], &arguments[..]].concat());
+    for [option, rule] in [["--skip", "github-token"], ["--rules", "pem-private-key"]] {
+        let (code, text, _) = scan(directory.path(), &["image", "--format", "raw", option, rule]);
         assert_eq!(code, Some(0), "{text}");
     }
     let (code, _, error) = scan(directory.path(), &["image", "--rules", "github-tokens"]);

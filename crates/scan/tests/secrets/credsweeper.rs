@@ -135,13 +135,13 @@ fn measure(kinds: &[&str], context: bool) -> Option<Score> {
 #[test]
 fn tokens_and_keys() {
     if let Some(score) = measure(KINDS, false) {
-        score.print("CredSweeper: tokens and keys", 60, 80);
+        score.print("CredSweeper: tokens and keys", 80, 95);
     }
 }
 
 #[test]
 fn passwords_by_name() {
     if let Some(score) = measure(BY_NAME, true) {
-        score.print("CredSweeper: passwords and tokens by name (by context)", 20, 50);
+        score.print("CredSweeper: passwords and tokens by name (by context)", 55, 90);
     }
 }

@@ -37,7 +37,7 @@ fn shadow() {
             score.false_hit(hit.rule.id, &path);
         }
     }
-    score.print("shadow: /etc/shadow, gshadow and passwd of its tests", 90, 95);
+    score.print("shadow: /etc/shadow, gshadow and passwd of its tests", 95, 100);
 }
 
 /// Histories that bash wrote with times.

@@ -135,5 +135,5 @@ fn noseyparker() {
             }
         }
     }
-    score.print("noseyparker: examples of its rules", 60, 90);
+    score.print("noseyparker: examples of its rules", 70, 95);
 }

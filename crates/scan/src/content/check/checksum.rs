@@ -5,7 +5,7 @@
 
 const BASE36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
-/// A routable token of GitLab, versioned or not: `glpat-` payload `.` [`01.`] length (2) CRC-32 (7), the latter two
+/// A routable token of GitLab, versioned or not: `glpat-` payload `.`, perhaps `01.`, length (2), CRC-32 (7), the latter two
 /// in base 36; the length is of the payload in base 64, the checksum of everything before it.
 pub(crate) fn gitlab(token: &[u8]) -> bool {
     let Some(at) = token.len().checked_sub(7) else { return false };

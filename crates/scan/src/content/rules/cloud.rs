@@ -270,7 +270,12 @@ pub(crate) const RULES: &[ContentRule] = &[
         anchors: &[b"hvs.", b"hvb."],
         pattern: r"hv[sb]\.(?<secret>[A-Za-z0-9_-]{24,300})",
         reach: 310,
-        ..MIXED
+        // Batch tokens all begin with the version of their key: a run of A.
+        check: |found| {
+            let text = found.secret().strip_prefix(b"AAAAAQ").unwrap_or(found.secret());
+            plausible::random(text) && plausible::mixed(text)
+        },
+        ..TOKEN
     },
     ContentRule {
         id: "terraform-token",

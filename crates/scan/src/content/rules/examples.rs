@@ -418,7 +418,7 @@ fn examples(id: &str) -> Option<Examples> {
         }
         "digitalocean-token" => token("dop_v1_", HEX, 64),
         "alibaba-access-key" => token("LTAI", BASE62, 20),
-        "vault-token" => token("hvs.", BASE62, 95),
+        "vault-token" => and(token("hvs.", BASE62, 95), token("hvb.AAAAAQ", BASE62, 150)),
         "terraform-token" => token(&format!("{}.atlasv1.", noise(BASE62, 14)), BASE62, 67).without_words(),
         "pulumi-token" => token("pul-", HEX, 40),
         "doppler-token" => token(concat!("dp.", "pt."), BASE62, 43),
