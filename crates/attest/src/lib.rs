@@ -7,12 +7,10 @@
 mod envelope;
 mod key;
 mod statement;
-mod time;
 
 pub use envelope::{Envelope, EnvelopeError, PAYLOAD_TYPE, pae};
 pub use key::{KeyError, PrivateKey, PublicKey};
 pub use statement::{PREDICATE_TYPE, Predicate, Resource, STATEMENT_TYPE, Statement, Verifier};
-pub use time::{parse_epoch, rfc3339};
 
 /// SHA-256 in hexadecimal.
 #[must_use]

@@ -58,9 +58,9 @@ pub struct Predicate {
     /// What the subject was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diskscrub_input: Option<Resource>,
-    /// The report of the run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub diskscrub_report: Option<Resource>,
+    /// The reports of the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diskscrub_reports: Vec<Resource>,
 }
 
 /// Who verified.

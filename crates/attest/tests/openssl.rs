@@ -44,10 +44,10 @@ fn statement() -> Statement {
             id: "https://example.com/verifier/1".to_owned(),
             policies: vec![Resource::new("default", "blake3", "00")],
         },
-        time_created: attest::rfc3339(0),
+        time_created: "1970-01-01T00:00:00Z".to_owned(),
         properties: vec!["EXAMPLE_SOUND".to_owned()],
         diskscrub_input: None,
-        diskscrub_report: None,
+        diskscrub_reports: Vec::new(),
     };
     Statement::new(vec![Resource::new("disk.raw", "sha256", &attest::sha256(b"disk"))], predicate)
 }
