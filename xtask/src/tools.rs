@@ -29,6 +29,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("mkfs.fat", "dosfstools"),
     ("mkswap", "util-linux"),
     ("mount", "mount"),
+    ("openssl", "openssl"),
     ("python3", "python3"),
     ("qemu-img", "qemu-utils"),
     ("qemu-io", "qemu-utils"),

@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Scan(ScanArgs),
     /// Say what every byte of an image is, and what is left where nothing should be
     Verify(VerifyArgs),
+    /// Check the signature of an attestation, and that it speaks of an image
+    VerifyAttestation(VerifyAttestationArgs),
     /// List or explain the rules
     Rules(RulesArgs),
     /// Print a shell's completion script
@@ -138,6 +140,9 @@ pub(crate) struct CleanArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Vec<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) attest: AttestArgs,
+
     /// Threads that read, hash and compress [default: one each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
@@ -148,6 +153,41 @@ pub(crate) struct CleanArgs {
 
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
+}
+
+/// What to sign.
+#[derive(Debug, Args)]
+pub(crate) struct AttestArgs {
+    /// Sign what was verified with this private key (Ed25519 or P-256; PKCS#8 in PEM, not encrypted)
+    #[arg(long, value_name = "KEY")]
+    pub(crate) attest: Option<PathBuf>,
+
+    /// Where the attestation goes [default: the output's name and .intoto.jsonl]
+    #[arg(long, value_name = "FILE", requires = "attest")]
+    pub(crate) attest_output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyAttestationArgs {
+    /// The attestation, as `clean --attest` writes it
+    #[arg(value_name = "FILE")]
+    pub(crate) attestation: PathBuf,
+
+    /// Public key of the signer (PEM)
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: PathBuf,
+
+    /// The image that it should speak of, in any format
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<PathBuf>,
+
+    /// Format of the image, whatever it looks like
+    #[arg(long, value_name = "FORMAT", requires = "image")]
+    pub(crate) format: Option<FormatArg>,
+
+    /// Print the statement as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

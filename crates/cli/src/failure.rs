@@ -41,6 +41,11 @@ impl Failure {
         Self { sentence: format!("{}: {error}{hint}", path.display()), code }
     }
 
+    /// The file at `path` is not what it should be.
+    pub(crate) fn malformed(path: &Path, what: &str) -> Self {
+        Self { sentence: format!("{}: {what}", path.display()), code: DATA }
+    }
+
     /// The file at `path` could not be written.
     pub(crate) fn output(path: &Path, error: &io::Error) -> Self {
         Self { sentence: format!("{}: {error}", path.display()), code: IO }

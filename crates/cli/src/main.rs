@@ -4,6 +4,7 @@
 //! 65 the image is corrupt or unsupported, 70 a bug of ours, 74 input/output error.
 
 mod args;
+mod attestation;
 mod bar;
 mod commands;
 mod failure;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Clean(args) => commands::clean::run(args),
         Command::Scan(args) => commands::scan::run(args),
         Command::Verify(args) => commands::verify::run(args),
+        Command::VerifyAttestation(args) => commands::verify_attestation::run(args),
         Command::Rules(args) => commands::rules::run(args),
         Command::Completions(args) => commands::assets::completions(args),
         Command::Manual(args) => commands::assets::manual(args),

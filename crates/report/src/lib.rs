@@ -29,6 +29,7 @@ pub use model::{
 };
 pub use sarif::sarif;
 pub use text::{count, size, visible};
+pub use time::rfc3339;
 
 #[cfg(test)]
 extern crate self as report;

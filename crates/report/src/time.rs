@@ -7,7 +7,8 @@ const DAY: u64 = 86_400;
 const LAST: u64 = 253_402_300_799;
 
 /// `2026-01-31T12:00:00Z`. What lies behind the year 9999 is its last second.
-pub(crate) fn rfc3339(seconds: u64) -> String {
+#[must_use]
+pub fn rfc3339(seconds: u64) -> String {
     let seconds = seconds.min(LAST);
     let (year, month, day) = date(seconds / DAY);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);

@@ -20,7 +20,7 @@ mod request;
 use block::{BlockRead, ImageWriter, Overlay};
 use filesystem::Result;
 
-pub use digest::Digest;
+pub use digest::{ALGORITHM as DIGEST_ALGORITHM, Digest};
 pub use inspect::{InspectedFilesystem, InspectedUser, InspectedVolume, Inspection, inspect};
 pub use map::{Class, DiskMap};
 pub use plan::{Edit, Listed, Plan, VolumeFacts, plan};

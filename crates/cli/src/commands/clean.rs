@@ -1,7 +1,7 @@
 //! `diskscrub clean`: the main job. The output gets its name only when it is complete, verified and synced.
 
 use std::{
-    collections::BTreeMap, fs, os::unix::fs::PermissionsExt, panic::resume_unwind, path::Path,
+    collections::BTreeMap, fs, iter, mem, os::unix::fs::PermissionsExt, panic::resume_unwind, path::Path,
     process::ExitCode, sync::Arc, thread,
 };
 
@@ -18,6 +18,7 @@ use verify::{Expected, Verdict};
 use super::{open, request, selection, workers};
 use crate::{
     args::{CleanArgs, CompressArg, OpaqueArg, VerifyArg},
+    attestation::{self, Attestation},
     bar::Bar,
     failure::{FINDINGS, Failure},
     human, output,
@@ -55,6 +56,8 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         report::Command::Clean,
         reports::image(&args.output, file_format(format), device.size()),
     )?;
+    let taken: Vec<&OutputFile> = iter::once(&output).chain(report_files.files()).collect();
+    let attestation = Attestation::prepare(&args.attest, &args.output, &taken, &info.files)?;
     let mut view = Overlay::new(Arc::clone(&device));
     let plan = sanitize::plan(&mut view, &request, &bar).map_err(input_failure)?;
     let output_failure = |error| Failure::image(&args.output, &error);
@@ -65,7 +68,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     drop(view);
 
     bar.stage(Stage::Verify, None);
-    let verdict =
+    let (verdict, sha256) =
         judge(args, &device, &output, format, &plan).map_err(|error| Failure::image(&args.output, &error))?;
     let clean = verdict.findings.is_empty();
     drop(bar);
@@ -81,10 +84,25 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         output.publish().map_err(|error| Failure::naming(&error))?;
     }
     // Last, for the output is worth more; a report that fails now must not take it away.
-    report_files.publish(&whole).map_err(|failure| match clean {
+    let complete = |failure: Failure| match clean {
         true => failure.but(format_args!("{} is complete", args.output.display())),
         false => failure,
-    })?;
+    };
+    report_files.write(&whole).map_err(complete)?;
+    if let Some(attestation) = attestation.filter(|_| clean) {
+        let run = attestation::Run {
+            report: &report,
+            plan: &plan,
+            input: &args.input.input,
+            started: whole.started,
+            opaque: args.policy.opaque,
+            verify: args.verify,
+        };
+        let sha256 = sha256.expect("it was computed, as an attestation is asked for");
+        let reports = report_files.digests().map_err(complete)?;
+        attestation.publish(&args.output, &sha256, &run, reports).map_err(complete)?;
+    }
+    report_files.name().map_err(complete)?;
     if args.input.json {
         output::print_json(&report::json(&whole))?;
     } else {
@@ -154,17 +172,20 @@ fn container_notes(info: &ImageInfo) -> Vec<String> {
     snapshots.chain(bitmaps).chain(info.notes.iter().cloned()).collect()
 }
 
-/// Reads the finished output as if for the first time, and compares its trees with the input's.
+/// Reads the finished output as if for the first time, and compares its trees with the input's. For an attestation,
+/// looks at the file, too, besides the disk in it, and computes its SHA-256.
 fn judge(
     args: &CleanArgs,
     input: &Arc<dyn BlockRead>,
     output: &OutputFile,
     format: OutputFormat,
     plan: &Plan,
-) -> Result<Verdict> {
+) -> Result<(Verdict, Option<String>)> {
     let options = OpenOptions { format: Some(file_format(format)), ..OpenOptions::default() };
-    let written = Cached::new(block::open_file(file_of(output)?, &options)?.device);
-    let written: Arc<dyn BlockRead> = Arc::new(written);
+    let mut image = block::open_file(file_of(output)?, &options)?;
+    let device = mem::replace(&mut image.device, Box::new(Vec::new()));
+    let written: Arc<dyn BlockRead> = Arc::new(Cached::new(device));
+    let attests = args.attest.attest.is_some();
     let options = verify::Options {
         sector_size: args.input.sector_size,
         keep_opaque: args.policy.opaque == Some(OpaqueArg::Keep),
@@ -173,13 +194,22 @@ fn judge(
         threads: workers(args.threads),
     };
     // The witnesses share nothing but the device, so they can look at it at once.
-    let (verdict, trees) = thread::scope(|scope| {
+    let (verdict, trees, file) = thread::scope(|scope| {
         let trees = scope.spawn(|| compare_trees(input, &written, plan, options.content));
-        (verify::judge(&written, options), trees.join())
+        let file = attests.then(|| {
+            scope.spawn(|| -> Result<_> {
+                let left: Vec<_> = verify::container::examine(&image)?.findings().collect();
+                Ok((left, attestation::sha256(output.file())?))
+            })
+        });
+        (verify::judge(&written, options), trees.join(), file.map(thread::ScopedJoinHandle::join))
     });
     let mut verdict = verdict?;
     verdict.findings.extend(trees.unwrap_or_else(|panic| resume_unwind(panic))?);
-    Ok(verdict)
+    let file = file.map(|file| file.unwrap_or_else(|panic| resume_unwind(panic))).transpose()?;
+    let (left, sha256) = file.unzip();
+    verdict.findings.extend(left.into_iter().flatten());
+    Ok((verdict, sha256))
 }
 
 /// What the trees of the input and of the output do not have in common, the plan's edits apart.

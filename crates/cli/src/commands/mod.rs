@@ -7,6 +7,7 @@ pub(crate) mod plan;
 pub(crate) mod rules;
 pub(crate) mod scan;
 pub(crate) mod verify;
+pub(crate) mod verify_attestation;
 
 use std::{fmt::Display, num::NonZero, path::Path, sync::Arc, thread};
 

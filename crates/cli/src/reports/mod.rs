@@ -12,10 +12,11 @@ use std::{
     time::SystemTime,
 };
 
+use attest::Resource;
 use block::{FileId, OutputFile};
 use report::{Command, Format, Image, Report, Tool, visible};
 
-use crate::failure::Failure;
+use crate::{attestation, failure::Failure};
 
 pub(crate) use self::{
     allow::{read_allow, write_allow},
@@ -63,13 +64,39 @@ impl ReportFiles {
         Ok(Self(files))
     }
 
-    /// Writes the reports, then gives each its name.
-    pub(crate) fn publish(self, report: &Report) -> Result<(), Failure> {
+    /// The files, which have no names yet.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &OutputFile> {
+        self.0.iter().map(|(_, file)| file)
+    }
+
+    /// Writes the reports.
+    pub(crate) fn write(&self, report: &Report) -> Result<(), Failure> {
         for (format, file) in &self.0 {
             let mut out = BufWriter::new(file.file());
             let written = format.write(report, &mut out).and_then(|()| out.flush());
             written.map_err(|error| Failure::output(file.path(), &error))?;
         }
+        Ok(())
+    }
+
+    /// What the reports are known by, once they are written.
+    pub(crate) fn digests(&self) -> Result<Vec<Resource>, Failure> {
+        let digest = |file: &OutputFile| {
+            let sha256 = attestation::sha256(file.file());
+            let sha256 = sha256.map_err(|error| Failure::output(file.path(), &error))?;
+            Ok(Resource::new(&attestation::name_of(file.path()), "sha256", &sha256))
+        };
+        self.files().map(digest).collect()
+    }
+
+    /// Writes the reports, then gives each its name.
+    pub(crate) fn publish(self, report: &Report) -> Result<(), Failure> {
+        self.write(report)?;
+        self.name()
+    }
+
+    /// Gives each its name, once they are written.
+    pub(crate) fn name(self) -> Result<(), Failure> {
         for (_, file) in self.0 {
             file.publish().map_err(|error| Failure::naming(&error))?;
         }
