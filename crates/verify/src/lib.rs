@@ -49,7 +49,7 @@ pub use retained::{Expected, compare_trees};
 pub use second::{Opinion, Reader};
 pub use secrets::{Search, Secrets, named_files, secrets};
 pub use survey::Survey;
-pub use tails::{of_table as table_tails, of_volume as volume_tails};
+pub use tails::{Visit as VisitTails, table_tails, volume_tails};
 pub use views::Views;
 
 /// What the caller allows.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use block::{BlockRead, Extent, Window};
-use filesystem::{Layout, Result, Volume, table_tails};
+use filesystem::{Filesystem, Layout, Result, Volume};
 
 use crate::{Finding, Region};
 
@@ -12,9 +12,10 @@ use crate::{Finding, Region};
 struct Sums(BTreeMap<Region, (u64, u64)>);
 
 impl Sums {
-    fn add(&mut self, region: Region, extent: Extent) {
+    fn add(&mut self, region: Region, extent: Extent) -> Result<()> {
         let sum = self.0.entry(region).or_insert((extent.start, 0));
         *sum = (sum.0.min(extent.start), sum.1 + extent.len);
+        Ok(())
     }
 
     fn findings(self, volume: Option<u32>) -> Vec<Finding> {
@@ -23,22 +24,33 @@ impl Sums {
     }
 }
 
-/// What the sectors of the partition table hold beyond what they use.
-pub fn of_table(disk: &dyn BlockRead, layout: &Layout) -> Result<Vec<Finding>> {
+/// Told of each run of unused bytes: its place on the disk, and its class.
+pub type Visit<'a> = dyn FnMut(Extent, Region) -> Result<()> + 'a;
+
+/// Visits what the sectors of the partition table hold beyond what they use.
+pub fn table_tails(disk: &dyn BlockRead, layout: &Layout, visit: &mut Visit<'_>) -> Result<()> {
+    filesystem::table_tails(disk, layout, &mut |extent, tail| visit(extent, tail.into()))
+}
+
+/// Visits what the live metadata of a filesystem holds beyond what it uses. `window` is its volume on the disk.
+pub fn volume_tails<D: BlockRead>(
+    filesystem: &dyn Filesystem,
+    window: &Window<D>,
+    visit: &mut Visit<'_>,
+) -> Result<()> {
+    filesystem
+        .tails(&mut |extent, tail| window.map(extent).try_for_each(|part| visit(part, Region::from(tail))))
+}
+
+pub(crate) fn of_table(disk: &dyn BlockRead, layout: &Layout) -> Result<Vec<Finding>> {
     let mut sums = Sums::default();
-    table_tails(disk, layout, &mut |extent, tail| {
-        sums.add(tail.into(), extent);
-        Ok(())
-    })?;
+    table_tails(disk, layout, &mut |extent, region| sums.add(region, extent))?;
     Ok(sums.findings(None))
 }
 
-/// What the live metadata of a volume holds beyond what it uses. `window` is the volume, which has a filesystem.
-pub fn of_volume<D: BlockRead>(window: &Window<D>, volume: &Volume) -> Result<Vec<Finding>> {
+pub(crate) fn of_volume<D: BlockRead>(window: &Window<D>, volume: &Volume) -> Result<Vec<Finding>> {
     let mut sums = Sums::default();
-    filesystem::open(window, volume.content)?.tails(&mut |extent, tail| {
-        window.map(extent).for_each(|part| sums.add(tail.into(), part));
-        Ok(())
-    })?;
+    let filesystem = filesystem::open(window, volume.content)?;
+    volume_tails(&*filesystem, window, &mut |extent, region| sums.add(region, extent))?;
     Ok(sums.findings(Some(volume.number)))
 }
