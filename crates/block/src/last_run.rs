@@ -39,7 +39,7 @@ mod tests {
         let at = |offset: u64| {
             let run = last.at(offset, || {
                 asked.set(asked.get() + 1);
-                Ok(Run { len: 100 - offset % 100, zero: offset / 100 % 2 == 0 })
+                Ok(Run { len: 100 - offset % 100, zero: (offset / 100).is_multiple_of(2) })
             });
             let run = run.unwrap();
             (run.len, run.zero)

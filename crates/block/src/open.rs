@@ -57,7 +57,7 @@ pub struct OpenOptions {
 /// An open image.
 pub struct Image {
     /// What a guest would see.
-    pub device: Box<dyn BlockRead>,
+    pub device: Arc<dyn BlockRead>,
     /// What the image says of itself.
     pub info: ImageInfo,
     /// The qcow2 files of the chain, the image itself first.
@@ -221,7 +221,7 @@ fn open_layers(
     let device = device.expect("the chain holds at least the image itself");
     info.virtual_size = device.size();
     qcow2.reverse();
-    Ok(Image { device, info, layers: qcow2 })
+    Ok(Image { device: device.into(), info, layers: qcow2 })
 }
 
 fn describe(image: &Qcow2Image, info: &mut ImageInfo) -> Result<()> {

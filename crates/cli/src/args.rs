@@ -190,19 +190,9 @@ pub(crate) struct VerifyAttestationArgs {
     pub(crate) json: bool,
 }
 
+/// What `scan` and `verify` share.
 #[derive(Debug, Args)]
-pub(crate) struct ScanArgs {
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-
-    /// Apply only these content rules
-    #[arg(long, value_name = "ID", value_delimiter = ',')]
-    pub(crate) rules: Vec<String>,
-
-    /// Do not apply these content rules
-    #[arg(long, value_name = "ID", value_delimiter = ',')]
-    pub(crate) skip: Vec<String>,
-
+pub(crate) struct SearchArgs {
     /// Threads that read and search [default: one each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
@@ -226,9 +216,30 @@ pub(crate) struct ScanArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    /// Apply only these content rules
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) rules: Vec<String>,
+
+    /// Do not apply these content rules
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) skip: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
+
+    /// Policy whose files must not be there: default, aws, outscale, none, or a TOML file
+    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
+    pub(crate) policy: String,
 
     /// Volumes that cannot be read (LUKS, LVM2, XFS ...): were kept on purpose, or have to be zero
     #[arg(long, value_name = "WHAT", default_value = "zero")]
@@ -238,18 +249,8 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "WHAT", default_value = "tree")]
     pub(crate) readers: ReadersArg,
 
-    /// Threads in which the other readers work [default: one each processor]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) threads: Option<u16>,
-
-    /// Show no progress
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-
-    /// Write the report to this file, too, in the format of its name: .json, .sarif, .xml (DFXML), .html or .txt;
-    /// can be given more than once
-    #[arg(long, value_name = "FILE")]
-    pub(crate) report: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
 }
 
 #[derive(Debug, Args)]

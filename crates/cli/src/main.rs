@@ -10,7 +10,6 @@ mod commands;
 mod failure;
 mod guard;
 mod human;
-mod human_verify;
 mod output;
 mod reports;
 

@@ -7,10 +7,11 @@ use verify::{Finding, Region};
 use crate::{Report, Rule};
 
 /// The id of the rule behind a finding.
-pub(crate) fn id(finding: &Finding) -> Cow<'static, str> {
+pub(crate) fn id(finding: &Finding) -> Cow<'_, str> {
     match finding {
         Finding::Residue { region, .. } => Cow::Owned(format!("residue-{}", region.name())),
-        Finding::Secret { rule, .. } | Finding::Unwanted { rule, .. } => Cow::Borrowed(*rule),
+        Finding::Secret { rule, .. } => Cow::Borrowed(*rule),
+        Finding::Unwanted { rule, .. } => Cow::Borrowed(rule),
         Finding::Remnant { .. } => Cow::Borrowed("remnant"),
         Finding::NotRetained { .. } => Cow::Borrowed("not-retained"),
         Finding::Disagreement { .. } => Cow::Borrowed("disagreement"),

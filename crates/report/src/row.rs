@@ -43,7 +43,7 @@ impl Level {
 /// What every kind of finding has, or lacks.
 pub(crate) struct Row<'a> {
     pub(crate) finding: &'a Finding,
-    pub(crate) rule: Cow<'static, str>,
+    pub(crate) rule: Cow<'a, str>,
     pub(crate) level: Level,
     pub(crate) volume: Option<u32>,
     /// Offset and length.
@@ -98,11 +98,11 @@ pub(crate) fn digest(finding: &Finding) -> Option<&str> {
 /// The findings by rule, the gravest first, each group in the order of the image.
 pub(crate) fn groups<'a>(
     findings: impl IntoIterator<Item = &'a Finding>,
-) -> Vec<(Cow<'static, str>, Vec<Row<'a>>)> {
+) -> Vec<(Cow<'a, str>, Vec<Row<'a>>)> {
     let mut rows: Vec<Row<'a>> = findings.into_iter().map(Row::new).collect();
     let key = |row: &Row<'a>| (row.level, row.bytes.is_some(), row.volume, row.bytes);
     rows.sort_by(|a, b| (a.level, &a.rule).cmp(&(b.level, &b.rule)).then_with(|| key(a).cmp(&key(b))));
-    let mut groups: Vec<(Cow<'static, str>, Vec<Row<'a>>)> = Vec::new();
+    let mut groups: Vec<(Cow<'a, str>, Vec<Row<'a>>)> = Vec::new();
     for row in rows {
         match groups.last_mut() {
             Some((rule, group)) if *rule == row.rule => group.push(row),

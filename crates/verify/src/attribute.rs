@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use block::Extent;
 use filesystem::{Error, InodeId, Result};
 
-use crate::{Area, Note, Place, Region, Survey, paths};
+use crate::{Area, Note, Place, Region, Survey, past, paths};
 
 /// Names the place of each of these extents of the disk, in their order. Trees are walked once, and only where an
 /// inode is to be named.
 ///
-/// A place tells of its first byte; [`Place::was`] is left to who knows history. What cannot be told because a tree
-/// or a map is damaged is left out, with a note. Fails only if the medium does.
+/// A place tells of its first byte. What cannot be told because a tree or a map is damaged is left out, with a note.
+/// Fails only if the medium does.
 pub fn attribute(survey: &Survey, extents: &[Extent], notes: &mut Vec<Note>) -> Result<Vec<Place>> {
     let areas: Vec<Option<Area>> = extents.iter().map(|extent| survey.atlas.at(extent.start)).collect();
     let mut places: Vec<Place> =
@@ -25,14 +25,6 @@ pub fn attribute(survey: &Survey, extents: &[Extent], notes: &mut Vec<Note>) -> 
         }
     }
     for (volume, inodes) in owned {
-        let mut told = |outcome: Result<()>, what: &str| match outcome {
-            Ok(()) => Ok(()),
-            Err(error @ Error::Io(_)) => Err(error),
-            Err(error) => {
-                notes.push(Note { volume: survey.number(Some(volume)), text: format!("{what}: {error}") });
-                Ok(())
-            }
-        };
         let Some(filesystem) = survey.views.filesystem(volume).transpose()? else { continue };
         for (&inode, indices) in &inodes {
             let mut content: Vec<(u64, usize)> = indices
@@ -51,18 +43,51 @@ pub fn attribute(survey: &Survey, extents: &[Extent], notes: &mut Vec<Note>) -> 
                 }
                 Ok(())
             });
-            told(outcome, "offsets in a file are not known")?;
+            told(outcome, "offsets in a file are not known", survey.number(Some(volume)), notes)?;
         }
         let wanted: HashSet<InodeId> = inodes.keys().copied().collect();
         let mut paths = HashMap::new();
-        told(paths::find(&*filesystem, &wanted, &mut paths), "some paths are not known")?;
+        walk(survey, volume, &wanted, &mut paths, notes)?;
         for (inode, indices) in &inodes {
             for &index in indices {
                 places[index].path = paths.get(inode).cloned();
             }
         }
     }
+    past::tell(survey, &mut places, notes)?;
     Ok(places)
+}
+
+/// Paths of inodes of a volume. Those that a damaged tree does not show are left out, with a note.
+pub(crate) fn walk(
+    survey: &Survey,
+    volume: usize,
+    wanted: &HashSet<InodeId>,
+    paths: &mut HashMap<InodeId, String>,
+    notes: &mut Vec<Note>,
+) -> Result<()> {
+    let Some(filesystem) = survey.views.filesystem(volume).transpose()? else { return Ok(()) };
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    told(
+        paths::find(&*filesystem, wanted, paths),
+        "some paths are not known",
+        survey.number(Some(volume)),
+        notes,
+    )
+}
+
+/// Turns a failure into a note, unless the medium failed.
+fn told(outcome: Result<()>, what: &str, volume: Option<u32>, notes: &mut Vec<Note>) -> Result<()> {
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(error @ Error::Io(_)) => Err(error),
+        Err(error) => {
+            notes.push(Note { volume, text: format!("{what}: {error}") });
+            Ok(())
+        }
+    }
 }
 
 fn place(survey: &Survey, extent: Extent, area: Option<&Area>) -> Place {

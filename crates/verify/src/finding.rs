@@ -35,8 +35,8 @@ pub enum Finding {
     },
     /// A file that the policy would have removed or emptied.
     Unwanted {
-        /// The rule that asks for it.
-        rule: &'static str,
+        /// The rule that asks for it, or the user's pattern.
+        rule: String,
         /// Where it is.
         place: Place,
     },

@@ -4,15 +4,13 @@
 //! and of known pieces, both of which the readers limit; an answer takes two binary searches. Evidence, not proof: the
 //! newest record of a byte is believed.
 
-use std::sync::Arc;
+use block::Extent;
+use filesystem::{Error, FormerFile, Past, Result};
 
-use block::{BlockRead, Extent, Window};
-use filesystem::{Content, FormerFile, Layout, Past, Result};
-
-use crate::{Region, Was};
+use crate::{Note, Region, Survey, Was};
 
 /// What is known of the present, for those who ask about the past.
-pub trait Present {
+pub(crate) trait Present {
     /// What the byte at an offset of the disk is now, and the inode that it belongs to.
     fn place(&self, offset: u64) -> (Region, Option<u64>);
 
@@ -54,7 +52,7 @@ struct File {
 
 /// All that the volumes of a disk tell of the past.
 #[derive(Debug, Default)]
-pub struct History {
+pub(crate) struct History {
     copies: Vec<Copy>,
     pieces: Vec<Piece>,
     files: Vec<File>,
@@ -64,39 +62,49 @@ pub struct History {
 const MAX_COPIES: usize = 1 << 21;
 
 impl History {
-    /// Reads it from all volumes that can be read. A journal that is pending is no hindrance, but files that only it
-    /// knows count as gone; better is a view in which it is recovered.
-    ///
-    /// # Errors
-    /// Where a filesystem cannot be read.
-    pub fn of(device: &Arc<dyn BlockRead>, layout: &Layout) -> Result<Self> {
+    /// Reads it from all volumes of which the trees can be read, journals replayed. What is damaged tells nothing, with a
+    /// note. Fails only if the medium does.
+    pub(crate) fn of(survey: &Survey, notes: &mut Vec<Note>) -> Result<Self> {
         let mut history = Self::default();
-        for volume in &layout.volumes {
-            if !matches!(volume.content, Content::Ext | Content::Fat) {
+        for (index, volume) in survey.layout.volumes.iter().enumerate() {
+            let Some(filesystem) = survey.views.filesystem(index).transpose()? else { continue };
+            if survey.atlas.is_blank(index) {
                 continue;
             }
-            let window = Window::new(Arc::clone(device), &volume.extents)?;
-            let filesystem = filesystem::open(&window, volume.content)?;
-            filesystem.history(&mut |past| {
-                history.add(&window, volume.number, past);
+            let on_disk = |extent| survey.on_disk(index, extent);
+            let outcome = filesystem.history(&mut |past| {
+                history.add(&on_disk, volume.number, past);
                 Ok(())
-            })?;
+            });
+            match outcome {
+                Ok(()) => {}
+                Err(error @ Error::Io(_)) => return Err(error),
+                Err(error) => {
+                    let text = format!("what residue once was is not all known: {error}");
+                    notes.push(Note { volume: Some(volume.number), text });
+                }
+            }
         }
-        history.copies.sort_unstable_by_key(|copy| copy.start);
-        history.pieces.sort_unstable_by_key(|piece| piece.start);
+        history.sort();
         Ok(history)
     }
 
-    fn add(&mut self, window: &Window<Arc<dyn BlockRead>>, volume: u32, past: Past) {
+    fn sort(&mut self) {
+        self.copies.sort_unstable_by_key(|copy| copy.start);
+        self.pieces.sort_unstable_by_key(|piece| piece.start);
+    }
+
+    /// `on_disk` says where bytes of the volume lie, in its order.
+    fn add(&mut self, on_disk: &dyn Fn(Extent) -> Vec<Extent>, volume: u32, past: Past) {
         match past {
             Past::Copy(copy) => {
                 // A volume may lie in pieces, and so may a block.
                 let mut done = 0;
-                for part in window.map(copy.at) {
+                for part in on_disk(copy.at) {
                     let there = Extent { start: copy.home + done, len: 1 };
                     let len = u32::try_from(part.len);
                     if self.copies.len() < MAX_COPIES
-                        && let (Some(home), Ok(len)) = (window.map(there).next(), len)
+                        && let (Some(home), Ok(len)) = (on_disk(there).first(), len)
                     {
                         let (start, home) = (part.start, home.start);
                         self.copies.push(Copy { start, home, block: copy.block, len, volume });
@@ -106,7 +114,7 @@ impl History {
             }
             Past::Former(FormerFile { inode, path, deleted, extents }) => {
                 let file = self.files.len();
-                for part in extents.into_iter().flat_map(|extent| window.map(extent).collect::<Vec<_>>()) {
+                for part in extents.into_iter().flat_map(on_disk) {
                     self.pieces.push(Piece { start: part.start, len: part.len, file });
                 }
                 let path = path.map(|path| path.escape_ascii().to_string().into());
@@ -118,8 +126,7 @@ impl History {
 
     /// What the byte at `offset` of the disk once was, if it is residue of a kind that can tell: `region` is what it is
     /// now. `present` is asked where the byte is, or was, of something that is still there.
-    #[must_use]
-    pub fn was(&self, offset: u64, region: Region, present: &dyn Present) -> Option<Was> {
+    pub(crate) fn was(&self, offset: u64, region: Region, present: &dyn Present) -> Option<Was> {
         match region {
             Region::Journal => self.copy_of(offset, present),
             Region::Free | Region::Unwritten | Region::Slack | Region::Unmapped => {
@@ -166,6 +173,7 @@ impl File {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use block::Window;
     use filesystem::{BlockCopy, InodeId};
 
     struct Now;
@@ -181,9 +189,9 @@ mod tests {
 
     #[test]
     fn a_volume_in_two_pieces() {
-        let device: Arc<dyn BlockRead> = Arc::new(vec![0; 100_000]);
         let extents = [Extent { start: 60_000, len: 10_000 }, Extent { start: 20_000, len: 10_000 }];
-        let window = Window::new(device, &extents).unwrap();
+        let window = Window::new(vec![0; 100_000], &extents).unwrap();
+        let on_disk = |extent| window.map(extent).collect();
         let mut history = History::default();
         let former = |inode, path: Option<&str>, deleted, extents| {
             let path = path.map(|path| path.as_bytes().to_vec());
@@ -197,12 +205,11 @@ mod tests {
             sequence: 1,
             escaped: false,
         };
-        history.add(&window, 2, Past::Copy(copy));
-        history.add(&window, 2, former(7, Some("/a b"), true, vec![Extent { start: 0, len: 100 }]));
-        history.add(&window, 2, former(8, None, false, vec![Extent { start: 4096, len: 10 }]));
-        history.add(&window, 2, former(9, None, true, vec![Extent { start: 11_000, len: 10 }]));
-        history.copies.sort_unstable_by_key(|copy| copy.start);
-        history.pieces.sort_unstable_by_key(|piece| piece.start);
+        history.add(&on_disk, 2, Past::Copy(copy));
+        history.add(&on_disk, 2, former(7, Some("/a b"), true, vec![Extent { start: 0, len: 100 }]));
+        history.add(&on_disk, 2, former(8, None, false, vec![Extent { start: 4096, len: 10 }]));
+        history.add(&on_disk, 2, former(9, None, true, vec![Extent { start: 11_000, len: 10 }]));
+        history.sort();
 
         let was = |offset, region| history.was(offset, region, &Now);
         let text = |offset, region| was(offset, region).map(|was| was.to_string());

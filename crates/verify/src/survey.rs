@@ -1,12 +1,12 @@
 //! A first look at a disk: its layout, its filesystems, and the class of every byte. All else in this crate that
 //! needs to know what a byte is asks here.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use block::{BlockRead, Extent};
+use block::{BlockRead, Extent, Window};
 use filesystem::{Content, Error, Layout, OpaqueKind, Result, TableKind, Volume};
 
-use crate::{Area, Atlas, Note, Region, Views};
+use crate::{Area, Atlas, History, Note, Region, Views, tails};
 
 /// Less than this is no disk.
 const SECTOR: u64 = 512;
@@ -22,6 +22,8 @@ pub struct Survey {
     pub atlas: Atlas,
     /// What was not understood, or has to be known.
     pub notes: Vec<Note>,
+    /// Read when it is asked for.
+    history: OnceLock<History>,
 }
 
 impl Survey {
@@ -43,8 +45,18 @@ impl Survey {
         let kept = layout.notes.iter().filter(|note| !note.ends_with("dropped"));
         notes.extend(kept.map(|text| Note { volume: None, text: text.clone() }));
         let views = Views::of(device, &layout, &mut notes)?;
-        let atlas = Atlas::of(device, &layout, &views, &mut notes)?;
-        Ok(Self { layout, views, atlas, notes })
+        let mut atlas = Atlas::of(device, &layout, &views, &mut notes)?;
+        let tails = tails_of(device, &layout, &views, &atlas, &mut notes)?;
+        atlas.carve(tails);
+        Ok(Self { layout, views, atlas, notes, history: OnceLock::new() })
+    }
+
+    /// What residue once was. What cannot be read is not known, with a note. Fails only if the medium does.
+    pub(crate) fn history(&self, notes: &mut Vec<Note>) -> Result<&History> {
+        if self.history.get().is_none() {
+            let _ = self.history.set(History::of(self, notes)?);
+        }
+        Ok(self.history.get_or_init(History::default))
     }
 
     /// Number of a volume, by its index in the layout.
@@ -63,6 +75,20 @@ impl Survey {
         !area.region.is_live() && !kept
     }
 
+    /// Where bytes of a volume lie on the disk, in the volume's order.
+    pub(crate) fn on_disk(&self, volume: usize, extent: Extent) -> Vec<Extent> {
+        let mut before = 0;
+        let mut parts = Vec::new();
+        for piece in self.layout.volumes.get(volume).map_or(&[][..], |volume| &volume.extents) {
+            let part = extent.intersect(Extent { start: before, len: piece.len });
+            if !part.is_empty() {
+                parts.push(Extent { start: piece.start + (part.start - before), len: part.len });
+            }
+            before += piece.len;
+        }
+        parts
+    }
+
     /// Where a byte of the disk lies in a volume, by the volume's index in the layout.
     pub(crate) fn in_volume(&self, volume: usize, offset: u64) -> Option<u64> {
         let mut before = 0;
@@ -74,6 +100,39 @@ impl Survey {
         }
         None
     }
+}
+
+/// Bytes inside live metadata that hold something and are in no use, with their class, journals replayed.
+fn tails_of(
+    device: &Arc<dyn BlockRead>,
+    layout: &Layout,
+    views: &Views,
+    atlas: &Atlas,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<(Extent, Region)>> {
+    let mut found = Vec::new();
+    let mut visit = |extent: Extent, region| {
+        found.push((extent, region));
+        Ok(())
+    };
+    let mut told = |outcome: Result<()>, volume: Option<u32>| match outcome {
+        Ok(()) => Ok(()),
+        Err(error @ Error::Io(_)) => Err(error),
+        Err(error) => {
+            notes.push(Note { volume, text: format!("unused parts of metadata are not all known: {error}") });
+            Ok(())
+        }
+    };
+    told(tails::table_tails(device, layout, &mut visit), None)?;
+    for (index, volume) in layout.volumes.iter().enumerate() {
+        let Some(filesystem) = views.filesystem(index).transpose()? else { continue };
+        if atlas.is_blank(index) {
+            continue;
+        }
+        let window = Window::new(Arc::clone(device), &volume.extents)?;
+        told(tails::volume_tails(&*filesystem, &window, &mut visit), Some(volume.number))?;
+    }
+    Ok(found)
 }
 
 /// A disk of which nothing is known.

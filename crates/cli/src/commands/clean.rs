@@ -1,7 +1,7 @@
 //! `diskscrub clean`: the main job. The output gets its name only when it is complete, verified and synced.
 
 use std::{
-    collections::BTreeMap, fs, iter, mem, os::unix::fs::PermissionsExt, panic::resume_unwind, path::Path,
+    collections::BTreeMap, fs, iter, os::unix::fs::PermissionsExt, panic::resume_unwind, path::Path,
     process::ExitCode, sync::Arc, thread,
 };
 
@@ -182,9 +182,8 @@ fn judge(
     plan: &Plan,
 ) -> Result<(Verdict, Option<String>)> {
     let options = OpenOptions { format: Some(file_format(format)), ..OpenOptions::default() };
-    let mut image = block::open_file(file_of(output)?, &options)?;
-    let device = mem::replace(&mut image.device, Box::new(Vec::new()));
-    let written: Arc<dyn BlockRead> = Arc::new(Cached::new(device));
+    let image = block::open_file(file_of(output)?, &options)?;
+    let written: Arc<dyn BlockRead> = Arc::new(Cached::new(Arc::clone(&image.device)));
     let attests = args.attest.attest.is_some();
     let options = verify::Options {
         sector_size: args.input.sector_size,

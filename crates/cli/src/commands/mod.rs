@@ -6,6 +6,7 @@ pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod rules;
 pub(crate) mod scan;
+mod search;
 pub(crate) mod verify;
 pub(crate) mod verify_attestation;
 
@@ -29,32 +30,44 @@ impl From<FormatArg> for Format {
     }
 }
 
-/// Opens the input, read-only.
-fn open(args: &InputArgs) -> Result<(Arc<dyn BlockRead>, block::ImageInfo), Failure> {
-    let options = OpenOptions {
+/// How the command line wants the input opened.
+fn open_options(args: &InputArgs) -> OpenOptions {
+    OpenOptions {
         format: args.format.map(Format::from),
         allow_backing: args.allow_backing,
         backing_format: args.backing_format.map(Format::from),
-    };
-    let Image { device, info, .. } =
-        block::open(&args.input, &options).map_err(|error| Failure::image(&args.input, &error))?;
+    }
+}
+
+/// Opens the input, read-only.
+fn open_image(args: &InputArgs) -> Result<Image, Failure> {
+    block::open(&args.input, &open_options(args)).map_err(|error| Failure::image(&args.input, &error))
+}
+
+/// Opens the disk of the input, read-only.
+fn open(args: &InputArgs) -> Result<(Arc<dyn BlockRead>, block::ImageInfo), Failure> {
+    let Image { device, info, .. } = open_image(args)?;
     Ok((Arc::new(Cached::new(device)), info))
+}
+
+/// The policy of this name, or in this file.
+fn policy(name: &str) -> Result<Policy, Failure> {
+    let built_in = built_in_policies().iter().any(|policy| policy.name == name);
+    let path = Path::new(name);
+    if !built_in && name.contains(['/', '.']) && !path.exists() {
+        return Err(Failure::usage(format!("{}: there is no such policy file", path.display())));
+    }
+    if built_in || !path.exists() {
+        return Policy::built_in(name).map_err(Failure::usage);
+    }
+    let named = |error: &dyn Display| Failure::usage(format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    Policy::from_toml(&text).map_err(|error| named(&error))
 }
 
 /// The effective policy of the command line.
 fn selection(args: &PolicyArgs) -> Result<Selection, Failure> {
-    let built_in = built_in_policies().iter().any(|policy| policy.name == args.policy);
-    let path = Path::new(&args.policy);
-    if !built_in && args.policy.contains(['/', '.']) && !path.exists() {
-        return Err(Failure::usage(format!("{}: there is no such policy file", path.display())));
-    }
-    let policy = if built_in || !path.exists() {
-        Policy::built_in(&args.policy).map_err(Failure::usage)?
-    } else {
-        let named = |error: &dyn Display| Failure::usage(format!("{}: {error}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
-        Policy::from_toml(&text).map_err(|error| named(&error))?
-    };
+    let policy = policy(&args.policy)?;
     let overrides = Overrides {
         rules: (!args.rules.is_empty()).then(|| args.rules.clone()),
         skip: args.skip.clone(),

@@ -3,56 +3,69 @@
 use std::process::ExitCode;
 
 use block::to_u64;
-use sanitize::{Progress, Stage};
-use serde::Serialize;
-use verify::{Examination, Options};
+use scan::{Overrides, Selection, content};
+use verify::{Finding, Options};
 
-use super::{open, workers};
+use super::{open_image, policy, search, workers};
 use crate::{
     args::{ExpectArg, ReadersArg, VerifyArgs},
-    bar::Bar,
+    bar::{Bar, Unit},
     failure::{FINDINGS, Failure},
-    human, human_verify, output,
+    human, output,
     reports::{self, ReportFiles},
 };
 
-/// The whole report of an examination.
-#[derive(Serialize)]
-struct VerifyReport<'a> {
-    /// Format of the image file.
-    format: String,
-    #[serde(flatten)]
-    examination: &'a Examination,
-}
-
 /// Examines an image.
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
-    let (device, info) = open(&args.input)?;
-    let files = ReportFiles::create(&args.report, None, &info.files)?;
-    let image = reports::image(&args.input.input, info.format, device.size());
-    let begun = reports::new(report::Command::Verify, image)?;
-    let bar = Bar::new(args.quiet || args.input.json);
-    bar.stage(Stage::Verify, None);
+    let selection = Selection::new(&policy(&args.policy)?, &Overrides::default()).map_err(Failure::usage)?;
+    let rules = content::select(&[], &[]).map_err(Failure::usage)?;
+    let acceptance = search::Acceptance::read(&args.search)?;
+    let image = open_image(&args.input)?;
+    let inputs = image.info.files.clone();
+    let files = ReportFiles::create(&args.search.report, None, &inputs)?;
+    let about = reports::image(&args.input.input, image.info.format, image.device.size());
+    let mut begun = reports::new(report::Command::Verify, about)?;
+    begun.policy = Some(report::Policy { name: args.policy.clone(), digest: selection.digest().to_string() });
+    let failed = |error: &block::Error| Failure::image(&args.input.input, error);
+
+    let bar = Bar::new(args.search.quiet || args.input.json);
+    let workers = workers(args.search.threads);
+    let subject = search::subject(&args.input, image, &bar)?;
+    let secrets = search::secrets(&args.input, &subject, &rules, &acceptance.key(), workers, &bar)?;
+    bar.begin("verifying", Unit::Pieces, None);
     let options = Options {
         sector_size: args.input.sector_size,
         keep_opaque: args.opaque == ExpectArg::Keep,
         drop_unowned: false,
         content: args.readers == ReadersArg::Content,
-        threads: workers(args.threads),
+        threads: workers,
     };
-    let examination =
-        verify::examine(&device, options).map_err(|error| Failure::image(&args.input.input, &error))?;
+    let (device, survey) = (&subject.device, &subject.survey);
+    let residue = verify::residue(device, survey, options.keep_opaque).map_err(|error| failed(&error))?;
+    let mut examination =
+        verify::conclude(device, survey, residue, options).map_err(|error| failed(&error))?;
+    let container = verify::container::examine(&subject.image).map_err(|error| failed(&error))?;
+    let named = verify::path_findings(survey, &selection, &mut examination.notes);
+    let named = named.map_err(|error| failed(&error))?;
+    let unwanted = verify::unwanted(survey, &named).map_err(|error| failed(&error))?;
     drop(bar);
-    files.publish(&reports::examined(begun, &examination))?;
+
+    let mut findings: Vec<Finding> = std::mem::take(&mut examination.findings);
+    findings.extend(container.findings());
+    findings.extend(unwanted);
+    findings.extend(secrets.findings.iter().cloned());
+    let outcome = acceptance.apply(&args.search, findings, &inputs)?;
+    let whole = reports::examined(begun, &examination, &container, &secrets, outcome, &rules);
+    files.publish(&whole)?;
     if args.input.json {
-        output::print_json(&VerifyReport { format: info.format.to_string(), examination: &examination })?;
+        output::print_json(&report::json(&whole))?;
     } else {
-        output::print(&human_verify::examination(&examination, &args.input.input))?;
+        output::print(&report::human(&whole))?;
     }
-    if examination.findings.is_empty() {
+    let number = to_u64(whole.findings.len()) + secrets.unlisted;
+    if number == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    let found = human::count(to_u64(examination.findings.len()), "finding");
-    output::message(&format!("{}: {found}", args.input.input.display()));
+    output::message(&format!("{}: {}", args.input.input.display(), human::count(number, "finding")));
     Ok(ExitCode::from(FINDINGS))
 }

@@ -1,45 +1,59 @@
 //! What `scan` found, as a report.
 
-use report::{Accepted, Coverage, Report, Rule};
+use report::{Coverage, Report, Rule, allow::Outcome};
 use scan::content::ContentRule;
-use verify::{Finding, Secrets};
+use verify::{Finding, Secrets, Survey};
 
 /// The secrets in the words of every command's report.
 pub(crate) fn scanned(
     begun: Report,
+    survey: &Survey,
     secrets: &Secrets,
-    accepted: Vec<Accepted>,
-    unused: Vec<String>,
+    outcome: Outcome,
     rules: &[&ContentRule],
 ) -> Report {
+    let mut notes: Vec<String> = survey.notes.iter().chain(&secrets.notes).map(ToString::to_string).collect();
+    unlisted(secrets, &mut notes);
+    Report {
+        coverage: coverage(secrets, begun.image.size, rules),
+        rules: explained(rules, &outcome),
+        findings: outcome.remaining,
+        accepted: outcome.accepted,
+        unused: outcome.unused,
+        notes,
+        ..begun
+    }
+}
+
+/// What was searched.
+pub(super) fn coverage(secrets: &Secrets, size: u64, rules: &[&ContentRule]) -> Coverage {
+    Coverage {
+        read: secrets.scanned,
+        holes: size.saturating_sub(secrets.scanned),
+        rules: block::to_u64(rules.len()),
+        ..Coverage::default()
+    }
+}
+
+/// The content rules that findings name.
+pub(super) fn explained(rules: &[&ContentRule], outcome: &Outcome) -> Vec<Rule> {
     let named = |id: &str| {
-        let known = accepted.iter().map(|accepted| &accepted.finding);
-        secrets.findings.iter().chain(known).any(|finding| match finding {
+        let known = outcome.accepted.iter().map(|accepted| &accepted.finding);
+        outcome.remaining.iter().chain(known).any(|finding| match finding {
             Finding::Secret { rule, .. } => *rule == id,
             _ => false,
         })
     };
-    let found = rules.iter().filter(|rule| named(rule.id)).map(|rule| Rule {
+    let rule = |rule: &&ContentRule| Rule {
         id: rule.id.to_owned(),
         heading: rule.heading.to_owned(),
         explain: rule.explain.to_owned(),
-    });
-    let mut notes: Vec<String> = secrets.notes.iter().map(ToString::to_string).collect();
+    };
+    rules.iter().filter(|rule| named(rule.id)).map(rule).collect()
+}
+
+pub(super) fn unlisted(secrets: &Secrets, notes: &mut Vec<String>) {
     if secrets.unlisted > 0 {
-        notes.push(format!("{} more findings are not listed", secrets.unlisted));
-    }
-    Report {
-        coverage: Coverage {
-            read: secrets.scanned,
-            holes: begun.image.size.saturating_sub(secrets.scanned),
-            rules: block::to_u64(rules.len()),
-            ..Coverage::default()
-        },
-        rules: found.collect(),
-        findings: secrets.findings.clone(),
-        accepted,
-        unused,
-        notes,
-        ..begun
+        notes.push(format!("{} more secrets are not listed", secrets.unlisted));
     }
 }

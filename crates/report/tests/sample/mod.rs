@@ -120,7 +120,7 @@ fn findings() -> Vec<Finding> {
             0xe1,
         ),
         Finding::Unwanted {
-            rule: "shell-histories",
+            rule: "shell-histories".to_owned(),
             place: file("/root/.bash_history", SECOND + 211 * MIB, 812),
         },
         Finding::Remnant {

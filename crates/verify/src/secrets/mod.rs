@@ -2,6 +2,7 @@
 //!
 //! Never holds a secret's bytes: rule, place, length, keyed digest.
 
+mod file;
 mod named;
 mod seams;
 
@@ -10,12 +11,13 @@ use std::{
     sync::Arc,
 };
 
-use block::{BlockRead, Extent};
+use block::{BlockRead, Extent, to_u64};
 use filesystem::{InodeId, Result};
 use scan::content::{Key, Scanner, Secret, sweep};
 use serde::Serialize;
 
-pub use named::named_files;
+pub use file::{InFile, secrets_in_file};
+pub use named::{named_files, path_findings, unwanted};
 
 use crate::{Finding, Note, Region, Survey, Tier, attribute};
 
@@ -52,6 +54,18 @@ pub struct Secrets {
 }
 
 impl Secrets {
+    /// Adds what was found in the image's file.
+    pub fn add(&mut self, found: InFile) {
+        let InFile { scanned, findings, unlisted } = found;
+        let number = to_u64(findings.len()) + unlisted;
+        if number > 0 {
+            *self.totals.entry(Region::Container).or_default() += number;
+        }
+        self.scanned += scanned;
+        self.unlisted += unlisted;
+        self.findings.extend(findings);
+    }
+
     /// Takes a finding that is accepted out of the sums.
     pub fn uncount(&mut self, finding: &Finding) {
         let Finding::Secret { place, .. } = finding else { return };

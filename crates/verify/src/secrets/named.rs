@@ -1,31 +1,77 @@
-//! Files that are known to hold secrets: those that the rules by path name.
+//! What the rules by path say of a disk: files that are known to hold secrets, and files that should be gone.
 
 use std::collections::HashSet;
 
+use block::Extent;
 use filesystem::{Content, Error, FileKind, Filesystem, InodeId, Result, Volume};
-use scan::{DeviceName, Guest, Place, Selection, VolumeSource};
+use scan::{DeviceName, Guest, Place as Named, Selection, VolumeSource};
 
-use crate::{Note, Survey};
+use crate::{Finding, Note, Place, Region, Survey};
 
-/// The files that the selected path rules take, with the index of their volume in the layout. A tree that cannot be
-/// walked has none, and a note says why. Fails only if the medium does.
-pub fn named_files(
+/// What the selected path rules take; volumes are indices in the layout. A tree that cannot be walked has none, and a
+/// note says why. Fails only if the medium does.
+pub fn path_findings(
     survey: &Survey,
     selection: &Selection,
     notes: &mut Vec<Note>,
-) -> Result<HashSet<(usize, InodeId)>> {
+) -> Result<Vec<scan::Finding>> {
     match walk(survey, selection) {
-        Ok(files) => Ok(files),
+        Ok(findings) => Ok(findings),
         Err(error @ Error::Io(_)) => Err(error),
         Err(error) => {
-            let text = format!("files that are known to hold secrets cannot be found: {error}");
-            notes.push(Note { volume: None, text });
-            Ok(HashSet::new())
+            notes.push(Note { volume: None, text: format!("the rules by path were not applied: {error}") });
+            Ok(Vec::new())
         }
     }
 }
 
-fn walk(survey: &Survey, selection: &Selection) -> Result<HashSet<(usize, InodeId)>> {
+/// The files among them, with the index of their volume.
+#[must_use]
+pub fn named_files(findings: &[scan::Finding]) -> HashSet<(usize, InodeId)> {
+    let file = |finding: &scan::Finding| {
+        let Named::File { volume, target, kind, .. } = &finding.place;
+        (*kind == FileKind::File).then_some((*volume, target.inode))
+    };
+    findings.iter().filter_map(file).collect()
+}
+
+/// A finding for each of them: the policy wants it gone. A place is that of the first byte of content, offset 0 if
+/// there is none, and as long as all that would go.
+pub fn unwanted(survey: &Survey, findings: &[scan::Finding]) -> Result<Vec<Finding>> {
+    let mut open: Option<(usize, Box<dyn Filesystem + '_>)> = None;
+    let mut result = Vec::with_capacity(findings.len());
+    for finding in findings {
+        let Named::File { volume, target, path, kind } = &finding.place;
+        if open.as_ref().is_none_or(|(index, _)| index != volume) {
+            open = survey.views.filesystem(*volume).transpose()?.map(|filesystem| (*volume, filesystem));
+        }
+        let mut first: Option<u64> = None;
+        if let (FileKind::File, Some((_, filesystem))) = (kind, &open) {
+            let outcome = filesystem.extents(target.inode, &mut |_, extent: Extent| {
+                first = first.or_else(|| Some(survey.on_disk(*volume, extent).first()?.start));
+                Ok(())
+            });
+            if let Err(error @ Error::Io(_)) = outcome {
+                return Err(error);
+            }
+        }
+        let place = Place {
+            volume: survey.number(Some(*volume)),
+            region: if *kind == FileKind::File { Region::File } else { Region::Metadata },
+            offset: first.unwrap_or(0),
+            length: finding.contents.bytes,
+            inode: Some(target.inode.0),
+            path: Some(path.to_string()),
+            file_offset: None,
+            inside: Vec::new(),
+            was: None,
+        };
+        result.push(Finding::Unwanted { rule: finding.rule.to_string(), place });
+    }
+    Ok(result)
+}
+
+fn walk(survey: &Survey, selection: &Selection) -> Result<Vec<scan::Finding>> {
     let mut filesystems: Vec<(usize, &Volume, Box<dyn Filesystem + '_>)> = Vec::new();
     for (index, volume) in survey.layout.volumes.iter().enumerate() {
         if !matches!(volume.content, Content::Ext | Content::Fat) || survey.atlas.is_blank(index) {
@@ -41,11 +87,7 @@ fn walk(survey: &Survey, selection: &Selection) -> Result<HashSet<(usize, InodeI
         names: device_names(volume),
     });
     let guest = Guest::open(sources.collect())?;
-    let files = scan::scan(&guest, selection)?.findings.into_iter().filter_map(|finding| {
-        let Place::File { volume, target, kind, .. } = finding.place;
-        (kind == FileKind::File).then_some((volume, target.inode))
-    });
-    Ok(files.collect())
+    Ok(scan::scan(&guest, selection)?.findings)
 }
 
 /// How fstab may call a volume.

@@ -1,0 +1,112 @@
+//! What `scan` and `verify` share: the image, a survey of it, the search for secrets, and what is accepted.
+
+use std::sync::Arc;
+
+use block::{BlockRead, Cached, Image};
+use report::allow::{Allow, Outcome};
+use sanitize::Progress;
+use scan::{
+    Overrides, Policy, Selection,
+    content::{ContentRule, Key, Scanner},
+};
+use verify::{Finding, Search, Secrets, Survey};
+
+use super::open_options;
+use crate::{
+    args::{InputArgs, SearchArgs},
+    bar::{Bar, Unit},
+    failure::Failure,
+    reports,
+};
+
+/// An open image, and what its disk is.
+pub(super) struct Subject {
+    pub(super) image: Image,
+    pub(super) device: Arc<dyn BlockRead>,
+    pub(super) survey: Survey,
+    /// Internal snapshots that can be read, by name.
+    snapshots: Vec<(String, Image)>,
+}
+
+/// Opens an image. The survey is told to `bar`.
+pub(super) fn subject(args: &InputArgs, image: Image, bar: &Bar) -> Result<Subject, Failure> {
+    let failed = |error: &block::Error| Failure::image(&args.input, error);
+    let device: Arc<dyn BlockRead> = Arc::new(Cached::new(Arc::clone(&image.device)));
+    bar.begin("reading", Unit::Pieces, None);
+    let mut survey = Survey::of(&device, args.sector_size).map_err(|error| failed(&error))?;
+    let mut snapshots = Vec::new();
+    for (number, snapshot) in image.info.snapshots.iter().enumerate() {
+        match block::open_snapshot(&args.input, &open_options(args), number) {
+            Ok(opened) => snapshots.push((snapshot.name.clone(), opened)),
+            Err(error @ block::Error::Io(_)) => return Err(failed(&error)),
+            Err(error) => {
+                let text = format!("snapshot {} cannot be read: {error}", snapshot.name.escape_debug());
+                survey.notes.push(verify::Note { volume: None, text });
+            }
+        }
+    }
+    Ok(Subject { image, device, survey, snapshots })
+}
+
+/// What is accepted, and the key of the digests.
+pub(super) struct Acceptance {
+    allow: Option<Allow>,
+    key: report::allow::Key,
+}
+
+impl Acceptance {
+    /// Reads the allow file; without one, the key is made now.
+    pub(super) fn read(args: &SearchArgs) -> Result<Self, Failure> {
+        let allow = args.allow.as_deref().map(reports::read_allow).transpose()?;
+        let random =
+            || report::allow::Key::random().map_err(|error| Failure::output("getrandom".as_ref(), &error));
+        let key = allow.as_ref().map_or_else(random, |allow| Ok(allow.key().clone()))?;
+        Ok(Self { allow, key })
+    }
+
+    pub(super) fn key(&self) -> Key {
+        Key(*self.key.bytes())
+    }
+
+    /// Writes the draft that was asked for, and parts what is accepted from the rest.
+    pub(super) fn apply(
+        self,
+        args: &SearchArgs,
+        findings: Vec<Finding>,
+        inputs: &[block::FileId],
+    ) -> Result<Outcome, Failure> {
+        if let Some(path) = &args.write_allow {
+            reports::write_allow(path, &self.key, &findings, inputs)?;
+        }
+        Ok(match self.allow {
+            Some(allow) => allow.apply(findings),
+            None => Outcome { remaining: findings, ..Outcome::default() },
+        })
+    }
+}
+
+/// Finds secrets on the disk, and in the image's file.
+pub(super) fn secrets(
+    args: &InputArgs,
+    subject: &Subject,
+    rules: &[&'static ContentRule],
+    key: &Key,
+    workers: usize,
+    bar: &Bar,
+) -> Result<Secrets, Failure> {
+    let failed = |error: &block::Error| Failure::image(&args.input, error);
+    let policy = Policy::built_in("default").expect("there is a default policy");
+    let selection = Selection::new(&policy, &Overrides::default()).expect("it names rules that there are");
+    let mut notes = Vec::new();
+    let findings = verify::path_findings(&subject.survey, &selection, &mut notes);
+    let named = verify::named_files(&findings.map_err(|error| failed(&error))?);
+    let scanner = Scanner::new(rules);
+    let search = Search { scanner: &scanner, key, workers, named: &named };
+    bar.begin("scanning", Unit::Bytes, Some(subject.device.size()));
+    let mut secrets = verify::secrets(&subject.device, &subject.survey, search, &mut |byte| bar.at(byte))
+        .map_err(|error| failed(&error))?;
+    let in_file = verify::secrets_in_file(&subject.image, &subject.snapshots, search, &secrets.findings);
+    secrets.add(in_file.map_err(|error| failed(&error))?);
+    secrets.notes.extend(notes);
+    Ok(secrets)
+}
