@@ -6,6 +6,7 @@ pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod rules;
 pub(crate) mod scan;
+mod taint;
 pub(crate) mod verify;
 pub(crate) mod verify_attestation;
 
