@@ -135,6 +135,10 @@ pub(crate) struct CleanArgs {
     #[arg(long, value_name = "HOW", default_value = "tree")]
     pub(crate) verify: VerifyArg,
 
+    /// Whether the finished output is searched for pieces of removed files, in files that stay
+    #[arg(long, value_name = "WHETHER", default_value = "on")]
+    pub(crate) taint: TaintArg,
+
     /// Write the report to this file, too, in the format of its name: .json, .sarif, .xml (DFXML), .html or .txt;
     /// can be given more than once
     #[arg(long, value_name = "FILE")]
@@ -328,6 +332,14 @@ pub(crate) enum VerifyArg {
     Tree,
     /// The same, and content and link targets: by the second reader, and before against after
     Content,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TaintArg {
+    /// Search, name what is found, and end with exit code 1 if there is any
+    On,
+    /// Do not search
+    Off,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::{fmt::Write, path::Path};
 
 pub(crate) use report::{count, size};
 use sanitize::{DryRun, EditReport, Residues, RuleReport, VolumeReport};
+use verify::taint::{Coverage, Taint, Tolerated};
 
 use crate::commands::clean::{CleanReport, dropped};
 
@@ -79,6 +80,31 @@ fn volume(text: &mut String, volume: &VolumeReport) {
     }
 }
 
+/// What was found of removed files in what stays.
+fn remnants(text: &mut String, taint: &Taint) {
+    let Coverage { searched, files, bytes, words, small, large, .. } = &taint.coverage;
+    line!(text, "\nPieces of removed files in what stays:");
+    line!(
+        text,
+        "  {} searched for {} of {}: {}, and any {} bytes of small files, {} of others",
+        size(*searched),
+        size(*bytes),
+        count(*files, "removed file"),
+        count(*words, "word"),
+        small.certain,
+        large.certain
+    );
+    let Tolerated { in_packages, as_in_packages, newer_versions } = taint.tolerated;
+    line!(
+        text,
+        "  no finding: {in_packages} in packages' files, {as_in_packages} as in those, {newer_versions} in newer versions"
+    );
+    taint.findings.iter().for_each(|finding| line!(text, "  FOUND {finding}"));
+    if taint.coverage.findings_left_out > 0 {
+        line!(text, "  and {} more", taint.coverage.findings_left_out);
+    }
+}
+
 /// What was done to an image.
 pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
     let run = &report.run;
@@ -123,6 +149,9 @@ pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
         }
     }
     report.verdict.findings.iter().for_each(|finding| line!(text, "  FOUND {finding}"));
+    if let Some(taint) = &report.taint {
+        remnants(&mut text, taint);
+    }
     line!(
         text,
         "\ninput   {}\noutput  {}\npolicy  {} {}",
@@ -131,8 +160,11 @@ pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
         report.policy_name,
         run.policy
     );
+    let remnants = report.taint.as_ref().is_some_and(|taint| !taint.findings.is_empty());
     if report.verdict.findings.is_empty() {
-        line!(text, "\n{} is clean.", output.display());
+        let what =
+            if remnants { "is written, but files that stay hold pieces of removed ones" } else { "is clean" };
+        line!(text, "\n{} {what}.", output.display());
     }
     text
 }

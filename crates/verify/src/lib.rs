@@ -29,6 +29,7 @@ mod second;
 mod secrets;
 mod survey;
 mod tails;
+pub mod taint;
 mod views;
 
 use std::sync::Arc;

@@ -1,23 +1,29 @@
 //! `diskscrub clean`: the main job. The output gets its name only when it is complete, verified and synced.
 
 use std::{
-    collections::BTreeMap, fs, iter, os::unix::fs::PermissionsExt, panic::resume_unwind, path::Path,
-    process::ExitCode, sync::Arc, thread,
+    collections::BTreeMap,
+    fs, iter,
+    os::unix::fs::PermissionsExt,
+    panic::resume_unwind,
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    thread::{self, ScopedJoinHandle},
 };
 
 use block::{
-    BlockRead, Cached, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window,
+    BlockRead, Cached, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window, to_u64,
     write::{Compression, OutputFormat},
 };
 use filesystem::{Content, Result};
 use sanitize::{Plan, Progress, Report, Stage};
 use scan::Action;
 use serde::Serialize;
-use verify::{Expected, Verdict};
+use verify::{Expected, Verdict, taint::Taint};
 
-use super::{open, request, selection, workers};
+use super::{open, request, selection, taint, workers};
 use crate::{
-    args::{CleanArgs, CompressArg, OpaqueArg, VerifyArg},
+    args::{CleanArgs, CompressArg, OpaqueArg, TaintArg, VerifyArg},
     attestation::{self, Attestation},
     bar::Bar,
     failure::{FINDINGS, Failure},
@@ -36,6 +42,9 @@ pub(crate) struct CleanReport {
     pub(crate) container: Vec<String>,
     /// What the verification of the finished output said.
     pub(crate) verdict: Verdict,
+    /// What was found of removed files in what stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) taint: Option<Taint>,
 }
 
 /// Cleans an image.
@@ -68,15 +77,17 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     drop(view);
 
     bar.stage(Stage::Verify, None);
-    let (verdict, sha256) =
+    let Judged { verdict, sha256, taint } =
         judge(args, &device, &output, format, &plan).map_err(|error| Failure::image(&args.output, &error))?;
     let clean = verdict.findings.is_empty();
+    let remnants = taint.as_ref().map_or(0, |taint| taint.findings.len());
     drop(bar);
     let report = CleanReport {
         run,
         policy_name: args.policy.policy.clone(),
         container: container_notes(&info),
         verdict,
+        taint,
     };
     let original = reports::image(&args.input.input, info.format, device.size());
     let whole = reports::clean(begun, original, &report, &plan);
@@ -89,7 +100,8 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         false => failure,
     };
     report_files.write(&whole).map_err(complete)?;
-    if let Some(attestation) = attestation.filter(|_| clean) {
+    // Nobody who has an attestation alone would learn of the remnants.
+    if let Some(attestation) = attestation.filter(|_| clean && remnants == 0) {
         let run = attestation::Run {
             report: &report,
             plan: &plan,
@@ -110,6 +122,13 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     }
     if !clean {
         output::message("the output did not pass verification and was not written");
+        return Ok(ExitCode::from(FINDINGS));
+    }
+    if remnants > 0 {
+        let pieces = human::count(to_u64(remnants), "piece");
+        output::message(&format!(
+            "the output was written, but holds {pieces} of removed files in files that stay"
+        ));
         return Ok(ExitCode::from(FINDINGS));
     }
     Ok(ExitCode::SUCCESS)
@@ -172,6 +191,15 @@ fn container_notes(info: &ImageInfo) -> Vec<String> {
     snapshots.chain(bitmaps).chain(info.notes.iter().cloned()).collect()
 }
 
+/// What is known of the finished output.
+struct Judged {
+    verdict: Verdict,
+    /// Of the file, if an attestation was asked for.
+    sha256: Option<String>,
+    /// Pieces of what was removed, if they were searched for.
+    taint: Option<Taint>,
+}
+
 /// Reads the finished output as if for the first time, and compares its trees with the input's. For an attestation,
 /// looks at the file, too, besides the disk in it, and computes its SHA-256.
 fn judge(
@@ -180,7 +208,7 @@ fn judge(
     output: &OutputFile,
     format: OutputFormat,
     plan: &Plan,
-) -> Result<(Verdict, Option<String>)> {
+) -> Result<Judged> {
     let options = OpenOptions { format: Some(file_format(format)), ..OpenOptions::default() };
     let image = block::open_file(file_of(output)?, &options)?;
     let written: Arc<dyn BlockRead> = Arc::new(Cached::new(Arc::clone(&image.device)));
@@ -193,7 +221,7 @@ fn judge(
         threads: workers(args.threads),
     };
     // The witnesses share nothing but the device, so they can look at it at once.
-    let (verdict, trees, file) = thread::scope(|scope| {
+    let (verdict, trees, file, taint) = thread::scope(|scope| {
         let trees = scope.spawn(|| compare_trees(input, &written, plan, options.content));
         let file = attests.then(|| {
             scope.spawn(|| -> Result<_> {
@@ -201,14 +229,18 @@ fn judge(
                 Ok((left, attestation::sha256(output.file())?))
             })
         });
-        (verify::judge(&written, options), trees.join(), file.map(thread::ScopedJoinHandle::join))
+        let taint = (args.taint == TaintArg::On)
+            .then(|| scope.spawn(|| taint::search(input, &written, plan, options.threads)));
+        let verdict = verify::judge(&written, options);
+        (verdict, trees.join(), file.map(ScopedJoinHandle::join), taint.map(ScopedJoinHandle::join))
     });
     let mut verdict = verdict?;
     verdict.findings.extend(trees.unwrap_or_else(|panic| resume_unwind(panic))?);
     let file = file.map(|file| file.unwrap_or_else(|panic| resume_unwind(panic))).transpose()?;
     let (left, sha256) = file.unzip();
     verdict.findings.extend(left.into_iter().flatten());
-    Ok((verdict, sha256))
+    let taint = taint.map(|taint| taint.unwrap_or_else(|panic| resume_unwind(panic))).transpose()?;
+    Ok(Judged { verdict, sha256, taint })
 }
 
 /// What the trees of the input and of the output do not have in common, the plan's edits apart.

@@ -7,6 +7,7 @@ pub(crate) mod plan;
 pub(crate) mod rules;
 pub(crate) mod scan;
 mod search;
+mod taint;
 pub(crate) mod verify;
 pub(crate) mod verify_attestation;
 

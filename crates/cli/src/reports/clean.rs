@@ -34,6 +34,7 @@ pub(crate) fn clean(begun: Report, original: Image, done: &CleanReport, plan: &P
         files: rule.files,
         bytes: rule.bytes,
     });
+    let remnants = done.taint.iter().flat_map(|taint| &taint.findings);
     Report {
         image: Image { digest: digest(&run.output), ..begun.image.clone() },
         original: Some(Image { digest: digest(&run.input), ..original }),
@@ -48,7 +49,7 @@ pub(crate) fn clean(begun: Report, original: Image, done: &CleanReport, plan: &P
         },
         removed: removed.collect(),
         dropped: dropped(run).into_iter().map(|(class, bytes)| (class.to_owned(), bytes)).collect(),
-        findings: verdict.findings.clone(),
+        findings: verdict.findings.iter().chain(remnants).cloned().collect(),
         opinions: verdict.opinions.clone(),
         container: done.container.clone(),
         notes: run.notes.clone(),

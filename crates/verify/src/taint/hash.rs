@@ -1,0 +1,203 @@
+//! A table and a filter of fixed size: neither grows, and a look-up takes a bounded number of steps.
+
+use std::array;
+
+use block::{to_u64, to_usize};
+
+/// Odd, without a pattern: the fraction of the golden ratio, and digits of other roots.
+const FACTORS: [u64; 4] =
+    [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb, 0xd6e8_feb8_6659_fd93];
+
+/// Spreads eight bytes.
+#[inline]
+pub(super) fn mix(word: u64) -> u64 {
+    fold(word ^ FACTORS[1], FACTORS[0])
+}
+
+/// Hashes a gram.
+#[inline]
+pub(super) fn gram(bytes: &[u8; 32]) -> u64 {
+    let word = |at: usize| u64::from_le_bytes(array::from_fn(|n| bytes[at + n]));
+    let (a, b) = (
+        fold(word(0) ^ FACTORS[0], word(8) ^ FACTORS[1]),
+        fold(word(16) ^ FACTORS[2], word(24) ^ FACTORS[3]),
+    );
+    fold(a ^ FACTORS[3], b ^ FACTORS[0])
+}
+
+/// Both halves of the product.
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = (u128::from(a) * u128::from(b)).to_le_bytes();
+    let half = |at: usize| u64::from_le_bytes(array::from_fn(|n| product[at + n]));
+    half(0) ^ half(8)
+}
+
+/// Says of eight bytes that they are certainly none of those put in, or that they may be.
+#[derive(Debug)]
+pub(super) struct Filter {
+    words: Vec<u64>,
+    mask: usize,
+}
+
+impl Filter {
+    /// For so many entries: 16 bits each, from 4 KiB to 16 MiB.
+    pub(super) fn new(entries: usize) -> Self {
+        let words = (entries / 4).next_power_of_two().clamp(1 << 9, 1 << 21);
+        Self { words: vec![0; words], mask: words - 1 }
+    }
+
+    /// Two bits of one word.
+    #[inline]
+    fn place(&self, gram: u64) -> (usize, u64) {
+        let hash = gram.wrapping_mul(FACTORS[0]);
+        let bits = 1 << (hash >> 22 & 63) | 1 << (hash >> 28 & 63);
+        (to_usize(hash >> 34) & self.mask, bits)
+    }
+
+    pub(super) fn insert(&mut self, gram: u64) {
+        let (word, bits) = self.place(gram);
+        self.words[word] |= bits;
+    }
+
+    #[inline]
+    pub(super) fn may_hold(&self, gram: u64) -> bool {
+        let (word, bits) = self.place(gram);
+        self.words[word] & bits == bits
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.words.len() * size_of::<u64>()
+    }
+}
+
+/// Steps after which an entry counts as not there, or finds no place.
+const STEPS: usize = 32;
+
+/// Values of 40 bits by the hash of their key, of which 24 bits are kept.
+#[derive(Debug)]
+pub(super) struct Table {
+    slots: Vec<u64>,
+    mask: usize,
+    /// Entries that found no place.
+    pub(super) crowded: u64,
+}
+
+const EMPTY: u64 = u64::MAX;
+const VALUE_BITS: u32 = 40;
+/// The largest value, less one.
+pub(super) const MAX_VALUE: u64 = (1 << VALUE_BITS) - 2;
+
+impl Table {
+    /// For so many entries.
+    pub(super) fn new(entries: usize) -> Self {
+        // Two thirds are empty, at least: most look-ups are for what is not there, and end at the first slot.
+        let slots = (3 * entries).next_power_of_two().max(64);
+        Self { slots: vec![EMPTY; slots], mask: slots - 1, crowded: 0 }
+    }
+
+    fn steps(&self, hash: u64) -> impl Iterator<Item = usize> + use<> {
+        let (first, mask) = (to_usize(hash & to_u64(self.mask)), self.mask);
+        (0..STEPS).map(move |step| (first + step) & mask)
+    }
+
+    /// Adds a value. With `once`, only if no value has this key yet.
+    pub(super) fn insert(&mut self, hash: u64, value: u64, once: bool) -> bool {
+        let tag = hash >> VALUE_BITS;
+        for slot in self.steps(hash) {
+            let held = self.slots[slot];
+            if held == EMPTY {
+                self.slots[slot] = tag << VALUE_BITS | value.min(MAX_VALUE);
+                return true;
+            }
+            if once && held >> VALUE_BITS == tag {
+                return false;
+            }
+        }
+        self.crowded += 1;
+        false
+    }
+
+    /// The values whose key may be this one.
+    #[inline]
+    pub(super) fn get(&self, hash: u64) -> Found<'_> {
+        Found { table: self, tag: hash >> VALUE_BITS, next: to_usize(hash & to_u64(self.mask)), left: STEPS }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.len() * size_of::<u64>()
+    }
+}
+
+/// The values of a [`Table`] under a key.
+pub(super) struct Found<'t> {
+    table: &'t Table,
+    tag: u64,
+    next: usize,
+    left: usize,
+}
+
+impl Iterator for Found<'_> {
+    type Item = u64;
+
+    #[inline]
+    fn next(&mut self) -> Option<u64> {
+        while self.left > 0 {
+            let held = self.table.slots[self.next & self.table.mask];
+            if held == EMPTY {
+                // All that follows is of other keys.
+                self.left = 0;
+                return None;
+            }
+            self.left -= 1;
+            self.next += 1;
+            if held >> VALUE_BITS == self.tag {
+                return Some(held & ((1 << VALUE_BITS) - 1));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_in_is_found() {
+        let (mut filter, mut table) = (Filter::new(10_000), Table::new(10_000));
+        for n in 0..10_000 {
+            filter.insert(n);
+            table.insert(mix(n), n, true);
+        }
+        let lost = (0..10_000).filter(|&n| !table.get(mix(n)).any(|value| value == n)).count();
+        assert_eq!(to_u64(lost), table.crowded);
+        assert_eq!(lost, 0);
+        assert!((0..10_000).all(|n| filter.may_hold(n)));
+        let wrong = (1 << 40..(1 << 40) + 100_000).filter(|&n| filter.may_hold(n)).count();
+        assert!(wrong < 5000, "{wrong} of 100000");
+    }
+
+    #[test]
+    fn equal_keys_are_crowded_out_and_never_loop() {
+        let mut table = Table::new(100);
+        for n in 0..100 {
+            table.insert(7, n, false);
+        }
+        assert_eq!(table.get(7).count(), STEPS);
+        assert_eq!(table.crowded, 100 - to_u64(STEPS));
+        assert!(!table.insert(7, 1000, true));
+        assert_eq!(table.get(1 << 60 | 8).count(), 0);
+    }
+
+    #[test]
+    fn each_byte_of_a_gram_counts() {
+        let mut bytes = [7u8; 32];
+        let mut seen = std::collections::HashSet::from([gram(&bytes)]);
+        for at in 0..32 {
+            bytes[at] = 8;
+            assert!(seen.insert(gram(&bytes)), "byte {at}");
+            bytes[at] = 7;
+        }
+    }
+}
