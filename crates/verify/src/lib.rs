@@ -47,7 +47,7 @@ pub use region::Region;
 pub use residue::{Counter, Residue, Run, Sum, residue};
 pub use retained::{Expected, compare_trees};
 pub use second::{Opinion, Reader};
-pub use secrets::{Search, Secrets, named_files, secrets};
+pub use secrets::{Archives, Search, Secrets, named_files, secrets};
 pub use survey::Survey;
 pub use tails::{Visit as VisitTails, table_tails, volume_tails};
 pub use views::Views;

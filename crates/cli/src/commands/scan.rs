@@ -8,7 +8,7 @@ use scan::{
     content::{self, Key, Scanner},
 };
 use serde::Serialize;
-use verify::{Finding, Search, Secrets, Survey};
+use verify::{Archives, Finding, Search, Secrets, Survey};
 
 use super::{open, workers};
 use crate::{
@@ -57,8 +57,13 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
             report::allow::Key::random().map_err(|error| Failure::output("getrandom".as_ref(), &error))?
         }
     };
-    let search =
-        Search { scanner: &scanner, key: &Key(*key.bytes()), workers: workers(args.threads), named: &named };
+    let search = Search {
+        scanner: &scanner,
+        key: &Key(*key.bytes()),
+        workers: workers(args.threads),
+        named: &named,
+        archives: !args.no_archives,
+    };
     bar.begin("scanning", Unit::Bytes, Some(device.size()));
     let mut secrets = verify::secrets(&device, &survey, search, &mut |byte| bar.at(byte))
         .map_err(|error| failed(&error))?;
@@ -88,7 +93,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
 }
 
 fn text(report: &ScanReport) -> String {
-    let Secrets { scanned, totals, findings, unlisted, notes } = &report.secrets;
+    let Secrets { scanned, totals, findings, unlisted, archives, notes } = &report.secrets;
     let mut text = String::new();
     for finding in findings.iter().take(SHOWN) {
         if let Finding::Secret { rule, tier, place, .. } = finding {
@@ -102,6 +107,17 @@ fn text(report: &ScanReport) -> String {
     }
     for note in notes {
         line!(text, "note: {note}");
+    }
+    match archives {
+        Some(Archives { files, outcome }) if *files > 0 => line!(
+            text,
+            "looked into {}: {}, {} unpacked",
+            human::count(*files, "archive"),
+            human::count(outcome.streams, "stream"),
+            human::size(outcome.bytes)
+        ),
+        Some(_) => {}
+        None => line!(text, "note: archives and compressed files were not looked into"),
     }
     let all: u64 = totals.values().sum();
     let places: Vec<String> = totals.iter().map(|(region, number)| format!("{number} {region}")).collect();

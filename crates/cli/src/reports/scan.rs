@@ -25,6 +25,11 @@ pub(crate) fn scanned(
         explain: rule.explain.to_owned(),
     });
     let mut notes: Vec<String> = secrets.notes.iter().map(ToString::to_string).collect();
+    let mut decoders = Vec::new();
+    match &secrets.archives {
+        Some(archives) => decoders.extend(archives.outcome.kinds.iter().map(|kind| kind.name().to_owned())),
+        None => notes.push("archives and compressed files were not looked into".to_owned()),
+    }
     if secrets.unlisted > 0 {
         notes.push(format!("{} more findings are not listed", secrets.unlisted));
     }
@@ -33,6 +38,7 @@ pub(crate) fn scanned(
             read: secrets.scanned,
             holes: begun.image.size.saturating_sub(secrets.scanned),
             rules: block::to_u64(rules.len()),
+            decoders,
             ..Coverage::default()
         },
         rules: found.collect(),
