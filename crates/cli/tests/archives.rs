@@ -52,7 +52,10 @@ fn image(at: &Path) {
         fs::write(at.join("etc/key"), text(number)).unwrap();
         shell(at, line);
     }
-    shell(at, "zip -q -P password tree/srv/locked etc/key; truncate -s 300M zeros; gzip -1 zeros; mv zeros.gz tree/srv/bomb");
+    shell(
+        at,
+        "zip -q -P password tree/srv/locked etc/key; truncate -s 300M zeros; gzip -1 zeros; mv zeros.gz tree/srv/bomb",
+    );
     shell(at, "rm -r etc; truncate -s 32M image; mke2fs -q -t ext4 -d tree image");
 }
 
@@ -93,7 +96,9 @@ fn inside_of_archives_in_a_filesystem() {
     assert_eq!(archives["left_out"], serde_json::json!({"budget": 1, "encrypted": 1, "damaged": 1}));
     assert_eq!(archives["kinds"].as_array().unwrap().len(), 6);
     let (_, again) = scan(at, &["--format", "raw", "--json", "--threads", "5"]);
-    let places = |report: &Value| report["findings"].as_array().unwrap().iter().map(|f| f["place"].clone()).collect::<Vec<_>>();
+    let places = |report: &Value| {
+        report["findings"].as_array().unwrap().iter().map(|f| f["place"].clone()).collect::<Vec<_>>()
+    };
     assert_eq!(places(&report), places(&serde_json::from_str(&again).unwrap()), "in any number of threads");
 
     let (_, text) = scan(at, &["--format", "raw"]);

@@ -152,8 +152,7 @@ fn look_inside(
         *result.totals.entry(Region::File).or_default() += unlisted;
         result.unlisted += unlisted;
         for archives::Found { volume, inode, secret, inside } in inside {
-            let by_context =
-                secret.rule.tier == Tier::Context && !search.named.contains(&(volume, inode));
+            let by_context = secret.rule.tier == Tier::Context && !search.named.contains(&(volume, inode));
             if by_context || known.contains(&(volume, inode, secret.rule.id, secret.digest)) {
                 continue;
             }

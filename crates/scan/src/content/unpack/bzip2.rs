@@ -303,7 +303,11 @@ fn symbols_of<R: BufRead>(
             bytes.resize(bytes.len() + run, front[0]);
             (run, weight) = (0, 1);
             if symbol == end {
-                return if bytes.len() > most { Err(corrupt("bzip2: a block is too long")) } else { Ok(bytes) };
+                return if bytes.len() > most {
+                    Err(corrupt("bzip2: a block is too long"))
+                } else {
+                    Ok(bytes)
+                };
             }
             front[..usize::from(symbol)].rotate_right(1);
             bytes.push(front[0]);
@@ -401,7 +405,8 @@ mod tests {
     #[test]
     fn reads_what_the_tool_writes() {
         let text: Vec<u8> = (0..40_000_u32).flat_map(|line| format!("line {line}\n").into_bytes()).collect();
-        let runs: Vec<u8> = (0..2000_usize).flat_map(|n| vec![b'a' + u8::from(n % 3 == 0); n % 300]).collect();
+        let runs: Vec<u8> =
+            (0..2000_usize).flat_map(|n| vec![b'a' + u8::from(n % 3 == 0); n % 300]).collect();
         for data in [vec![], vec![7], text, runs, noise(250_000, 1), vec![0; 3_000_000], b"aaaa".to_vec()] {
             for level in ["-1", "-9"] {
                 let packed = compressed(&data, level);

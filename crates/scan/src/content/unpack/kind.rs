@@ -33,7 +33,10 @@ impl Kind {
     pub fn of(head: &[u8]) -> Option<Self> {
         let bzip2 = || {
             let magic = head.get(4..10)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-            Some(matches!(head[..4], [b'B', b'Z', b'h', b'1'..=b'9']) && [bzip2::BLOCK, bzip2::END].contains(&magic))
+            Some(
+                matches!(head[..4], [b'B', b'Z', b'h', b'1'..=b'9'])
+                    && [bzip2::BLOCK, bzip2::END].contains(&magic),
+            )
         };
         match head {
             // Deflate is the only method, and three flags are reserved.

@@ -58,7 +58,9 @@ fn text(field: &[u8]) -> &[u8] {
 fn number(field: &[u8]) -> Option<u64> {
     if field.first().is_some_and(|first| first & 0x80 != 0) {
         let digits = std::iter::once(field[0] & 0x7f).chain(field[1..].iter().copied());
-        return digits.into_iter().try_fold(0_u64, |sum, digit| sum.checked_mul(256)?.checked_add(digit.into()));
+        return digits
+            .into_iter()
+            .try_fold(0_u64, |sum, digit| sum.checked_mul(256)?.checked_add(digit.into()));
     }
     let digits = field.iter().skip_while(|byte| **byte == b' ');
     digits.take_while(|byte| !matches!(**byte, 0 | b' ')).try_fold(0_u64, |sum, digit| match digit {

@@ -113,7 +113,11 @@ fn every_kind_of_zip() {
         for zip in [fs::read(at.join("x.zip")).unwrap(), piped] {
             let (_, outcome) = streams(&zip, limits());
             if outcome.left_out.is_empty() {
-                assert_eq!((ways(&zip, &token(3)), ways(&zip, &token(4))), (vec!["a".to_owned()], vec!["b".to_owned()]), "{method:?}");
+                assert_eq!(
+                    (ways(&zip, &token(3)), ways(&zip, &token(4))),
+                    (vec!["a".to_owned()], vec!["b".to_owned()]),
+                    "{method:?}"
+                );
             } else {
                 // Neither size nor a deflate stream that ends by itself.
                 assert_eq!(outcome.left_out, BTreeMap::from([(Reason::Method, 1)]), "{method:?}");
@@ -179,7 +183,8 @@ fn a_token_anywhere_in_a_long_stream_is_found_once() {
     let mut scanner = Scanner::new(&rules::all().collect::<Vec<_>>());
     let mut found = Vec::new();
     let outcome = unpack(&mut packed.as_slice(), limits(), &mut |inner| {
-        sweep_reader(inner.content, &mut scanner, &Key([1; 32]), &mut |secret| found.push(secret.offset)).map(drop)
+        sweep_reader(inner.content, &mut scanner, &Key([1; 32]), &mut |secret| found.push(secret.offset))
+            .map(drop)
     });
     assert_eq!(outcome.unwrap().left_out, BTreeMap::new());
     assert_eq!(found.len(), places.len());
@@ -308,6 +313,7 @@ fn a_file_that_cannot_be_read_is_an_error() {
         }
     }
     let mut file = Bad(gzip(&[1; 5000])[..30].to_vec());
-    let outcome = unpack(&mut file, limits(), &mut |inner| io::copy(inner.content, &mut io::sink()).map(drop));
+    let outcome =
+        unpack(&mut file, limits(), &mut |inner| io::copy(inner.content, &mut io::sink()).map(drop));
     assert_eq!(outcome.unwrap_err().to_string(), "sector");
 }
