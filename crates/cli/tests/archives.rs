@@ -54,7 +54,7 @@ fn image(at: &Path) {
     }
     shell(
         at,
-        "zip -q -P password tree/srv/locked etc/key; truncate -s 300M zeros; gzip -1 zeros; mv zeros.gz tree/srv/bomb",
+        "zip -q -P password tree/srv/locked etc/key; truncate -s 300M zeros; gzip -9 zeros; mv zeros.gz tree/srv/bomb",
     );
     shell(at, "rm -r etc; truncate -s 32M image; mke2fs -q -t ext4 -d tree image");
 }

@@ -145,14 +145,12 @@ fn descriptor(input: &mut dyn BufRead, signature: &mut [u8; 4]) -> io::Result<bo
     if *signature == DESCRIPTOR && fill(input, signature)? < 4 {
         return Ok(false);
     }
-    let mut words = [[0; 4]; 5];
-    for at in 0..words.len() {
-        if fill(input, &mut words[at])? < 4 {
+    for words in 1..=5 {
+        if fill(input, signature)? < 4 {
             return Ok(false);
         }
-        // Two sizes of one or two words.
-        if matches!(at, 2 | 4) && record(&words[at]) {
-            *signature = words[at];
+        // Behind two sizes of one or two words each.
+        if matches!(words, 3 | 5) && record(signature) {
             return Ok(true);
         }
     }
