@@ -11,6 +11,7 @@ use crate::run::{Result, check};
 /// Program and package.
 const TOOLS: &[(&str, &str)] = &[
     ("blkid", "util-linux"),
+    ("bzip2", "bzip2"),
     ("chattr", "e2fsprogs"),
     ("debugfs", "e2fsprogs"),
     ("dumpe2fs", "e2fsprogs"),
@@ -20,6 +21,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("file", "file"),
     ("fsck.fat", "dosfstools"),
     ("getfattr", "attr"),
+    ("gzip", "gzip"),
     ("jls", "sleuthkit"),
     ("jsonschema", "python3-jsonschema"),
     ("kill", "procps"),
@@ -38,8 +40,11 @@ const TOOLS: &[(&str, &str)] = &[
     ("sfdisk", "fdisk"),
     ("sgdisk", "gdisk"),
     ("swaplabel", "util-linux"),
+    ("tar", "tar"),
     ("tune2fs", "e2fsprogs"),
     ("xmllint", "libxml2-utils"),
+    ("xz", "xz-utils"),
+    ("zip", "zip"),
     ("zstd", "zstd"),
 ];
 

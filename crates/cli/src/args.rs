@@ -197,6 +197,10 @@ pub(crate) struct VerifyAttestationArgs {
 /// What `scan` and `verify` share.
 #[derive(Debug, Args)]
 pub(crate) struct SearchArgs {
+    /// Do not look into archives and compressed files
+    #[arg(long)]
+    pub(crate) no_archives: bool,
+
     /// Threads that read and search [default: one each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,

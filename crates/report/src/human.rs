@@ -289,6 +289,21 @@ fn footer(text: &mut String, report: &Report) {
     if !coverage.decoders.is_empty() {
         line!(text, "looked inside {}", visible(&coverage.decoders.join(", ")));
     }
+    if let Some(archives) = report.archives.as_ref().filter(|archives| archives.files > 0) {
+        let left: Vec<String> = archives
+            .left_out
+            .iter()
+            .map(|(reason, number)| format!(", {number} left out: {reason}"))
+            .collect();
+        line!(
+            text,
+            "looked into {}: {}, {} unpacked{}",
+            count(archives.files, "archive"),
+            count(archives.streams, "stream"),
+            size(archives.bytes),
+            left.concat()
+        );
+    }
     for (what, image) in [("image", Some(&report.image)), ("original", report.original.as_ref())] {
         let Some(image) = image else { continue };
         let digest = image.digest.as_ref().map_or_else(String::new, |digest| format!(" {}", digest.value));

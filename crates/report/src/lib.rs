@@ -24,8 +24,8 @@ pub use html::html;
 pub use human::human;
 pub use json::json;
 pub use model::{
-    Accepted, Cell, Command, Coverage, Digest, Extent, Image, Map, Policy, Removed, Report, Rule, SCHEMA,
-    Tool, Total, Volume,
+    Accepted, Archives, Cell, Command, Coverage, Digest, Extent, Image, Map, Policy, Removed, Report, Rule,
+    SCHEMA, Tool, Total, Volume,
 };
 pub use sarif::sarif;
 pub use text::{count, size, visible};

@@ -37,6 +37,8 @@ pub struct Report {
     pub map: Option<Map>,
     /// What was read, and what was not.
     pub coverage: Coverage,
+    /// What was unpacked to look inside; `None` if nothing was to be.
+    pub archives: Option<Archives>,
     /// What should not be. Empty: the image is clean.
     pub findings: Vec<Finding>,
     /// Where residue lies: runs, zeros between their bytes included; not all of them if there are many.
@@ -81,6 +83,7 @@ impl Report {
             totals: Vec::new(),
             map: None,
             coverage: Coverage::default(),
+            archives: None,
             findings: Vec::new(),
             residue: Vec::new(),
             unlisted: 0,
@@ -107,6 +110,19 @@ impl Report {
     pub fn residue_bytes(&self) -> u64 {
         self.totals.iter().map(Total::residue).fold(0, u64::saturating_add)
     }
+}
+
+/// Archives and compressed files that were looked into.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Archives {
+    /// Live files that are archives or compressed.
+    pub files: u64,
+    /// Streams that were in them, and in each other.
+    pub streams: u64,
+    /// Bytes that came out.
+    pub bytes: u64,
+    /// How many streams and members were left out, by reason: `budget`, `encrypted`, `damaged` ...
+    pub left_out: BTreeMap<String, u64>,
 }
 
 /// What one rule removed or emptied.

@@ -49,7 +49,9 @@ pub use region::Region;
 pub use residue::{Counter, Residue, Run, Sum, residue};
 pub use retained::{Expected, compare_trees};
 pub use second::{Opinion, Reader};
-pub use secrets::{InFile, Search, Secrets, named_files, path_findings, secrets, secrets_in_file, unwanted};
+pub use secrets::{
+    Archives, InFile, Search, Secrets, named_files, path_findings, secrets, secrets_in_file, unwanted,
+};
 pub use survey::Survey;
 pub use tails::{Visit as VisitTails, table_tails, volume_tails};
 pub use views::Views;

@@ -26,7 +26,9 @@ pub struct Place {
     /// Offset in the file, if the byte is content of one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_offset: Option<u64>,
-    /// The way into archives and compressed files, outermost first: `backup.tar`, `etc/shadow`.
+    /// The way into an archive or a compressed file, outermost first, escaped: `logs.tar`, `syslog.1.gz`, `gzip` (a
+    /// compression has no name but its own). If there is one, `offset` is where the file begins, and `length` is that
+    /// in the innermost stream.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inside: Vec<String>,
     /// Whose byte it was, where that can be told.

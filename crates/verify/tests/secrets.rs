@@ -37,7 +37,8 @@ fn found(disk: Vec<u8>, workers: usize) -> Secrets {
     let device: Arc<dyn BlockRead> = Arc::new(disk);
     let survey = Survey::of(&device, None).unwrap();
     let scanner = Scanner::new(&rules::all().collect::<Vec<_>>());
-    let search = Search { scanner: &scanner, key: &Key([3; 32]), workers, named: &HashSet::new() };
+    let search =
+        Search { scanner: &scanner, key: &Key([3; 32]), workers, named: &HashSet::new(), archives: true };
     secrets(&device, &survey, search, &mut |_| ()).unwrap()
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use scan::content;
 
-use super::{open_image, search, workers};
+use super::{open_image, search};
 use crate::{
     args::ScanArgs,
     bar::Bar,
@@ -24,8 +24,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     let begun = reports::new(report::Command::Scan, about)?;
     let bar = Bar::new(args.search.quiet || args.input.json);
     let subject = search::subject(&args.input, image, &bar)?;
-    let workers = workers(args.search.threads);
-    let mut secrets = search::secrets(&args.input, &subject, &rules, &acceptance.key(), workers, &bar)?;
+    let mut secrets = search::secrets(&args.input, &subject, &rules, &acceptance.key(), &args.search, &bar)?;
     drop(bar);
     let outcome = acceptance.apply(&args.search, std::mem::take(&mut secrets.findings), &inputs)?;
     for accepted in &outcome.accepted {

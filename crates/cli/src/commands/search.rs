@@ -11,7 +11,7 @@ use scan::{
 };
 use verify::{Finding, Search, Secrets, Survey};
 
-use super::open_options;
+use super::{open_options, workers};
 use crate::{
     args::{InputArgs, SearchArgs},
     bar::{Bar, Unit},
@@ -91,7 +91,7 @@ pub(super) fn secrets(
     subject: &Subject,
     rules: &[&'static ContentRule],
     key: &Key,
-    workers: usize,
+    options: &SearchArgs,
     bar: &Bar,
 ) -> Result<Secrets, Failure> {
     let failed = |error: &block::Error| Failure::image(&args.input, error);
@@ -101,7 +101,13 @@ pub(super) fn secrets(
     let findings = verify::path_findings(&subject.survey, &selection, &mut notes);
     let named = verify::named_files(&findings.map_err(|error| failed(&error))?);
     let scanner = Scanner::new(rules);
-    let search = Search { scanner: &scanner, key, workers, named: &named };
+    let search = Search {
+        scanner: &scanner,
+        key,
+        workers: workers(options.threads),
+        named: &named,
+        archives: !options.no_archives,
+    };
     bar.begin("scanning", Unit::Bytes, Some(subject.device.size()));
     let mut secrets = verify::secrets(&subject.device, &subject.survey, search, &mut |byte| bar.at(byte))
         .map_err(|error| failed(&error))?;

@@ -29,16 +29,15 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let failed = |error: &block::Error| Failure::image(&args.input.input, error);
 
     let bar = Bar::new(args.search.quiet || args.input.json);
-    let workers = workers(args.search.threads);
     let subject = search::subject(&args.input, image, &bar)?;
-    let secrets = search::secrets(&args.input, &subject, &rules, &acceptance.key(), workers, &bar)?;
+    let secrets = search::secrets(&args.input, &subject, &rules, &acceptance.key(), &args.search, &bar)?;
     bar.begin("verifying", Unit::Pieces, None);
     let options = Options {
         sector_size: args.input.sector_size,
         keep_opaque: args.opaque == ExpectArg::Keep,
         drop_unowned: false,
         content: args.readers == ReadersArg::Content,
-        threads: workers,
+        threads: workers(args.search.threads),
     };
     let (device, survey) = (&subject.device, &subject.survey);
     let residue = verify::residue(device, survey, options.keep_opaque).map_err(|error| failed(&error))?;

@@ -16,6 +16,7 @@ pub(crate) fn scanned(
     unlisted(secrets, &mut notes);
     Report {
         coverage: coverage(secrets, begun.image.size, rules),
+        archives: secrets.archives.as_ref().map(archives),
         rules: explained(rules, &outcome),
         findings: outcome.remaining,
         accepted: outcome.accepted,
@@ -27,10 +28,12 @@ pub(crate) fn scanned(
 
 /// What was searched.
 pub(super) fn coverage(secrets: &Secrets, size: u64, rules: &[&ContentRule]) -> Coverage {
+    let decoders = secrets.archives.iter().flat_map(|archives| &archives.outcome.kinds);
     Coverage {
         read: secrets.scanned,
         holes: size.saturating_sub(secrets.scanned),
         rules: block::to_u64(rules.len()),
+        decoders: decoders.map(|kind| kind.name().to_owned()).collect(),
         ..Coverage::default()
     }
 }
@@ -52,7 +55,22 @@ pub(super) fn explained(rules: &[&ContentRule], outcome: &Outcome) -> Vec<Rule> 
     rules.iter().filter(|rule| named(rule.id)).map(rule).collect()
 }
 
+/// What was unpacked.
+pub(super) fn archives(archives: &verify::Archives) -> report::Archives {
+    let left_out = archives.outcome.left_out.iter();
+    report::Archives {
+        files: archives.files,
+        streams: archives.outcome.streams,
+        bytes: archives.outcome.bytes,
+        left_out: left_out.map(|(reason, number)| (reason.name().to_owned(), *number)).collect(),
+    }
+}
+
+/// What was found and not listed, and what was not looked into.
 pub(super) fn unlisted(secrets: &Secrets, notes: &mut Vec<String>) {
+    if secrets.archives.is_none() {
+        notes.push("archives and compressed files were not looked into".to_owned());
+    }
     if secrets.unlisted > 0 {
         notes.push(format!("{} more secrets are not listed", secrets.unlisted));
     }

@@ -6,7 +6,7 @@ use report::{Cell, Coverage, Extent, Map, Report, Rule, Total, Volume, allow::Ou
 use scan::content::ContentRule;
 use verify::{ClassTotal, Examination, Finding, Region, Secrets, container::Examined};
 
-use super::scan::{coverage, explained, unlisted};
+use super::scan::{archives, coverage, explained, unlisted};
 
 /// The examination in the words of every command's report.
 pub(crate) fn examined(
@@ -62,6 +62,7 @@ pub(crate) fn examined(
         unused: outcome.unused,
         rules,
         container: described(container),
+        archives: secrets.archives.as_ref().map(archives),
         residue: examination.residue.clone(),
         unlisted: examination.unlisted,
         opinions: examination.opinions.clone(),

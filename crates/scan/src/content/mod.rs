@@ -16,6 +16,7 @@ pub mod rules;
 mod select;
 mod stream;
 mod sweep;
+pub mod unpack;
 
 pub use digest::{Digest, Key};
 pub use engine::{Hit, LOOK_AHEAD, LOOK_BACK, Scanner};

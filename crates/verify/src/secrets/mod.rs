@@ -1,7 +1,9 @@
-//! Secrets by content, anywhere on a disk: one pass over all its bytes, and a look at the seams of fragmented files.
+//! Secrets by content, anywhere on a disk: one pass over all its bytes, a look at the seams of fragmented files, and
+//! one into archives and compressed files.
 //!
 //! Never holds a secret's bytes: rule, place, length, keyed digest.
 
+mod archives;
 mod file;
 mod named;
 mod seams;
@@ -16,10 +18,11 @@ use filesystem::{InodeId, Result};
 use scan::content::{Key, Scanner, Secret, sweep};
 use serde::Serialize;
 
+pub use archives::Archives;
 pub use file::{InFile, secrets_in_file};
 pub use named::{named_files, path_findings, unwanted};
 
-use crate::{Finding, Note, Region, Survey, Tier, attribute};
+use crate::{Finding, Note, Place, Region, Survey, Tier, attribute};
 
 /// Findings that are listed, in the order of their places; all are counted.
 const LISTED: usize = 10_000;
@@ -36,6 +39,8 @@ pub struct Search<'a> {
     /// Files that are known to hold secrets, by the index of their volume in the layout: rules that only go by
     /// context count in them, too.
     pub named: &'a HashSet<(usize, InodeId)>,
+    /// Whether to look into archives and compressed files.
+    pub archives: bool,
 }
 
 /// What was found.
@@ -49,6 +54,8 @@ pub struct Secrets {
     pub findings: Vec<Finding>,
     /// How many more there are.
     pub unlisted: u64,
+    /// What was looked into; `None` if that was not asked for.
+    pub archives: Option<Archives>,
     /// What was not looked at, or has to be known.
     pub notes: Vec<Note>,
 }
@@ -121,16 +128,63 @@ pub fn secrets(
             }
         }
     }
-    found.sort_by_key(|secret| secret.offset);
+    let mut found: Vec<(Secret, Vec<String>)> =
+        found.into_iter().map(|secret| (secret, Vec::new())).collect();
+    if search.archives {
+        look_inside(survey, search, &mut found, &mut result)?;
+    }
+    found.sort_by_key(|(secret, _)| secret.offset);
     let extents: Vec<Extent> =
-        found.iter().map(|secret| Extent { start: secret.offset, len: secret.length }).collect();
+        found.iter().map(|(secret, _)| Extent { start: secret.offset, len: secret.length }).collect();
     let places = attribute(survey, &extents, &mut result.notes)?;
-    let finding = |(secret, place): (Secret, _)| Finding::Secret {
-        rule: secret.rule.id,
-        tier: secret.rule.tier,
-        place,
-        digest: secret.digest.to_string(),
+    let finding = |((secret, inside), place): ((Secret, Vec<String>), Place)| {
+        let file_offset = place.file_offset.filter(|_| inside.is_empty());
+        Finding::Secret {
+            rule: secret.rule.id,
+            tier: secret.rule.tier,
+            place: Place { inside, file_offset, ..place },
+            digest: secret.digest.to_string(),
+        }
     };
     result.findings = found.into_iter().zip(places).map(finding).collect();
     Ok(result)
+}
+
+/// Adds what archives hold, but for what the same file shows outside of them.
+fn look_inside(
+    survey: &Survey,
+    search: Search<'_>,
+    found: &mut Vec<(Secret, Vec<String>)>,
+    result: &mut Secrets,
+) -> Result<()> {
+    let owner = |secret: &Secret| {
+        let area = survey.atlas.at(secret.offset).filter(|area| area.region == Region::File)?;
+        Some((area.volume?, area.inode?, secret.rule.id, secret.digest))
+    };
+    let known: HashSet<_> = found.iter().filter_map(|(secret, _)| owner(secret)).collect();
+    let archives = archives::find(survey, search, &mut |inside, unlisted| {
+        *result.totals.entry(Region::File).or_default() += unlisted;
+        result.unlisted += unlisted;
+        for archives::Found { volume, inode, secret, inside } in inside {
+            let by_context = secret.rule.tier == Tier::Context && !search.named.contains(&(volume, inode));
+            if by_context || known.contains(&(volume, inode, secret.rule.id, secret.digest)) {
+                continue;
+            }
+            *result.totals.entry(Region::File).or_default() += 1;
+            if found.len() < LISTED {
+                found.push((secret, inside));
+            } else {
+                result.unlisted += 1;
+            }
+        }
+    })?;
+    let reasons: Vec<String> =
+        archives.outcome.left_out.iter().map(|(reason, number)| format!("{number} {reason}")).collect();
+    if !reasons.is_empty() {
+        let text = format!("not looked into, or not to the end, in archives: {}", reasons.join(", "));
+        result.notes.push(Note { volume: None, text });
+    }
+    result.totals.retain(|_, number| *number > 0);
+    result.archives = Some(archives);
+    Ok(())
 }

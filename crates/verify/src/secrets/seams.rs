@@ -117,7 +117,7 @@ fn around(seams: &[u64]) -> Vec<Range<u64>> {
 }
 
 /// Where a byte of a volume lies on the disk.
-fn on_disk(volume: &Volume, offset: u64) -> Option<u64> {
+pub(super) fn on_disk(volume: &Volume, offset: u64) -> Option<u64> {
     let mut before = 0;
     for extent in &volume.extents {
         if offset - before < extent.len {
