@@ -113,6 +113,13 @@ impl Case {
         if self.arguments.windows(2).any(|pair| pair == ["--opaque", "keep"]) {
             verify.args(["--opaque", "keep"]);
         }
+        // What the case keeps against the policy, the policy's files would show.
+        let kept = |argument: &String| ["--keep", "--skip", "--rules"].contains(&argument.as_str());
+        match self.arguments.windows(2).find(|pair| pair[0] == "--policy") {
+            _ if self.arguments.iter().any(kept) => verify.args(["--policy", "none"]),
+            Some(pair) => verify.args(pair),
+            None => &mut verify,
+        };
         let output = output(verify.current_dir(self.work.path()))?;
         Ok((!output.status.success()).then(|| lossy(&output.stdout) + &lossy(&output.stderr)))
     }

@@ -12,10 +12,12 @@ pub(crate) fn scanned(
     outcome: Outcome,
     rules: &[&ContentRule],
 ) -> Report {
+    let totals = survey.atlas.totals().into_iter();
+    let live = totals.filter(|((_, region), _)| region.is_live()).map(|(_, bytes)| bytes).sum();
     let mut notes: Vec<String> = survey.notes.iter().chain(&secrets.notes).map(ToString::to_string).collect();
     unlisted(secrets, &mut notes);
     Report {
-        coverage: coverage(secrets, begun.image.size, rules),
+        coverage: Coverage { live, ..coverage(secrets, begun.image.size, rules) },
         archives: secrets.archives.as_ref().map(archives),
         rules: explained(rules, &outcome),
         findings: outcome.remaining,

@@ -107,8 +107,13 @@ impl Case<'_> {
             "clean" => options.to_vec(),
             "verify" => {
                 let read = options.iter().skip_while(|option| **option != "--opaque").take(2);
+                let policy = options.iter().skip_while(|option| **option != "--policy").take(2);
                 let backing = options.iter().filter(|option| **option == "--allow-backing");
-                read.chain(backing).chain(&["--readers", "content", "--quiet"]).copied().collect()
+                read.chain(policy)
+                    .chain(backing)
+                    .chain(&["--readers", "content", "--quiet"])
+                    .copied()
+                    .collect()
             }
             name => {
                 let rest = &options[4..];

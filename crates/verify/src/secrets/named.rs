@@ -2,11 +2,14 @@
 
 use std::collections::HashSet;
 
-use block::Extent;
+use block::{Extent, is_zero, to_u64};
 use filesystem::{Content, Error, FileKind, Filesystem, InodeId, Result, Volume};
-use scan::{DeviceName, Guest, Place as Named, Selection, VolumeSource};
+use scan::{Action, DeviceName, Guest, Place as Named, Selection, VolumeSource};
 
 use crate::{Finding, Note, Place, Region, Survey};
+
+/// Bytes of a file that are read at once; at least the largest page of a swap area.
+const PIECE: usize = 1 << 20;
 
 /// What the selected path rules take; volumes are indices in the layout. A tree that cannot be walked has none, and a
 /// note says why. Fails only if the medium does.
@@ -45,6 +48,12 @@ pub fn unwanted(survey: &Survey, findings: &[scan::Finding]) -> Result<Vec<Findi
         if open.as_ref().is_none_or(|(index, _)| index != volume) {
             open = survey.views.filesystem(*volume).transpose()?.map(|filesystem| (*volume, filesystem));
         }
+        if finding.action == Action::SwapFile
+            && let Some((_, filesystem)) = &open
+            && is_blank(&**filesystem, target.inode)?
+        {
+            continue;
+        }
         let mut first: Option<u64> = None;
         if let (FileKind::File, Some((_, filesystem))) = (kind, &open) {
             let outcome = filesystem.extents(target.inode, &mut |_, extent: Extent| {
@@ -69,6 +78,28 @@ pub fn unwanted(survey: &Survey, findings: &[scan::Finding]) -> Result<Vec<Findi
         result.push(Finding::Unwanted { rule: finding.rule.to_string(), place });
     }
     Ok(result)
+}
+
+/// Whether a swap file holds nothing but its header. One that cannot be read does not count as such.
+fn is_blank(filesystem: &dyn Filesystem, inode: InodeId) -> Result<bool> {
+    let mut buf = vec![0; PIECE];
+    let read = |at: u64, buf: &mut [u8]| match filesystem.read(inode, at, buf) {
+        Err(error @ Error::Io(_)) => Err(error),
+        other => Ok(other.ok()),
+    };
+    let (Some(len), Ok(metadata)) = (read(0, &mut buf)?, filesystem.metadata(inode)) else {
+        return Ok(false);
+    };
+    let Some(header) = filesystem::swap_header_of(&buf[..len], metadata.size) else { return Ok(false) };
+    let mut at = to_u64(header.page.len());
+    while at < metadata.size {
+        match read(at, &mut buf)? {
+            Some(0) => break,
+            Some(len) if is_zero(&buf[..len]) => at += to_u64(len),
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
 fn walk(survey: &Survey, selection: &Selection) -> Result<Vec<scan::Finding>> {
