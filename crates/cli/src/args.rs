@@ -201,6 +201,10 @@ pub(crate) struct SearchArgs {
     #[arg(long)]
     pub(crate) no_archives: bool,
 
+    /// Report secrets in unchanged files of packages, too: they are public only if their package is
+    #[arg(long)]
+    pub(crate) shipped: bool,
+
     /// Threads that read and search [default: one each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
-use verify::{Finding, Opinion, Place, Region};
+use verify::{Finding, Opinion, Place, Region, Shipped};
 
 /// The version of the JSON. A reader that knows this one can read every report that names it: fields are added
 /// without a new version, never renamed or removed.
@@ -49,6 +49,8 @@ pub struct Report {
     pub accepted: Vec<Accepted>,
     /// Digests of the allow file that nothing had.
     pub unused: Vec<String>,
+    /// Secrets that everybody has: in unchanged files of packages, and copies of these. No findings.
+    pub shipped: Vec<Shipped>,
     /// The rules that findings name, for a reader who does not know them.
     pub rules: Vec<Rule>,
     /// What other readers of the same image saw.
@@ -89,6 +91,7 @@ impl Report {
             unlisted: 0,
             accepted: Vec::new(),
             unused: Vec::new(),
+            shipped: Vec::new(),
             rules: Vec::new(),
             opinions: Vec::new(),
             container: Vec::new(),

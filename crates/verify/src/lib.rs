@@ -50,7 +50,8 @@ pub use residue::{Counter, Residue, Run, Sum, residue};
 pub use retained::{Expected, compare_trees};
 pub use second::{Opinion, Reader};
 pub use secrets::{
-    Archives, InFile, Search, Secrets, named_files, path_findings, secrets, secrets_in_file, unwanted,
+    Archives, InFile, Search, Secrets, Shipped, named_files, path_findings, secrets, secrets_in_file,
+    set_shipped_apart, unwanted,
 };
 pub use survey::Survey;
 pub use tails::{Visit as VisitTails, table_tails, volume_tails};

@@ -113,6 +113,10 @@ pub(super) fn secrets(
         .map_err(|error| failed(&error))?;
     let in_file = verify::secrets_in_file(&subject.image, &subject.snapshots, search, &secrets.findings);
     secrets.add(in_file.map_err(|error| failed(&error))?);
+    if !options.shipped {
+        let apart = verify::set_shipped_apart(&subject.survey, &named, &mut secrets);
+        apart.map_err(|error| failed(&error))?;
+    }
     secrets.notes.extend(notes);
     Ok(secrets)
 }

@@ -1,8 +1,15 @@
 //! What `scan` found, as a report.
 
+use std::collections::BTreeMap;
+
 use report::{Coverage, Report, Rule, allow::Outcome};
 use scan::content::ContentRule;
-use verify::{Finding, Secrets, Survey};
+use verify::{Finding, Secrets, Shipped, Survey};
+
+use crate::human;
+
+/// Packages that are named of many.
+const NAMED: usize = 5;
 
 /// The secrets in the words of every command's report.
 pub(crate) fn scanned(
@@ -23,6 +30,7 @@ pub(crate) fn scanned(
         findings: outcome.remaining,
         accepted: outcome.accepted,
         unused: outcome.unused,
+        shipped: secrets.shipped.clone(),
         notes,
         ..begun
     }
@@ -68,12 +76,30 @@ pub(super) fn archives(archives: &verify::Archives) -> report::Archives {
     }
 }
 
-/// What was found and not listed, and what was not looked into.
+/// What was found and not listed, or set apart, and what was not looked into.
 pub(super) fn unlisted(secrets: &Secrets, notes: &mut Vec<String>) {
+    notes.extend(apart(&secrets.shipped));
     if secrets.archives.is_none() {
         notes.push("archives and compressed files were not looked into".to_owned());
     }
     if secrets.unlisted > 0 {
         notes.push(format!("{} more secrets are not listed", secrets.unlisted));
     }
+}
+
+/// What is no finding because packages ship it, in a sentence.
+fn apart(shipped: &[Shipped]) -> Option<String> {
+    let mut packages: BTreeMap<&str, u64> = BTreeMap::new();
+    shipped.iter().for_each(|secret| *packages.entry(&secret.package).or_default() += 1);
+    let mut most: Vec<(&str, u64)> = packages.into_iter().collect();
+    most.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+    let mut names: Vec<String> =
+        most.iter().take(NAMED).map(|(name, number)| format!("{name} {number}")).collect();
+    let more = block::to_u64(most.len().saturating_sub(NAMED));
+    names.extend((more > 0).then(|| human::count(more, "more package")));
+    let all = human::count(block::to_u64(shipped.len()), "secret");
+    let names = names.join(", ");
+    (!shipped.is_empty()).then(|| {
+        format!("{all} in unchanged files of packages, or copied from there, no findings: {names} (--shipped reports them)")
+    })
 }

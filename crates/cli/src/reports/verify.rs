@@ -63,6 +63,7 @@ pub(crate) fn examined(
         rules,
         container: described(container),
         archives: secrets.archives.as_ref().map(archives),
+        shipped: secrets.shipped.clone(),
         residue: examination.residue.clone(),
         unlisted: examination.unlisted,
         opinions: examination.opinions.clone(),

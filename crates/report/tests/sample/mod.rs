@@ -6,7 +6,7 @@ use report::{
     Accepted, Cell, Command, Coverage, Digest, Extent, Image, Map, Policy, Removed, Report, Rule, Tool,
     Total, Volume,
 };
-use verify::{Finding, Opinion, Place, Reader, Region, Tier, Was};
+use verify::{Finding, Opinion, Place, Reader, Region, Shipped, Tier, Was};
 
 const MIB: u64 = 1 << 20;
 /// The sample's disk.
@@ -233,6 +233,14 @@ pub fn report() -> Report {
         reason: "a published example, in Debian's package openssl".to_owned(),
     }];
     report.unused = vec!["66".repeat(16)];
+    report.shipped = vec![Shipped {
+        package: "cloud-init".to_owned(),
+        path: "/usr/share/doc/cloud-init/examples/keys.txt".to_owned(),
+        rule: "private-key-pem",
+        tier: Tier::Proven,
+        place: place(Region::Journal, SECOND + 41 * MIB, 657),
+        digest: "88".repeat(16),
+    }];
     report.removed = vec![Removed { rule: "ssh-host-keys".to_owned(), files: 6, bytes: 3_211 }];
     report.dropped =
         [("free", 180 * MIB), ("journal", 31 * MIB)].map(|(class, bytes)| (class.to_owned(), bytes)).into();
@@ -291,6 +299,9 @@ pub fn hostile() -> Report {
     report.notes = vec![bad()];
     report.container = vec![bad()];
     report.unused = vec![bad()];
+    for shipped in &mut report.shipped {
+        (shipped.package, shipped.path, shipped.place) = (bad(), bad(), spoilt(&shipped.place));
+    }
     report.removed[0].rule = bad();
     report.dropped = [(bad(), MIB), ("journal".to_owned(), MIB)].into();
     report.coverage.decoders = vec![bad()];

@@ -7,6 +7,7 @@ mod archives;
 mod file;
 mod named;
 mod seams;
+mod shipped;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -21,6 +22,7 @@ use serde::Serialize;
 pub use archives::Archives;
 pub use file::{InFile, secrets_in_file};
 pub use named::{named_files, path_findings, unwanted};
+pub use shipped::{Shipped, set_shipped_apart};
 
 use crate::{Finding, Note, Place, Region, Survey, Tier, attribute};
 
@@ -54,6 +56,8 @@ pub struct Secrets {
     pub findings: Vec<Finding>,
     /// How many more there are.
     pub unlisted: u64,
+    /// Those that everybody has, by offset: no findings, and not in the sums ([`set_shipped_apart`]).
+    pub shipped: Vec<Shipped>,
     /// What was looked into; `None` if that was not asked for.
     pub archives: Option<Archives>,
     /// What was not looked at, or has to be known.
@@ -73,7 +77,7 @@ impl Secrets {
         self.findings.extend(findings);
     }
 
-    /// Takes a finding that is accepted out of the sums.
+    /// Takes a finding that is accepted, or set apart, out of the sums.
     pub fn uncount(&mut self, finding: &Finding) {
         let Finding::Secret { place, .. } = finding else { return };
         if let Some(number) = self.totals.get_mut(&place.region) {

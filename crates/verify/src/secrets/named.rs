@@ -103,22 +103,35 @@ fn is_blank(filesystem: &dyn Filesystem, inode: InodeId) -> Result<bool> {
 }
 
 fn walk(survey: &Survey, selection: &Selection) -> Result<Vec<scan::Finding>> {
-    let mut filesystems: Vec<(usize, &Volume, Box<dyn Filesystem + '_>)> = Vec::new();
+    let trees = trees(survey)?;
+    Ok(scan::scan(&guest(&trees)?, selection)?.findings)
+}
+
+/// A volume with a tree, and its index in the layout.
+pub(super) type Tree<'a> = (usize, &'a Volume, Box<dyn Filesystem + 'a>);
+
+/// The volumes with a tree.
+pub(super) fn trees(survey: &Survey) -> Result<Vec<Tree<'_>>> {
+    let mut trees = Vec::new();
     for (index, volume) in survey.layout.volumes.iter().enumerate() {
         if !matches!(volume.content, Content::Ext | Content::Fat) || survey.atlas.is_blank(index) {
             continue;
         }
         if let Some(filesystem) = survey.views.filesystem(index).transpose()? {
-            filesystems.push((index, volume, filesystem));
+            trees.push((index, volume, filesystem));
         }
     }
-    let sources = filesystems.iter().map(|(index, volume, filesystem)| VolumeSource {
+    Ok(trees)
+}
+
+/// The guest, laid out as it mounts these volumes; they are numbered as in the layout.
+pub(super) fn guest<'a>(trees: &'a [Tree<'_>]) -> Result<Guest<'a>> {
+    let sources = trees.iter().map(|(index, volume, filesystem)| VolumeSource {
         volume: *index,
         filesystem: &**filesystem,
         names: device_names(volume),
     });
-    let guest = Guest::open(sources.collect())?;
-    Ok(scan::scan(&guest, selection)?.findings)
+    Guest::open(sources.collect())
 }
 
 /// How fstab may call a volume.

@@ -2,9 +2,12 @@
 //! code hold it. A key cut short counts from one line of its body on.
 
 use super::{base64, der, known, openssh};
+use crate::content::Candidate;
 
 /// Characters of base 64 in the shortest key (Ed25519 in PKCS#8: 48 bytes), less what a line of 64 may have lost.
 const LEAST: usize = 48;
+/// Digits of the shortest line that writers of PEM make, but for a last one: 64 by RFC 7468, 70 by OpenSSH.
+const LINE: usize = 60;
 
 /// The characters of base 64 in a body whose lines may be quoted, indented, joined by `+`, or end in `\n` spelled out.
 pub(crate) fn digits(body: &[u8]) -> Vec<u8> {
@@ -37,6 +40,25 @@ pub(crate) fn digits(body: &[u8]) -> Vec<u8> {
 fn alone(body: &[u8], tail: &[u8]) -> bool {
     let at = body.len() - tail.len() - 1;
     at.checked_sub(1).is_none_or(|before| !base64::is_digit(body[before]))
+}
+
+/// Whether a match is a key in armour: its group `secret` a body, its group `encrypted` what says so.
+pub(crate) fn armoured(found: &Candidate<'_>) -> bool {
+    private_key(found.secret(), found.group("encrypted").is_some())
+        && !abbreviated(found.secret(), found.next())
+}
+
+/// Whether a body is the beginning of a key that somebody shortened, as in manuals: less than a line, and what stands
+/// behind it ends a line. Where a block's end cuts a line, anything may stand behind it.
+fn abbreviated(body: &[u8], next: Option<u8>) -> bool {
+    let ended = next.is_some_and(|next| next.is_ascii_whitespace() || b"\\\"'.<,".contains(&next));
+    let digits = digits(body);
+    let whole = || {
+        // A key of a short curve, all of it.
+        let der = base64::decode(&digits).unwrap_or_default();
+        matches!(*der, [0x30, length @ 0..=0x7f, ref rest @ ..] if rest.len() >= usize::from(length))
+    };
+    ended && digits.len() < LINE && !whole()
 }
 
 /// Whether the body of `-----BEGIN [label ]PRIVATE KEY-----` is a key. `encrypted` as in RFC 1421, it may begin with
@@ -94,6 +116,15 @@ mod tests {
         assert!(!private_key(&body().as_bytes()[..40], false));
         assert!(!private_key("MIIEpAIBAAKCAQEA".repeat(4).as_bytes(), false));
         assert!(!private_key("x".repeat(200).as_bytes(), true));
+        let body = body();
+        let short = &body.as_bytes()[..57];
+        assert!(private_key(short, false) && !abbreviated(short, None) && !abbreviated(short, Some(0)));
+        for next in b"\n\r \\\"." {
+            assert!(abbreviated(short, Some(*next)) && !abbreviated(&body.as_bytes()[..64], Some(*next)));
+        }
+        let mut curve = vec![0x30, 37, 2, 1, 1, 4, 32];
+        curve.extend(1..=32);
+        assert!(!abbreviated(base64::encode(&curve).as_bytes(), Some(b'\n')));
         assert!(!private_key(b"", true) && !private_key(b"\\", false) && !private_key(b"\\\\n+", true));
     }
 }

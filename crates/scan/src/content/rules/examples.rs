@@ -133,6 +133,7 @@ fn examples(id: &str) -> Option<Examples> {
                     b"not a key, but some words that somebody wrote in its place, and more of them",
                 ),
                 armour("PRIVATE KEY", "..."),
+                armour("RSA PRIVATE KEY", &format!("{}\n...", &base64::encode(&rsa())[..57])),
                 armour("RSA PRIVATE KEY", &"MIIEpAIBAAKCAQEA".repeat(20)),
                 key("PUBLIC KEY", &rsa()),
                 b"\"-----BEGIN PRIVATE KEY-----\" and \"-----END PRIVATE KEY-----\"".to_vec(),

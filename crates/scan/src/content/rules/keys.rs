@@ -45,7 +45,7 @@ pub(crate) const RULES: &[ContentRule] = &[
         pattern: concat!(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,2}PRIVATE KEY-----", gap!(), headers!(), body!()),
         before: 48,
         reach: ContentRule::MAX_REACH,
-        check: |found| pem::private_key(found.secret(), found.group("encrypted").is_some()),
+        check: pem::armoured,
     },
     ContentRule {
         id: "pgp-private-key",
@@ -107,7 +107,7 @@ pub(crate) const RULES: &[ContentRule] = &[
         pattern: concat!(r"(?<secret>b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/=]+(?:", gap!(), "[A-Za-z0-9+/=]+)*)"),
         before: 0,
         reach: 8192,
-        check: |found| pem::private_key(found.secret(), false),
+        check: pem::armoured,
     },
     ContentRule {
         id: "openssh-key-binary",
