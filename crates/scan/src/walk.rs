@@ -19,6 +19,9 @@ use crate::{
 /// only where names are tiny.
 const MAX_DEPTH: u32 = 512;
 
+/// Bytes of files of one volume that are edited; more is no system's, and would have to be held in memory.
+const MAX_EDITED: u64 = 64 << 20;
+
 /// Walks the trees of a guest and reports what the selected rules take.
 pub fn scan(guest: &Guest<'_>, selection: &Selection) -> Result<Scan> {
     let matcher = Matcher::new(guest, selection)?;
@@ -129,6 +132,8 @@ struct Walk<'w, 'g> {
     names: HashMap<InodeId, Names>,
     /// Content of edited files so far: further edits, by other names too, build on it.
     rewritten: HashMap<InodeId, Vec<u8>>,
+    /// Bytes that edits hold.
+    edited: u64,
     scratch: Vec<usize>,
 }
 
@@ -143,6 +148,7 @@ impl<'w, 'g> Walk<'w, 'g> {
             seen: HashSet::new(),
             names: HashMap::new(),
             rewritten: HashMap::new(),
+            edited: 0,
             scratch: Vec::new(),
         }
     }
@@ -382,6 +388,9 @@ impl<'w, 'g> Walk<'w, 'g> {
             };
             let content = match self.rewritten.get(&entry.inode) {
                 Some(content) => Ok(content.clone()),
+                None if self.edited.saturating_add(metadata.size) > MAX_EDITED => {
+                    Err("too many such files are to be edited".to_owned())
+                }
                 None => self.content(entry.inode, metadata)?,
             };
             let content = match content {
@@ -402,6 +411,7 @@ impl<'w, 'g> Walk<'w, 'g> {
                         what,
                     }));
                     if let Some(rewrite) = rewrite {
+                        self.edited = self.edited.saturating_add(to_u64(rewrite.content.len()));
                         self.rewritten.insert(entry.inode, rewrite.content.clone());
                         let contents = Contents { files: 1, directories: 0, bytes: to_u64(content.len()) };
                         self.found(taker, parent, entry, path, contents, Some(rewrite));

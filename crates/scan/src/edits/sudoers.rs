@@ -11,7 +11,7 @@ pub(super) fn remove(content: &[u8], context: &Context<'_>) -> Result<Outcome, S
     }
     let mut outcome = Outcome::default();
     let mut new = Vec::with_capacity(content.len());
-    let mut gone = 0_usize;
+    let (mut gone, mut others) = (0_usize, Vec::new());
     let mut physical = (1_usize..).zip(lines::lines(content));
     while let Some((number, first)) = physical.next() {
         // A backslash at the end continues a line, a comment too.
@@ -25,11 +25,19 @@ pub(super) fn remove(content: &[u8], context: &Context<'_>) -> Result<Outcome, S
         match who(&logical, &account.name, account.uid) {
             Who::Alone => gone += 1,
             Who::AmongOthers => {
-                outcome.notes.push(format!("line {number} names {}, and stays", names(&[&account.name])));
+                others.push(number.to_string());
                 new.extend(raw);
             }
             Who::Others => new.extend(raw),
         }
+    }
+    if !others.is_empty() {
+        let (account, lines) = (names(&[&account.name]), names(&others));
+        outcome.notes.push(if others.len() == 1 {
+            format!("line {lines} names {account}, and stays")
+        } else {
+            format!("lines {lines} name {account}, and stay")
+        });
     }
     if gone > 0 {
         let lines = if gone == 1 { "1 line".to_owned() } else { format!("{gone} lines") };
