@@ -87,6 +87,14 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "GLOB")]
     pub(crate) keep: Vec<String>,
 
+    /// Remove this account, with its home, mail, crontab, groups and sudo rights
+    #[arg(long, value_name = "NAME")]
+    pub(crate) remove_user: Vec<String>,
+
+    /// Leave the password of this account as it is
+    #[arg(long, value_name = "NAME")]
+    pub(crate) keep_user: Vec<String>,
+
     /// What to do with volumes that cannot be read (LUKS, LVM2, XFS ...) [default: refuse the image]
     #[arg(long, value_name = "WHAT")]
     pub(crate) opaque: Option<OpaqueArg>,

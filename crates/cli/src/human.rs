@@ -36,6 +36,7 @@ fn rules(text: &mut String, rules: &[RuleReport]) {
 fn edit(text: &mut String, edit: &EditReport) {
     let tree = if edit.files == 1 { String::new() } else { format!(", {}", count(edit.files, "file")) };
     line!(text, "  {} {} ({}, {}{tree})", edit.action, edit.path, edit.rule, size(edit.bytes));
+    edit.changes.iter().for_each(|change| line!(text, "      {change}"));
     for file in edit.contents.iter().filter(|file| file.path != edit.path) {
         line!(text, "      {} ({})", file.path, size(file.bytes));
     }

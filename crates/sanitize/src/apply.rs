@@ -35,7 +35,7 @@ pub(crate) fn apply<B: BlockRead>(
                 let mut filesystem =
                     filesystem::open_mut(Window::new(&mut *view, &volume.extents)?, volume.content)?;
                 for edit in edits() {
-                    if let Some(change) = change(edit.action) {
+                    if let Some(change) = change(edit.action, edit.rewrite.as_ref()) {
                         filesystem.change(&edit.target, &change)?;
                     }
                     done += 1;

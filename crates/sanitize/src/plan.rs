@@ -7,7 +7,10 @@ use filesystem::{
     Change, Content, FileKind, Filesystem, Layout, Object, Recovery, Result, Summary, SwapHeader, Target,
     Unsupported, Volume,
 };
-use scan::{Action, DeviceName, Guest, GuestPath, Note, OperatingSystem, Place, RuleId, User, VolumeSource};
+use scan::{
+    Action, DeviceName, Guest, GuestPath, Note, OperatingSystem, Place, RuleId, User, VolumeSource,
+    edits::Rewrite,
+};
 
 use crate::{
     live::check_volume,
@@ -67,6 +70,8 @@ pub struct Edit {
     pub bytes: u64,
     /// Each of them, if the request asks for it.
     pub listed: Vec<Listed>,
+    /// The new content, if the action is an edit. Later edits of the same file build on it.
+    pub rewrite: Option<Rewrite>,
 }
 
 /// A file that goes or changes.
@@ -218,7 +223,7 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
         let Place::File { volume, target, path, kind } = finding.place;
         let index = numbered(volume).expect("findings are only in volumes that were given");
         let filesystem = filesystems[index].as_ref().expect("the volume has a filesystem");
-        match change(finding.action) {
+        match change(finding.action, finding.rewrite.as_ref()) {
             Some(change) => filesystem.supports(&target, &change)?,
             None => {
                 let header = swap_header(&**filesystem, &target, &path)?;
@@ -235,6 +240,7 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
             files: finding.contents.files,
             bytes: finding.contents.bytes,
             listed,
+            rewrite: finding.rewrite,
         });
     }
     let mounts = guest.mounts().iter().filter(|mounted| mounted.named);
@@ -264,10 +270,13 @@ fn device_names(volume: &Volume) -> Vec<DeviceName> {
 }
 
 /// The filesystem's change for an action; `None` for swap files, which are changed where they lie.
-pub(crate) fn change(action: Action) -> Option<Change> {
+pub(crate) fn change(action: Action, rewrite: Option<&Rewrite>) -> Option<Change> {
     match action {
         Action::Remove => Some(Change::Remove),
         Action::Truncate => Some(Change::Truncate),
         Action::SwapFile => None,
+        Action::Edit(_) => {
+            Some(Change::Overwrite(rewrite.expect("an edit has its new content").content.clone()))
+        }
     }
 }

@@ -93,8 +93,11 @@ pub struct EditReport {
     pub path: String,
     /// The rule.
     pub rule: String,
-    /// `remove`, `truncate` ...
+    /// `remove`, `truncate`, `edit` ...
     pub action: String,
+    /// What an edit changes, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
     /// Files that went or changed.
     pub files: u64,
     /// Their sizes in bytes, summed.
@@ -123,6 +126,7 @@ pub fn edit_reports(plan: &Plan) -> Vec<EditReport> {
             path: edit.path.to_string(),
             rule: edit.rule.to_string(),
             action: edit.action.to_string(),
+            changes: edit.rewrite.as_ref().map_or_else(Vec::new, |rewrite| rewrite.changes.clone()),
             files: edit.files,
             bytes: edit.bytes,
             contents: edit

@@ -4,9 +4,12 @@ use std::fmt;
 
 use filesystem::{FileKind, Target};
 
-use crate::{Action, GuestPath, RuleId};
+use crate::{
+    Action, GuestPath, RuleId,
+    edits::{Passwords, Rewrite, names},
+};
 
-/// Something to be changed, where it is, and who asks for it. Never what it holds.
+/// Something to be changed, where it is, and who asks for it. Never what it holds; for an edit, what it is to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Who asks for it.
@@ -17,6 +20,8 @@ pub struct Finding {
     pub action: Action,
     /// How much it takes.
     pub contents: Contents,
+    /// The new content, if the action is an edit. Further edits of the same file build on it.
+    pub rewrite: Option<Rewrite>,
 }
 
 /// Where a finding is.
@@ -100,6 +105,45 @@ pub enum Note {
         /// As given.
         pattern: String,
     },
+    /// A file that an edit is for stays as it is.
+    NotEdited {
+        /// The volume.
+        volume: usize,
+        /// The file.
+        path: GuestPath,
+        /// The edit's rule.
+        rule: RuleId,
+        /// Why, as the end of a sentence.
+        reason: String,
+    },
+    /// An edit leaves something for people to decide.
+    LeftOver {
+        /// The volume.
+        volume: usize,
+        /// The file.
+        path: GuestPath,
+        /// What, as the end of a sentence on the file.
+        what: String,
+    },
+    /// Accounts can still be logged in to with a password of the build.
+    KeepsPasswords {
+        /// Which.
+        accounts: Passwords,
+        /// The user wants it so.
+        asked: bool,
+    },
+    /// An account that a policy file names is not there.
+    NoAccount {
+        /// As given.
+        name: String,
+    },
+    /// The home of an account that goes stays, because it is another's too.
+    SharedHome {
+        /// The account that goes.
+        account: String,
+        /// The home.
+        path: GuestPath,
+    },
 }
 
 impl fmt::Display for Note {
@@ -121,6 +165,31 @@ impl fmt::Display for Note {
             Self::KeepsNothing { pattern } => {
                 write!(f, "keep {pattern:?}: no path that a rule looks at matches")
             }
+            Self::NotEdited { volume, path, rule, reason } => {
+                write!(f, "volume {volume}: {path} IS NOT EDITED ({rule}): {reason}")
+            }
+            Self::LeftOver { volume, path, what } => write!(f, "volume {volume}: {path}: {what}"),
+            Self::KeepsPasswords { accounts, asked } => {
+                let (hashes, none) = (&accounts.hashes, &accounts.none);
+                if !hashes.is_empty() {
+                    let number = Number(hashes.len(), "keeps a password", "keep a password");
+                    write!(f, "{number}: {}", names(hashes))?;
+                }
+                if !none.is_empty() {
+                    let between = if hashes.is_empty() { "" } else { "; " };
+                    let number = Number(none.len(), "needs no password", "need no password");
+                    write!(f, "{between}{number}: {}", names(none))?;
+                }
+                f.write_str(if *asked {
+                    " (as the policy or --keep-user says)"
+                } else {
+                    " (the rule password-hashes, of the policies aws and outscale, locks them)"
+                })
+            }
+            Self::NoAccount { name } => write!(f, "the policy names {name:?}: there is no such account"),
+            Self::SharedHome { account, path } => {
+                write!(f, "{path} stays although {} goes: another account lives there, too", names(&[account]))
+            }
             Self::NoHostKeys => f.write_str(
                 "SSH host keys go, and neither cloud-init nor a unit that makes new ones was found: sshd will not \
                  start before `ssh-keygen -A` has run",
@@ -128,6 +197,18 @@ impl fmt::Display for Note {
             Self::Encrypted { volume, path } => {
                 write!(f, "volume {volume}: {path} is encrypted; no rule can look into it")
             }
+        }
+    }
+}
+
+/// `1 account keeps`, `2 accounts keep`.
+struct Number(usize, &'static str, &'static str);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(1, one, _) => write!(f, "1 account {one}"),
+            Self(number, _, many) => write!(f, "{number} accounts {many}"),
         }
     }
 }

@@ -198,6 +198,20 @@ impl<'a> Guest<'a> {
         Ok(contents)
     }
 
+    /// The same, without those that are larger than `limit` bytes.
+    pub(crate) fn read_each_small(&self, path: &[u8], limit: u64) -> Result<Vec<Vec<u8>>> {
+        let mut contents = Vec::new();
+        for mount in 0..self.mounts.len() {
+            if self.mounts[mount].mount_point == b"/"
+                && let Some(node) = self.resolve_in(mount, path, true)?
+                && self.mounts[node.mount].filesystem.metadata(node.inode)?.size <= limit
+            {
+                contents.extend(self.read_node(&node)?);
+            }
+        }
+        Ok(contents)
+    }
+
     fn read_node(&self, node: &Node) -> Result<Option<Vec<u8>>> {
         if node.kind != FileKind::File {
             return Ok(None);

@@ -18,6 +18,8 @@ pub struct User {
     pub home: GuestPath,
     /// Login shell.
     pub shell: String,
+    /// Whether it is a person's, by its number: not root's, a service's (below UID_MIN of login.defs(5)) or nobody's.
+    pub person: bool,
 }
 
 /// What os-release(5) says.
@@ -78,8 +80,23 @@ const SIGNS: &[&[u8]] = &[
     b".cache",
 ];
 
+/// Where the numbers of people's accounts start, if login.defs(5) does not tell: UID_MIN. Older systems have 500.
+const UID_MIN: u32 = 1000;
+const UID_MIN_LEAST: u32 = 500;
+/// Nobody: owner of what has no owner here; and the number that means none.
+const NOBODY: [u32; 3] = [65_534, 65_535, u32::MAX];
+
+fn uid_min(guest: &Guest<'_>) -> Result<u32> {
+    let text = guest.read_file(b"/etc/login.defs")?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let mut lines = text.lines().map(str::split_whitespace);
+    let value = lines.find_map(|mut words| (words.next() == Some("UID_MIN")).then(|| words.next())?);
+    Ok(value.and_then(|value| value.parse().ok()).unwrap_or(UID_MIN).max(UID_MIN_LEAST))
+}
+
 /// The accounts of every passwd in the guest, in their order.
 pub(crate) fn users(guest: &Guest<'_>) -> Result<Vec<User>> {
+    let uid_min = uid_min(guest)?;
     let mut users = Vec::new();
     for text in guest.read_each(b"/etc/passwd")? {
         for line in text.split(|&byte| byte == b'\n') {
@@ -95,6 +112,7 @@ pub(crate) fn users(guest: &Guest<'_>) -> Result<Vec<User>> {
                     .first()
                     .map(|shell| String::from_utf8_lossy(shell).into_owned())
                     .unwrap_or_default(),
+                person: uid >= uid_min && !NOBODY.contains(&uid),
             });
         }
     }

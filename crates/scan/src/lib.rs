@@ -6,13 +6,16 @@
 pub mod content;
 mod detect;
 mod dynamic;
+pub mod edits;
 mod finding;
 mod fstab;
 mod guest;
 mod homes;
+mod leaving;
 mod markdown;
 mod matcher;
 mod nearest;
+mod passwords;
 mod pattern;
 mod policy;
 mod rule;

@@ -15,7 +15,13 @@ rules = [\"ssh-user-config\"] # on beside those of the policy
 skip = [\"cron-spool\"]       # off
 remove = [\"/opt/build/**\", \"~/**/*.token\"]
 keep = [\"/var/log/postgresql\"]
+remove_users = [\"packer\"]   # the account, with home, mail, crontab, groups, ranges of numbers and sudo rights
+keep_users = [\"support\"]    # its password stays, whatever `password-hashes` says
 ```
+
+Only a person's account can be removed: from UID_MIN of login.defs on (1000), and never nobody. Files elsewhere that
+belong to it stay, as after `userdel`. An account that a policy file names and that is not there is noted; one that
+`--remove-user` or `--keep-user` names must be there.
 ";
 
 /// The text of docs/rules.md: policies, then every rule by family. Ends with a newline.

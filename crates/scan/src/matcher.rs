@@ -2,9 +2,10 @@
 
 use std::{
     cell::Cell,
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     ffi::OsStr,
     os::unix::ffi::OsStrExt,
+    rc::Rc,
 };
 
 use block::Result;
@@ -13,6 +14,8 @@ use globset::{Candidate, GlobSet, GlobSetBuilder};
 
 use crate::{
     Action, Detector, Guest, Kinds, Note, RuleId, Selection, dynamic,
+    edits::Account,
+    leaving::leaving,
     pattern::{ANY_DEPTH, Pattern},
 };
 
@@ -22,6 +25,8 @@ pub(crate) struct Taker {
     pub(crate) action: Action,
     pub(crate) kinds: Kinds,
     pub(crate) detector: Option<Detector>,
+    /// The account that goes, for edits that remove one.
+    pub(crate) account: Option<Rc<Account>>,
 }
 
 /// What the patterns say of one path.
@@ -49,6 +54,10 @@ pub(crate) struct Matcher {
     /// For each of the user's patterns what to note if it has met no path: those to remove, and those to keep.
     removing: Vec<Unmet>,
     keeping: Vec<Unmet>,
+    /// Accounts that no edit touches.
+    pub(crate) keep_users: BTreeSet<String>,
+    /// What the accounts to be removed give reason to say.
+    pub(crate) notes: Vec<Note>,
 }
 
 /// A note that stands until a path matches.
@@ -118,7 +127,19 @@ impl Matcher {
             patterns.push((pattern.clone(), Role::Take(takers.len())));
             removing.push(Unmet::new(Note::RemovesNothing { pattern: glob.clone() }));
             let id = RuleId::Remove(glob.clone());
-            takers.push(Taker { id, action: Action::Remove, kinds: Kinds::Any, detector: None });
+            let (action, kinds) = (Action::Remove, Kinds::Any);
+            takers.push(Taker { id, action, kinds, detector: None, account: None });
+        }
+        let (leaving, notes) = leaving(guest, selection)?;
+        for leaving in leaving {
+            let id = RuleId::RemoveUser(leaving.account.name.clone());
+            let account = Rc::new(leaving.account);
+            for (action, places) in leaving.places {
+                patterns.extend(places.into_iter().map(|pattern| (pattern, Role::Take(takers.len()))));
+                let kinds = if action == Action::Remove { Kinds::Any } else { Kinds::Files };
+                let (id, account) = (id.clone(), Some(Rc::clone(&account)));
+                takers.push(Taker { id, action, kinds, detector: None, account });
+            }
         }
         for rule in selection.rules() {
             let taker = takers.len();
@@ -142,6 +163,7 @@ impl Matcher {
                 action: rule.action,
                 kinds: rule.find.kinds,
                 detector: rule.find.detector,
+                account: None,
             });
         }
         for (glob, pattern) in selection.keep() {
@@ -189,6 +211,8 @@ impl Matcher {
             homes: guest.homes().iter().map(|home| home.0.clone()).collect(),
             removing,
             keeping,
+            keep_users: selection.keep_users().clone(),
+            notes,
         })
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Rule, nearest::nearest, pattern::Pattern, rules};
+use crate::{Rule, User, edits, nearest::nearest, pattern::Pattern, rules};
 
 /// A policy that comes with diskscrub: the default rules, and what differs.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +27,9 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "aws",
         explain: "For an AMI that others will start: the default rules, and the keys and tools' state that the \
-                  AWS guidelines for shared Linux AMIs name.",
+                  AWS guidelines for shared Linux AMIs name; no account keeps a password.",
         on: &[
+            ("password-hashes", "A3"),
             ("keystores", "A9, A14"),
             ("terraform-state", "A9"),
             ("sudoers-cloud-users", "A6"),
@@ -38,8 +39,9 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "outscale",
         explain: "For an OMI that others will start: the default rules, and all further certificates and key \
-                  material that the OUTSCALE guidelines name.",
+                  material that the OUTSCALE guidelines name; no account keeps a password.",
         on: &[
+            ("password-hashes", "O6, O9"),
             ("keystores", "O5"),
             ("tls-private-keys", "O5"),
             ("letsencrypt", "O5"),
@@ -120,6 +122,28 @@ pub enum PolicyError {
         /// Why.
         reason: String,
     },
+    /// An account that the command line names is not in the image.
+    #[error("there is no account {name:?}; the image has {}", or_none(.known))]
+    UnknownAccount {
+        /// As given.
+        name: String,
+        /// Root and people's accounts.
+        known: Vec<String>,
+    },
+    /// An account that is to go is the system's.
+    #[error("the account {name:?} cannot be removed: it is the system's, by its number {uid}")]
+    SystemAccount {
+        /// As given.
+        name: String,
+        /// Its number.
+        uid: u32,
+    },
+    /// An account is to stay and to go.
+    #[error("the account {name:?} is to be kept and to be removed")]
+    KeptAndRemoved {
+        /// As given.
+        name: String,
+    },
     /// The file is no TOML.
     #[error("the policy is not valid TOML: line {line}: {reason}")]
     Toml {
@@ -128,6 +152,10 @@ pub enum PolicyError {
         /// What the parser says.
         reason: String,
     },
+}
+
+fn or_none(names: &[String]) -> String {
+    if names.is_empty() { "none that can be named".to_owned() } else { edits::names(names) }
 }
 
 fn hint(nearest: &Option<&'static str>) -> String {
@@ -140,9 +168,11 @@ pub struct Policy {
     rules: BTreeSet<&'static str>,
     remove: Vec<String>,
     keep: Vec<String>,
+    remove_users: Vec<String>,
+    keep_users: Vec<String>,
 }
 
-const KEYS: [&str; 5] = ["extends", "rules", "skip", "remove", "keep"];
+const KEYS: [&str; 7] = ["extends", "rules", "skip", "remove", "keep", "remove_users", "keep_users"];
 
 impl Policy {
     /// A policy that comes with diskscrub, by name.
@@ -164,7 +194,7 @@ impl Policy {
     /// Reads a policy file.
     ///
     /// `extends` is a built-in policy to start from (`default` if absent), `rules` are switched on beside its
-    /// own, `skip` off; `remove` and `keep` are patterns.
+    /// own, `skip` off; `remove` and `keep` are patterns, `remove_users` and `keep_users` names of accounts.
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| PolicyError::Toml {
             line: error.span().map_or(1, |span| {
@@ -190,6 +220,8 @@ impl Policy {
         }
         policy.remove = strings(&table, "remove")?;
         policy.keep = strings(&table, "keep")?;
+        policy.remove_users = strings(&table, "remove_users")?;
+        policy.keep_users = strings(&table, "keep_users")?;
         for glob in policy.remove.iter().chain(&policy.keep) {
             pattern(glob)?;
         }
@@ -223,6 +255,10 @@ pub struct Overrides {
     pub remove: Vec<String>,
     /// More patterns to keep.
     pub keep: Vec<String>,
+    /// More accounts to remove. They have to be there.
+    pub remove_users: Vec<String>,
+    /// More accounts to keep as they are. They have to be there.
+    pub keep_users: Vec<String>,
 }
 
 /// What a run looks for: policy and command line together, checked.
@@ -231,6 +267,10 @@ pub struct Selection {
     rules: Vec<&'static Rule>,
     remove: Vec<(String, Pattern)>,
     keep: Vec<(String, Pattern)>,
+    remove_users: BTreeSet<String>,
+    keep_users: BTreeSet<String>,
+    /// Accounts that the command line names.
+    asked: BTreeSet<String>,
 }
 
 impl Selection {
@@ -248,11 +288,51 @@ impl Selection {
                 let all: BTreeSet<&String> = of_policy.iter().chain(added).collect();
                 all.into_iter().map(|glob| Ok((glob.clone(), pattern(glob)?))).collect()
             };
+        let names = |of_policy: &[String], added: &[String]| of_policy.iter().chain(added).cloned().collect();
+        let remove_users: BTreeSet<String> = names(&policy.remove_users, &overrides.remove_users);
+        let keep_users: BTreeSet<String> = names(&policy.keep_users, &overrides.keep_users);
+        if let Some(name) = remove_users.intersection(&keep_users).next() {
+            return Err(PolicyError::KeptAndRemoved { name: name.clone() });
+        }
         Ok(Self {
             rules: rules::all().filter(|rule| ids.contains(rule.id)).collect(),
             remove: patterns(&policy.remove, &overrides.remove)?,
             keep: patterns(&policy.keep, &overrides.keep)?,
+            remove_users,
+            keep_users,
+            asked: names(&overrides.remove_users, &overrides.keep_users),
         })
+    }
+
+    /// Whether the accounts that are named can be: those of the command line are among the guest's, and those to be
+    /// removed are people's. A scan leaves the others alone in any case.
+    pub fn check_accounts(&self, users: &[User]) -> Result<(), PolicyError> {
+        let known = |user: &&User| user.person || user.uid == 0;
+        for name in &self.asked {
+            if !users.iter().any(|user| user.name == *name) {
+                let mut names: Vec<String> = Vec::new();
+                for user in users.iter().filter(known) {
+                    if !names.contains(&user.name) {
+                        names.push(user.name.clone());
+                    }
+                }
+                return Err(PolicyError::UnknownAccount { name: name.clone(), known: names });
+            }
+        }
+        match users.iter().find(|user| !user.person && self.remove_users.contains(&user.name)) {
+            Some(User { name, uid, .. }) => Err(PolicyError::SystemAccount { name: name.clone(), uid: *uid }),
+            None => Ok(()),
+        }
+    }
+
+    /// Accounts to remove, if they are people's.
+    pub(crate) fn remove_users(&self) -> &BTreeSet<String> {
+        &self.remove_users
+    }
+
+    /// Accounts to leave as they are.
+    pub(crate) fn keep_users(&self) -> &BTreeSet<String> {
+        &self.keep_users
     }
 
     /// The rules, in the registry's order.
@@ -287,6 +367,11 @@ impl Selection {
         for (word, globs) in [("remove", &self.remove), ("keep", &self.keep)] {
             for (glob, _) in globs {
                 let _ = writeln!(text, "{word} {glob:?}");
+            }
+        }
+        for (word, names) in [("remove-user", &self.remove_users), ("keep-user", &self.keep_users)] {
+            for name in names {
+                let _ = writeln!(text, "{word} {name:?}");
             }
         }
         text
@@ -352,6 +437,33 @@ mod tests {
     }
 
     #[test]
+    fn accounts_must_be_there_and_people_s() {
+        let user = |name: &str, uid| User {
+            name: name.to_owned(),
+            uid,
+            home: crate::GuestPath(Vec::new()),
+            shell: String::new(),
+            person: uid >= 1000,
+        };
+        let users = [user("root", 0), user("sshd", 100), user("al", 1000), user("bob", 1001)];
+        let check = |text: &str, remove: &[&str]| {
+            let policy = Policy::from_toml(text)?;
+            let remove_users = remove.iter().map(|&name| name.to_owned()).collect();
+            Selection::new(&policy, &Overrides { remove_users, ..Overrides::default() })?
+                .check_accounts(&users)
+        };
+        let message = |text: &str, remove: &[&str]| check(text, remove).unwrap_err().to_string();
+        assert_eq!(check("keep_users = ['nobody-here']", &["al"]), Ok(()));
+        assert_eq!(message("", &["ab"]), "there is no account \"ab\"; the image has root, al, bob");
+        let system = "the account \"root\" cannot be removed: it is the system's, by its number 0";
+        assert_eq!(message("remove_users = ['root']", &[]), system);
+        assert_eq!(
+            message("keep_users = ['al']", &["al"]),
+            "the account \"al\" is to be kept and to be removed"
+        );
+    }
+
+    #[test]
     fn the_digest_follows_the_meaning() {
         let digest = |text: &str| {
             Selection::new(&Policy::from_toml(text).unwrap(), &Overrides::default()).unwrap().digest()
@@ -359,5 +471,6 @@ mod tests {
         assert_eq!(digest("keep = ['/a', '/b']"), digest("keep = ['/b', '/a', '/a']"));
         assert_ne!(digest("keep = ['/a']"), digest("remove = ['/a']"));
         assert_ne!(digest(""), digest("skip = ['logs']"));
+        assert_ne!(digest("keep_users = ['a']"), digest("remove_users = ['a']"));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::edits::EditId;
+
 /// Why a rule exists: the document or program that asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -53,6 +55,8 @@ pub enum Action {
     Truncate,
     /// The body of a swap file becomes zero; its header, with size, label and UUID, stays.
     SwapFile,
+    /// Some lines of the content go or change; all else stays.
+    Edit(EditId),
 }
 
 impl fmt::Display for Action {
@@ -61,6 +65,7 @@ impl fmt::Display for Action {
             Self::Remove => "remove",
             Self::Truncate => "truncate",
             Self::SwapFile => "clear the body of",
+            Self::Edit(_) => "edit",
         })
     }
 }
@@ -182,7 +187,9 @@ impl Rule {
             Some(Detector::CoreDump) => " that are ELF cores",
             Some(Detector::MachineId) => " that do not say `uninitialized`",
         };
-        format!("{} {kinds}{holding}", self.action)
+        let how =
+            if let Action::Edit(edit) = self.action { format!(": {}", edit.what()) } else { String::new() };
+        format!("{} {kinds}{holding}{how}", self.action)
     }
 }
 
@@ -193,6 +200,8 @@ pub enum RuleId {
     BuiltIn(&'static str),
     /// A pattern that the user gave.
     Remove(String),
+    /// An account that the user wants gone.
+    RemoveUser(String),
 }
 
 impl fmt::Display for RuleId {
@@ -200,6 +209,7 @@ impl fmt::Display for RuleId {
         match self {
             Self::BuiltIn(id) => f.write_str(id),
             Self::Remove(glob) => write!(f, "remove {glob}"),
+            Self::RemoveUser(name) => write!(f, "remove-user {}", name.escape_debug()),
         }
     }
 }

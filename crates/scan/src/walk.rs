@@ -3,19 +3,24 @@
 //! It holds findings, never the tree. A directory that is reached twice, or lies too deep, is an error: what
 //! cannot be looked at must not pass for clean.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use block::{Object, Result, Unsupported};
-use filesystem::{Entry, FileKind, Filesystem, InodeId, Target};
+use block::{Object, Result, Unsupported, to_u64, to_usize};
+use filesystem::{Entry, FileKind, Filesystem, InodeId, Metadata, Target};
 
 use crate::{
     Action, Contents, Finding, Guest, GuestPath, Mounted, Note, Place, RuleId, Scan, Selection, detect,
+    edits::{self, Context, Outcome as EditOutcome, Rewrite},
     matcher::{Matcher, Position},
+    passwords,
 };
 
 /// Directories in directories that are followed. The kernel's limit on a path, 4096 bytes, allows for more
 /// only where names are tiny.
 const MAX_DEPTH: u32 = 512;
+
+/// Bytes of files of one volume that are edited; more is no system's, and would have to be held in memory.
+const MAX_EDITED: u64 = 64 << 20;
 
 /// Walks the trees of a guest and reports what the selected rules take.
 pub fn scan(guest: &Guest<'_>, selection: &Selection) -> Result<Scan> {
@@ -25,7 +30,8 @@ pub fn scan(guest: &Guest<'_>, selection: &Selection) -> Result<Scan> {
         Walk::new(guest, mount, &matcher, &mut result).run()?;
     }
     settle_links(guest, &mut result)?;
-    result.notes.extend(matcher.unmet());
+    result.notes.extend(matcher.unmet().chain(matcher.notes.iter().cloned()));
+    result.notes.extend(passwords::kept(guest, selection)?);
     let host_keys = RuleId::BuiltIn("ssh-host-keys");
     if result.findings.iter().any(|finding| finding.rule == host_keys) && !makes_host_keys(guest)? {
         result.notes.push(Note::NoHostKeys);
@@ -124,6 +130,10 @@ struct Walk<'w, 'g> {
     mount_points: HashSet<&'w [u8]>,
     seen: HashSet<InodeId>,
     names: HashMap<InodeId, Names>,
+    /// Content of edited files so far: further edits, by other names too, build on it.
+    rewritten: HashMap<InodeId, Vec<u8>>,
+    /// Bytes that edits hold.
+    edited: u64,
     scratch: Vec<usize>,
 }
 
@@ -137,6 +147,8 @@ impl<'w, 'g> Walk<'w, 'g> {
             mount_points: guest.mounts().iter().map(|mount| mount.mount_point.as_slice()).collect(),
             seen: HashSet::new(),
             names: HashMap::new(),
+            rewritten: HashMap::new(),
+            edited: 0,
             scratch: Vec::new(),
         }
     }
@@ -288,7 +300,7 @@ impl<'w, 'g> Walk<'w, 'g> {
         match (outcome, taken) {
             (Outcome::Whole(contents), Some(taker)) if !self.mount_points.contains(path.as_slice()) => {
                 self.result.findings.truncate(mark);
-                self.found(taker, parent, entry, path, contents);
+                self.found(taker, parent, entry, path, contents, None);
                 Ok(Outcome::Whole(contents))
             }
             _ => Ok(Outcome::Parts),
@@ -305,6 +317,7 @@ impl<'w, 'g> Walk<'w, 'g> {
     ) -> Result<Outcome> {
         let metadata = self.mount.filesystem.metadata(entry.inode)?;
         let mut taker = inherited;
+        let mut editors = Vec::new();
         for &candidate in candidates {
             if taker.is_some() {
                 break;
@@ -317,9 +330,16 @@ impl<'w, 'g> Walk<'w, 'g> {
                         detect::detect(detector, self.mount.filesystem, entry.inode, &metadata)?
                     }
                 };
-            taker = wanted.then_some(candidate);
+            // Several rules can edit a file; what removes or empties it comes before any of them.
+            match rule.action {
+                Action::Edit(_) if wanted => editors.push(candidate),
+                _ => taker = wanted.then_some(candidate),
+            }
         }
-        let Some(taker) = taker else { return Ok(Outcome::Parts) };
+        let Some(taker) = taker else {
+            self.edit(parent, entry, path, &metadata, &editors)?;
+            return Ok(Outcome::Parts);
+        };
         let bytes = if entry.kind == FileKind::File { metadata.size } else { 0 };
         let action = self.matcher.takers[taker].action;
         // An empty file has nothing to truncate: sanitizing twice changes nothing.
@@ -343,11 +363,105 @@ impl<'w, 'g> Walk<'w, 'g> {
             self.result.notes.push(Note::LinkTarget { volume: self.mount.volume, path, target: node.path });
         }
         let contents = Contents { files: 1, directories: 0, bytes };
-        self.found(taker, parent, entry, path, contents);
+        self.found(taker, parent, entry, path, contents, None);
         Ok(Outcome::Whole(contents))
     }
 
-    fn found(&mut self, taker: usize, parent: InodeId, entry: &Entry, path: &[u8], contents: Contents) {
+    /// Has rules edit a file, one after the other.
+    fn edit(
+        &mut self,
+        parent: InodeId,
+        entry: &Entry,
+        path: &[u8],
+        metadata: &Metadata,
+        editors: &[usize],
+    ) -> Result<()> {
+        let (volume, matcher) = (self.mount.volume, self.matcher);
+        for &taker in editors {
+            let editor = &matcher.takers[taker];
+            let Action::Edit(edit) = editor.action else { continue };
+            let not_edited = |reason| Note::NotEdited {
+                volume,
+                path: GuestPath(path.to_vec()),
+                rule: editor.id.clone(),
+                reason,
+            };
+            let content = match self.rewritten.get(&entry.inode) {
+                Some(content) => Ok(content.clone()),
+                None if self.edited.saturating_add(metadata.size) > MAX_EDITED => {
+                    Err("too many such files are to be edited".to_owned())
+                }
+                None => self.content(entry.inode, metadata)?,
+            };
+            let content = match content {
+                Ok(content) => content,
+                Err(reason) => {
+                    self.result.notes.push(not_edited(reason));
+                    continue;
+                }
+            };
+            let beside = self.names_beside(parent, &entry.name)?;
+            let account = editor.account.as_deref();
+            let context = Context { beside: &beside, keep: &matcher.keep_users, account };
+            match edits::edit(edit, &entry.name, &content, &context) {
+                Ok(EditOutcome { rewrite, notes }) => {
+                    self.result.notes.extend(notes.into_iter().map(|what| Note::LeftOver {
+                        volume,
+                        path: GuestPath(path.to_vec()),
+                        what,
+                    }));
+                    if let Some(rewrite) = rewrite {
+                        self.edited = self.edited.saturating_add(to_u64(rewrite.content.len()));
+                        self.rewritten.insert(entry.inode, rewrite.content.clone());
+                        let contents = Contents { files: 1, directories: 0, bytes: to_u64(content.len()) };
+                        self.found(taker, parent, entry, path, contents, Some(rewrite));
+                    }
+                }
+                Err(reason) => self.result.notes.push(not_edited(reason)),
+            }
+        }
+        Ok(())
+    }
+
+    /// All of a file, or why an edit cannot have it.
+    fn content(&self, inode: InodeId, metadata: &Metadata) -> Result<Result<Vec<u8>, String>> {
+        if metadata.encrypted {
+            return Ok(Err("it is encrypted".to_owned()));
+        }
+        if metadata.size > edits::MAX_FILE {
+            return Ok(Err(format!("it has {} bytes, more than such a file ever needs", metadata.size)));
+        }
+        let mut content = vec![0; to_usize(metadata.size)];
+        let mut filled = 0;
+        while filled < content.len() {
+            match self.mount.filesystem.read(inode, to_u64(filled), &mut content[filled..])? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        content.truncate(filled);
+        Ok(Ok(content))
+    }
+
+    /// The names in the file beside one that an edit has to compare it with.
+    fn names_beside(&self, directory: InodeId, file: &[u8]) -> Result<BTreeSet<Vec<u8>>> {
+        let Some(companion) = edits::companion(file) else { return Ok(BTreeSet::new()) };
+        let entries = list(self.mount.filesystem, directory)?;
+        let found = entries.iter().find(|entry| entry.name == companion && entry.kind == FileKind::File);
+        let Some(found) = found else { return Ok(BTreeSet::new()) };
+        let content = self.content(found.inode, &self.mount.filesystem.metadata(found.inode)?)?;
+        Ok(content.map(|content| edits::first_column(&content)).unwrap_or_default())
+    }
+
+    fn found(
+        &mut self,
+        taker: usize,
+        parent: InodeId,
+        entry: &Entry,
+        path: &[u8],
+        contents: Contents,
+        rewrite: Option<Rewrite>,
+    ) {
         let taker = &self.matcher.takers[taker];
         self.result.findings.push(Finding {
             rule: taker.id.clone(),
@@ -359,6 +473,7 @@ impl<'w, 'g> Walk<'w, 'g> {
             },
             action: taker.action,
             contents,
+            rewrite,
         });
     }
 }

@@ -1,7 +1,7 @@
 //! What was to stay has stayed: two readings of a tree, walked side by side.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     rc::Rc,
 };
 
@@ -17,6 +17,8 @@ pub struct Expected {
     pub gone: HashSet<(InodeId, Vec<u8>)>,
     /// Inodes whose size may differ.
     pub changed: HashSet<InodeId>,
+    /// Inodes that have other content, and exactly which.
+    pub rewritten: HashMap<InodeId, Vec<u8>>,
 }
 
 /// Deepest directory that is followed; deeper ones are an error in the image or an attack.
@@ -29,7 +31,7 @@ const MAX_DIFFERENCES: usize = 20;
 ///
 /// Compared are names, kinds, modes, owners, sizes, times, link targets, and link counts (which may fall, by
 /// names that went). With `content`, also what is in the files that stay as they are; without it, the copy is
-/// trusted to keep it bit by bit where it lies.
+/// trusted to keep it bit by bit where it lies. Rewritten files are compared with what they are to hold in any case.
 pub fn compare_trees(
     before: &dyn Filesystem,
     after: &dyn Filesystem,
@@ -132,7 +134,15 @@ impl Walk<'_> {
         if b.links > a.links {
             self.differ(path, "has more links than before");
         }
-        let changed = a.kind == FileKind::Directory || self.expected.changed.contains(&entry.inode);
+        let rewritten = self.expected.rewritten.get(&entry.inode);
+        let changed = a.kind == FileKind::Directory
+            || rewritten.is_some()
+            || self.expected.changed.contains(&entry.inode);
+        if let Some(content) = rewritten
+            && !has_content(self.after, now.inode, b.size, content)?
+        {
+            self.differ(path, "has not the content that it was to get");
+        }
         if a.mtime != b.mtime || (!changed && a.size != b.size) {
             self.differ(path, "has another size or time");
         }
@@ -150,6 +160,23 @@ impl Walk<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a file holds exactly these bytes.
+fn has_content(filesystem: &dyn Filesystem, inode: InodeId, size: u64, content: &[u8]) -> Result<bool> {
+    if size != to_u64(content.len()) {
+        return Ok(false);
+    }
+    let mut piece = vec![0; PIECE];
+    let mut at = 0;
+    for part in content.chunks(PIECE) {
+        let len = read_full(filesystem, inode, at, &mut piece[..part.len()])?;
+        if piece[..len] != *part {
+            return Ok(false);
+        }
+        at += to_u64(len);
+    }
+    Ok(true)
 }
 
 /// Whether a file reads the same in both.

@@ -250,6 +250,32 @@ fn a_changed_byte_of_a_kept_file_is_seen_where_content_is_compared() {
     assert_eq!(compare(false), [""; 0]);
 }
 
+#[test]
+fn an_edited_file_holds_exactly_what_it_was_to_get() {
+    let disk = clean_ext4();
+    let open = || filesystem::open(disk.clone(), Content::Ext).unwrap();
+    let filesystem = open();
+    let mut large = None;
+    let mut look = |entry: filesystem::Entry| {
+        if entry.name == b"large" {
+            large = Some(entry.inode);
+        }
+        Ok(())
+    };
+    filesystem.entries(filesystem.root().unwrap(), &mut look).unwrap();
+    let large = large.expect("the large file is there");
+    let mut content = vec![0; usize::try_from(filesystem.metadata(large).unwrap().size).unwrap()];
+    assert_eq!(filesystem.read(large, 0, &mut content).unwrap(), content.len());
+    let compare = |content: &[u8]| {
+        let expected = Expected { rewritten: [(large, content.to_vec())].into(), ..Expected::default() };
+        compare_trees(&*open(), &*open(), &expected, false).unwrap()
+    };
+    assert_eq!(compare(&content), [""; 0]);
+    assert_eq!(compare(&content[1..]), ["/large has not the content that it was to get"]);
+    *content.last_mut().unwrap() ^= 1;
+    assert_eq!(compare(&content), ["/large has not the content that it was to get"]);
+}
+
 /// What a filesystem holds inside its live metadata is found, and told apart by where it lies.
 #[test]
 fn unused_bytes_inside_live_metadata_are_found() {

@@ -69,6 +69,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     let attestation = Attestation::prepare(&args.attest, &args.output, &taken, &info.files)?;
     let mut view = Overlay::new(Arc::clone(&device));
     let plan = sanitize::plan(&mut view, &request, &bar).map_err(input_failure)?;
+    selection.check_accounts(&plan.users).map_err(Failure::usage)?;
     let output_failure = |error| Failure::image(&args.output, &error);
     let file = file_of(&output).map_err(|error| Failure::output(&args.output, &error))?;
     let writer = block::write::create(file, format, device.size(), workers).map_err(output_failure)?;
@@ -279,6 +280,11 @@ fn expected(plan: &Plan, volume: usize) -> Expected {
             }
             Action::Truncate | Action::SwapFile => {
                 expected.changed.insert(edit.target.inode);
+            }
+            Action::Edit(_) => {
+                // The last of several edits has the final content.
+                let content = edit.rewrite.as_ref().map(|rewrite| rewrite.content.clone());
+                expected.rewritten.insert(edit.target.inode, content.unwrap_or_default());
             }
         }
     }

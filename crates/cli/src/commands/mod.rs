@@ -74,6 +74,8 @@ fn selection(args: &PolicyArgs) -> Result<Selection, Failure> {
         skip: args.skip.clone(),
         remove: args.remove.clone(),
         keep: args.keep.clone(),
+        remove_users: args.remove_user.clone(),
+        keep_users: args.keep_user.clone(),
     };
     Selection::new(&policy, &overrides).map_err(Failure::usage)
 }

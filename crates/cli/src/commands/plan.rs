@@ -16,6 +16,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode, Failure> {
     let mut view = Overlay::new(device);
     let plan = sanitize::plan(&mut view, &request, &Bar::new(args.input.json))
         .map_err(|error| Failure::image(&args.input.input, &error))?;
+    selection.check_accounts(&plan.users).map_err(Failure::usage)?;
     let dry_run = DryRun::new(&plan);
     if args.input.json {
         output::print_json(&dry_run)?;

@@ -1,6 +1,6 @@
 //! What lets a user in, here or elsewhere: key pairs, authorized keys, trusted hosts, old password hashes.
 
-use crate::{Action, Also, Detector, Find, Kinds, Rule, Source};
+use crate::{Action, Also, Detector, Find, Kinds, Rule, Source, edits::EditId};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -141,6 +141,7 @@ pub(super) const RULES: &[Rule] = &[
             "/etc/sudoers.{bak,old,orig,save}",
             "/etc/sudoers{~,.tmp}",
             "/var/backups/{passwd,group,shadow,gshadow}.bak*",
+            "/etc/tcb/*/shadow{-,+,~,.old,.bak}",
         ]),
         action: Action::Remove,
         default: true,
@@ -158,6 +159,31 @@ pub(super) const RULES: &[Rule] = &[
         },
         action: Action::Truncate,
         default: true,
+    },
+    Rule {
+        id: "password-hashes",
+        heading: "Passwords of accounts",
+        explain: "No password of the build opens an account of a clone. In shadow (or passwd, on old systems) the hash \
+                  of every account becomes `*`, which no password matches; so does an empty field, which lets \
+                  anybody in. A hash that `passwd -l` had locked becomes `!`. Accounts, dates and all other \
+                  lines stay, and so do keys: with `!` instead of `*`, an sshd without PAM would refuse those, too. \
+                  Passwords of groups go the same way. Off by default: on an image without cloud-init or an agent \
+                  that brings a key, a password may be the only way in. --keep-user keeps that of an account.",
+        sources: &[Source::Aws("A3"), Source::Outscale("O6"), Source::Outscale("O9"), Source::Waagent],
+        find: Find {
+            paths: &[
+                "/etc/shadow",
+                "/etc/passwd",
+                "/etc/gshadow",
+                "/etc/group",
+                "/etc/tcb/*/shadow",
+                "/ostree/deploy/*/deploy/*/etc/{passwd,shadow,group,gshadow}",
+            ],
+            kinds: Kinds::Files,
+            ..Find::NOTHING
+        },
+        action: Action::Edit(EditId::LockPasswords),
+        default: false,
     },
     Rule {
         id: "sudoers-cloud-users",

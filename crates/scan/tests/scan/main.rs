@@ -1,5 +1,6 @@
 //! Rules, guests and walks over trees that are written as text.
 
+mod edits;
 mod guest;
 mod rules;
 mod tree;

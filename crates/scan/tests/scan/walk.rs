@@ -7,7 +7,7 @@ use crate::tree::Tree;
 fn selection(rules: &[&str], remove: &[&str], keep: &[&str]) -> Selection {
     let own = |list: &[&str]| list.iter().map(|&item| item.to_owned()).collect::<Vec<_>>();
     let overrides =
-        Overrides { rules: Some(own(rules)), remove: own(remove), keep: own(keep), skip: Vec::new() };
+        Overrides { rules: Some(own(rules)), remove: own(remove), keep: own(keep), ..Overrides::default() };
     Selection::new(&Policy::built_in("none").expect("exists"), &overrides).expect("a good selection")
 }
 
