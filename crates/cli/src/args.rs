@@ -37,7 +37,7 @@ pub(crate) enum Command {
 }
 
 /// How to read the input.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct InputArgs {
     /// The image: raw, qcow2, or a block device
     #[arg(value_name = "IMAGE")]
@@ -260,6 +260,10 @@ pub(crate) struct VerifyArgs {
     /// Policy whose files must not be there: default, aws, outscale, none, or a TOML file
     #[arg(long, value_name = "NAME|FILE", default_value = "default")]
     pub(crate) policy: String,
+
+    /// Search the image's files for pieces of what the policy removes from this image, which it was made from
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) original: Option<PathBuf>,
 
     /// Volumes that cannot be read (LUKS, LVM2, XFS ...): were kept on purpose, or have to be zero
     #[arg(long, value_name = "WHAT", default_value = "zero")]

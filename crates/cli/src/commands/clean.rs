@@ -16,6 +16,7 @@ use block::{
     write::{Compression, OutputFormat},
 };
 use filesystem::{Content, Result};
+use report::allow::Key;
 use sanitize::{Plan, Progress, Report, Stage};
 use scan::Action;
 use serde::Serialize;
@@ -231,7 +232,7 @@ fn judge(
             })
         });
         let taint = (args.taint == TaintArg::On)
-            .then(|| scope.spawn(|| taint::search(input, &written, plan, options.threads)));
+            .then(|| scope.spawn(|| taint::search(input, &written, plan, &Key::random()?, options.threads)));
         let verdict = verify::judge(&written, options);
         (verdict, trees.join(), file.map(ScopedJoinHandle::join), taint.map(ScopedJoinHandle::join))
     });

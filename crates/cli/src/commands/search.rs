@@ -68,6 +68,11 @@ impl Acceptance {
         Key(*self.key.bytes())
     }
 
+    /// The same key.
+    pub(super) fn whole_key(&self) -> &report::allow::Key {
+        &self.key
+    }
+
     /// Writes the draft that was asked for, and parts what is accepted from the rest.
     pub(super) fn apply(
         self,

@@ -6,9 +6,9 @@ use block::to_u64;
 use scan::{Overrides, Selection, content};
 use verify::{Finding, Options};
 
-use super::{open_image, policy, search, workers};
+use super::{open_image, policy, search, taint, workers};
 use crate::{
-    args::{ExpectArg, ReadersArg, VerifyArgs},
+    args::{ExpectArg, InputArgs, ReadersArg, VerifyArgs},
     bar::{Bar, Unit},
     failure::{FINDINGS, Failure},
     human, output,
@@ -47,13 +47,21 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let named = verify::path_findings(survey, &selection, &mut examination.notes);
     let named = named.map_err(|error| failed(&error))?;
     let unwanted = verify::unwanted(survey, &named).map_err(|error| failed(&error))?;
+    let taint = args.original.as_ref().map(|original| {
+        bar.begin("comparing", Unit::Pieces, None);
+        let original = InputArgs { input: original.clone(), format: None, ..args.input.clone() };
+        taint::against(&original, &selection, device, acceptance.whole_key(), options.threads)
+    });
+    let taint = taint.transpose()?;
     drop(bar);
 
     let mut findings: Vec<Finding> = std::mem::take(&mut examination.findings);
     findings.extend(container.findings());
     findings.extend(unwanted);
     findings.extend(secrets.findings.iter().cloned());
+    findings.extend(taint.iter().flat_map(|(_, taint)| taint.findings.iter().cloned()));
     let outcome = acceptance.apply(&args.search, findings, &inputs)?;
+    begun.original = taint.map(|(original, _)| original);
     let whole = reports::examined(begun, &examination, &container, &secrets, outcome, &rules);
     files.publish(&whole)?;
     if args.input.json {
