@@ -12,12 +12,17 @@ use std::{
     time::Instant,
 };
 
+use crate::tools;
+
 type Result<T> = std::result::Result<T, String>;
 
 /// Rounds, each of which runs everything once, unless `DISKSCRUB_ROUNDS` says how many.
 const ROUNDS: usize = 5;
 /// Size of the large sparse disk in bytes.
 const LARGE: u64 = 1 << 40;
+
+/// Size of ripgrep's sample in MiB.
+const SAMPLE: u64 = 64;
 
 /// Something to be measured: a shell script, in which `$IN` is the image and `$OUT` a file that does not exist.
 struct Case {
@@ -63,6 +68,9 @@ fn measure(image: &Path, folder: &Path, work: &Path) -> Result<()> {
             return Err(format!("{tool} is not installed: the bench compares with it"));
         }
     }
+    if let Err(why) = tools::provide_for_bench() {
+        eprintln!("{why}");
+    }
     let clean = build()?;
     let raw = work.join("in.raw");
     let qcow2 = work.join("in.qcow2");
@@ -88,6 +96,10 @@ fn measure(image: &Path, folder: &Path, work: &Path) -> Result<()> {
             once: false,
         }),
         Err(error) => skipped.push(format!("the sparse disk of 1 TiB: {error}")),
+    }
+    match verifying(&clean, &raw, work) {
+        Ok(two) => cases.extend(two),
+        Err(why) => skipped.push(format!("diskscrub verify: {why}")),
     }
     match peers(folder, &raw, work) {
         Ok(peers) => cases.extend(peers),
@@ -134,6 +146,28 @@ fn copies(clean: &Path, raw: &Path, qcow2: &Path) -> Vec<Case> {
         }
     }
     cases
+}
+
+/// Verifying a cleaned image, and copying the same.
+fn verifying(clean: &Path, raw: &Path, work: &Path) -> Result<[Case; 2]> {
+    let cleaned = work.join("cleaned.raw");
+    let (clean, cleaned) = (clean.display(), cleaned.display());
+    shell(&format!("'{clean}' clean --quiet '{}' -o '{cleaned}'", raw.display()))?;
+    let ours = "diskscrub verify, cleaned raw".to_owned();
+    let case = |name: &str, script: String, against: Option<&String>| Case {
+        name: name.to_owned(),
+        script,
+        against: against.cloned(),
+        once: false,
+    };
+    Ok([
+        case(&ours, format!("'{clean}' verify --quiet '{cleaned}' > /dev/null"), None),
+        case(
+            "qemu-img convert of it, raw",
+            format!("qemu-img convert -O raw '{cleaned}' \"$OUT\""),
+            Some(&ours),
+        ),
+    ])
 }
 
 /// virt-sysprep and virt-sparsify, from this machine or from the lab's own root beside the image.
@@ -186,50 +220,91 @@ fn rounds(cases: &[Case], work: &Path, count: usize) -> Result<Vec<Taken>> {
     Ok(taken)
 }
 
-/// Scanning, beside ripgrep over the same bytes: the holes of the image are left out, and the file is in the page
-/// cache. Seconds are those of all processors together.
+/// Scanning, beside ripgrep with the same patterns: the zeros of the image are left out, and the files are in the page
+/// cache. ripgrep gets a sample, of which it searches some megabytes a second. Seconds are those of all processors
+/// together, and the least of all rounds: what else the machine does can only add to them.
 fn scans(clean: &Path, raw: &Path, work: &Path, count: usize) -> Result<()> {
-    let (dense, patterns) = (work.join("dense"), work.join("patterns"));
+    let (dense, sample, patterns) = (work.join("dense"), work.join("sample"), work.join("patterns"));
     let bytes = without_zeros(raw, &dense)?;
+    let sampled = every_nth(&dense, &sample, bytes)?;
     let lines: Vec<String> = scan::content::rules::all().map(|rule| unnamed(rule.pattern)).collect();
     fs::write(&patterns, lines.join("\n")).map_err(|error| format!("{}: {error}", patterns.display()))?;
-    let (clean, dense, patterns) = (clean.display(), dense.display(), patterns.display());
-    let mut cases = vec![("diskscrub scan", format!("'{clean}' scan -q --threads 1 --format raw '{dense}'"))];
+    let scan = |file: &Path, more: &str| {
+        format!("'{}' scan --quiet {more} --format raw '{}'", clean.display(), file.display())
+    };
+    let mut cases = vec![
+        ("diskscrub scan, one thread", scan(&dense, "--threads 1"), bytes, &dense),
+        ("diskscrub scan", scan(&dense, ""), bytes, &dense),
+        ("reading alone (dd)", format!("dd if='{}' of=/dev/null bs=256K", dense.display()), bytes, &dense),
+        ("diskscrub scan, one thread, the sample", scan(&sample, "--threads 1"), sampled, &sample),
+    ];
     if has("rg") {
-        let rg = format!("rg --no-unicode --text --multiline --count -j1 -f '{patterns}' '{dense}'");
-        cases.push(("rg with its patterns", rg));
+        let rg = format!(
+            "rg --no-unicode --text --multiline --count -j1 -f '{}' '{}'",
+            patterns.display(),
+            sample.display()
+        );
+        cases.push(("ripgrep with its patterns, the sample", rg, sampled, &sample));
     }
     println!(
-        "Scanning {} MB of the image that are not zero, {} rules, from the page cache:\n",
+        "Scanning {} MB of the image that are not zero, and a sample of {} MB, {} rules, from the page cache:\n",
         bytes / 1_000_000,
+        sampled / 1_000_000,
         lines.len()
     );
     println!("| command | CPU seconds | GB per CPU second | diskscrub / it |\n|---|---:|---:|---:|");
-    let usage = work.join("usage");
-    let mut ours = None;
-    for (name, script) in cases {
-        let mut seconds = Vec::new();
-        for _ in 0..count {
-            let mut command = Command::new("/usr/bin/time");
-            command.args(["-f", "%U %S", "-o"]).arg(&usage).args(["sh", "-c", &script]);
-            let done = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-            done.map_err(|error| format!("/usr/bin/time: {error}"))?;
-            let used = fs::read_to_string(&usage).unwrap_or_default();
-            let line = used.lines().last().unwrap_or_default();
-            seconds.push(line.split(' ').filter_map(|time| time.parse::<f64>().ok()).sum());
+    let mut best = vec![f64::INFINITY; cases.len()];
+    for _ in 0..count {
+        for ((_, script, _, file), best) in cases.iter().zip(&mut best) {
+            // The kernel may have dropped pages that nobody read for a while.
+            shell(&format!("cat '{}' > /dev/null", file.display()))?;
+            *best = best.min(processor_seconds(script, work)?);
         }
-        let median = Taken { seconds, ..Taken::default() }.median().unwrap_or(0.0);
-        // A file of at most some terabytes: exact in floating point, by way of 32 bits of megabytes.
-        let gigabytes = f64::from(u32::try_from(bytes / 1_000_000).unwrap_or(u32::MAX)) / 1000.0;
-        let ratio = ours.map_or_else(String::new, |ours: f64| format!("{:.2}", median / ours));
-        println!("| {name} | {median:.2} | {:.2} | {ratio} |", gigabytes / median);
-        ours.get_or_insert(median);
+    }
+    // Of at most some terabytes: exact in floating point, by way of 32 bits of megabytes.
+    let gigabytes = |bytes: u64| f64::from(u32::try_from(bytes / 1_000_000).unwrap_or(u32::MAX)) / 1000.0;
+    let rates: Vec<f64> = cases.iter().zip(&best).map(|(case, best)| gigabytes(case.2) / best).collect();
+    for (number, (case, best)) in cases.iter().zip(&best).enumerate() {
+        // Held against our own run over the same bytes.
+        let ours = cases.iter().position(|(.., file)| file == &case.3).unwrap_or(number);
+        let ratio = if case.0.starts_with("diskscrub") {
+            String::new()
+        } else {
+            format!("{:.2}", rates[ours] / rates[number])
+        };
+        println!("| {} | {best:.2} | {:.3} | {ratio} |", case.0, rates[number]);
     }
     println!();
     if !has("rg") {
         println!("Not run: rg is not installed (Debian package ripgrep).");
     }
     Ok(())
+}
+
+/// What a script takes of all processors, in user mode and in the kernel.
+fn processor_seconds(script: &str, work: &Path) -> Result<f64> {
+    let usage = work.join("usage");
+    let mut command = Command::new("/usr/bin/time");
+    command.args(["-f", "%U %S", "-o"]).arg(&usage).args(["sh", "-c", script]);
+    let done = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    done.map_err(|error| format!("/usr/bin/time: {error}"))?;
+    let used = fs::read_to_string(&usage).unwrap_or_default();
+    // The hundredths that it counts in are no zero.
+    let line = used.lines().last().unwrap_or_default();
+    Ok(line.split(' ').filter_map(|time| time.parse::<f64>().ok()).sum::<f64>().max(0.01))
+}
+
+/// Copies pieces of 1 MiB from all over a file, 64 at most; how many bytes that is.
+fn every_nth(from: &Path, to: &Path, bytes: u64) -> Result<u64> {
+    let step = (bytes >> 20).div_ceil(SAMPLE).max(1);
+    let script = format!(
+        "for at in $(seq 0 {step} {}); do dd if='{}' bs=1M count=1 skip=$at status=none; done > '{}'",
+        (bytes >> 20).saturating_sub(1),
+        from.display(),
+        to.display()
+    );
+    shell(&script)?;
+    fs::metadata(to).map(|data| data.len()).map_err(|error| format!("{}: {error}", to.display()))
 }
 
 /// A pattern whose groups have no names: joined with others, it would have some of them twice.

@@ -55,6 +55,9 @@ const TOOLS: &[(&str, &str)] = &[
 const LAB: &[(&str, &str)] =
     &[("cc", "gcc"), ("mmdebstrap", "mmdebstrap"), ("openssl", "openssl"), ("ssh-keygen", "openssh-client")];
 
+/// What the bench compares with, besides: it does without.
+const BENCH: &[(&str, &str)] = &[("rg", "ripgrep")];
+
 /// Sees to it that every tool is there.
 pub(crate) fn provide() -> Result<()> {
     install(TOOLS)
@@ -63,6 +66,11 @@ pub(crate) fn provide() -> Result<()> {
 /// The same for the tools of the lab.
 pub(crate) fn provide_for_lab() -> Result<()> {
     install(LAB)
+}
+
+/// The same for the tools of the bench.
+pub(crate) fn provide_for_bench() -> Result<()> {
+    install(BENCH)
 }
 
 /// Installs missing tools if we are root and apt-get is there; otherwise says how to get them.

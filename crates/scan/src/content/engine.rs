@@ -58,6 +58,9 @@ pub struct Scanner {
     states: Vec<State>,
     /// Position and rule of the anchors in the current buffer.
     found: Vec<(usize, usize)>,
+    /// Up to where anchors have been looked at.
+    done: usize,
+    /// Those that have not been reported.
     hits: Vec<Hit>,
 }
 
@@ -81,7 +84,7 @@ impl Scanner {
             rules,
         };
         let states = vec![State::default(); shared.rules.len()];
-        Self { shared: Arc::new(shared), states, found: Vec::new(), hits: Vec::new() }
+        Self { shared: Arc::new(shared), states, found: Vec::new(), done: 0, hits: Vec::new() }
     }
 
     /// The rules.
@@ -94,20 +97,53 @@ impl Scanner {
     ///
     /// The buffer has [`LOOK_BACK`] bytes before `fresh` and [`LOOK_AHEAD`] behind it, or all that there are.
     pub fn scan(&mut self, buffer: &[u8], fresh: Range<usize>, visit: &mut dyn FnMut(Hit)) {
-        let start = fresh.start.saturating_sub(LOOK_BACK);
+        self.done = fresh.start.saturating_sub(LOOK_BACK);
+        self.hits.clear();
+        for state in &mut self.states {
+            state.floor = self.done;
+        }
+        self.go_on(buffer, fresh, visit);
+    }
+
+    /// The same for the bytes that follow those of the last scan: the buffer has lost its first `gone` bytes and got
+    /// new ones at its end, and `fresh` begins where the last one ended. No anchor is looked at twice.
+    pub(super) fn scan_next(
+        &mut self,
+        gone: usize,
+        buffer: &[u8],
+        fresh: Range<usize>,
+        visit: &mut dyn FnMut(Hit),
+    ) {
+        self.done = self.done.saturating_sub(gone);
+        for state in &mut self.states {
+            state.floor = state.floor.saturating_sub(gone);
+        }
+        for Hit { secret, .. } in &mut self.hits {
+            *secret = secret.start.saturating_sub(gone)..secret.end.saturating_sub(gone);
+        }
+        self.go_on(buffer, fresh, visit);
+    }
+
+    /// Looks at anchors from `done` on.
+    fn go_on(&mut self, buffer: &[u8], fresh: Range<usize>, visit: &mut dyn FnMut(Hit)) {
         let end = fresh.end.saturating_add(self.shared.before).min(buffer.len());
+        let range = self.done.min(end)..end;
+        self.done = end;
         let found = &mut self.found;
         found.clear();
-        self.shared.anchors.find(buffer, start..end, &mut |rule, at| found.push((at, rule)));
-        if found.is_empty() {
+        self.shared.anchors.find(buffer, range.clone(), &mut |rule, at| {
+            if range.contains(&at) {
+                found.push((at, rule));
+            }
+        });
+        if found.is_empty() && self.hits.is_empty() {
             return;
         }
         found.sort_unstable();
         found.dedup();
         for state in &mut self.states {
-            (state.floor, state.vain) = (start, 0);
+            state.vain = 0;
         }
-        self.hits.clear();
         for &(anchor, number) in &self.found {
             let (rank, rule) = self.shared.rules[number];
             let state = &mut self.states[number];
@@ -126,30 +162,33 @@ impl Scanner {
                 confirmed.map(|(secret, _)| secret)
             } else {
                 let from = anchor.saturating_sub(rule.before).max(state.floor);
-                let (secret, floor) = next(rule, regex, captures, buffer, from);
+                let (secret, floor) = next(rule, regex, captures, buffer, from, end);
                 state.floor = floor;
                 secret
             };
-            if let Some(secret) = secret.filter(|secret| fresh.contains(&secret.start)) {
+            if let Some(secret) = secret.filter(|secret| secret.start >= fresh.start) {
                 self.hits.push(Hit { rule, rank, secret });
             }
         }
+        // What begins behind the fresh bytes waits for the next ones.
         self.hits.sort_unstable_by_key(|hit| (hit.secret.start, hit.rank, hit.secret.end));
-        self.hits.drain(..).for_each(visit);
+        let now = self.hits.partition_point(|hit| hit.secret.start < fresh.end);
+        self.hits.drain(..now).for_each(visit);
     }
 }
 
-/// The next match from `from` on, if it passes the check, and where to go on. What is looked at is not looked at
-/// again.
+/// The next match from `from` on that begins before `end`, if it passes the check, and where to go on. What is looked
+/// at is not looked at again.
 fn next(
     rule: &ContentRule,
     regex: &Regex,
     captures: &mut Captures,
     buffer: &[u8],
     from: usize,
+    end: usize,
 ) -> (Option<Range<usize>>, usize) {
     regex.search_captures(&Input::new(buffer).range(from..), captures);
-    let Some(whole) = captures.get_match() else { return (None, buffer.len()) };
+    let Some(whole) = captures.get_match().filter(|whole| whole.start() < end) else { return (None, end) };
     let secret = Candidate::new(buffer, captures).filter(|candidate| (rule.check)(candidate));
     (secret.map(|candidate| candidate.range()), whole.end().max(from + 1))
 }

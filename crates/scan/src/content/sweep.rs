@@ -12,9 +12,13 @@ use block::{BlockRead, Extent, ExtentSet, to_u64, to_usize};
 
 use super::{ContentRule, Digest, Hit, Key, LOOK_AHEAD, LOOK_BACK, Overlaps, Scanner, Tier, overlap::Ranged};
 
-/// Fresh bytes of a buffer. Chunks lie on a grid, so that where they end depends on nothing.
+/// Holes are left out in chunks of this size. They lie on a grid, so that where they end depends on nothing.
 pub(super) const CHUNK: u64 = 1 << 20;
-/// Chunks that a worker may be ahead.
+/// The grid of runs: what a worker scans without asking.
+const RUN: u64 = 4 << 20;
+/// Fresh bytes of a buffer. What the kernel copies is searched while it is in the processor's own cache.
+const PIECE: u64 = 256 << 10;
+/// Runs that a worker may be ahead.
 const AHEAD: usize = 4;
 
 /// A secret that was found. Its bytes are not here.
@@ -55,13 +59,34 @@ impl Ranged for Secret {
     }
 }
 
-/// What a worker found in a chunk.
-type Found = io::Result<Vec<Secret>>;
+/// What was found in a run of chunks, and what ended it early.
+struct Found {
+    secrets: Vec<Secret>,
+    failed: Option<io::Error>,
+}
 
-/// A thread that scans the chunks that it is sent, in order.
+/// A thread that scans the runs that it is sent, in order.
 struct Worker {
-    chunks: SyncSender<Extent>,
+    runs: SyncSender<Extent>,
     found: Receiver<Found>,
+}
+
+/// Takes what is found in the order of the device.
+struct Sink<'a> {
+    overlaps: Overlaps<Secret>,
+    progress: &'a mut dyn FnMut(u64),
+    visit: &'a mut dyn FnMut(Secret),
+}
+
+impl Sink<'_> {
+    fn take(&mut self, run: Extent, found: Found) -> io::Result<()> {
+        found.secrets.into_iter().filter_map(|secret| self.overlaps.push(secret)).for_each(&mut *self.visit);
+        if let Some(error) = found.failed {
+            return Err(error);
+        }
+        (self.progress)(run.end());
+        Ok(())
+    }
 }
 
 /// Reports each secret that begins in `parts` of the device, in ascending order; `progress` is told how far the
@@ -77,54 +102,89 @@ pub fn sweep(
     progress: &mut dyn FnMut(u64),
     visit: &mut dyn FnMut(Secret),
 ) -> io::Result<u64> {
+    let mut sink = Sink { overlaps: Overlaps::default(), progress, visit };
+    let mut scanned = 0;
+    if workers <= 1 {
+        let (mut scanner, mut buffer) = (scanner.clone(), Vec::new());
+        runs(device, parts, &mut |run| {
+            scanned += run.len;
+            sink.take(run, scan_run(device, run, &mut scanner, key, &mut buffer))
+        })?;
+    } else {
+        scanned = in_threads(device, parts, scanner, key, workers, &mut sink)?;
+    }
+    sink.overlaps.finish().into_iter().for_each(sink.visit);
+    Ok(scanned)
+}
+
+fn in_threads(
+    device: &dyn BlockRead,
+    parts: &ExtentSet,
+    scanner: &Scanner,
+    key: &Key,
+    workers: usize,
+    sink: &mut Sink<'_>,
+) -> io::Result<u64> {
     thread::scope(|scope| {
-        let workers: Vec<Worker> = (0..workers.max(1))
+        let workers: Vec<Worker> = (0..workers)
             .map(|_| {
-                let (chunks, work) = sync_channel::<Extent>(AHEAD);
+                let (runs, work) = sync_channel::<Extent>(AHEAD);
                 let (done, found) = sync_channel::<Found>(AHEAD);
                 let mut scanner = scanner.clone();
                 scope.spawn(move || {
                     let mut buffer = Vec::new();
-                    for chunk in work {
-                        let secrets = scan_chunk(device, chunk, &mut scanner, key, &mut buffer);
-                        if done.send(secrets).is_err() {
+                    for run in work {
+                        if done.send(scan_run(device, run, &mut scanner, key, &mut buffer)).is_err() {
                             break;
                         }
                     }
                 });
-                Worker { chunks, found }
+                Worker { runs, found }
             })
             .collect();
-        let mut overlaps = Overlaps::default();
-        let mut receive = |chunk: Extent, number: usize| -> io::Result<()> {
-            let gone = || io::Error::other("a thread that scans has stopped");
-            let secrets = workers[number % workers.len()].found.recv().map_err(|_| gone())??;
-            secrets.into_iter().filter_map(|secret| overlaps.push(secret)).for_each(&mut *visit);
-            progress(chunk.end());
-            Ok(())
+        let mut receive = |run: Extent, number: usize| -> io::Result<()> {
+            let gone = |_| io::Error::other("a thread that scans has stopped");
+            sink.take(run, workers[number % workers.len()].found.recv().map_err(gone)?)
         };
-        // Each worker has at most AHEAD chunks that nobody has received, so nothing here waits for ever.
+        // Each worker has at most AHEAD runs that nobody has received, so nothing here waits for ever.
         let most = workers.len() * AHEAD;
         let mut pending = std::collections::VecDeque::with_capacity(most);
         let (mut sent, mut scanned) = (0, 0);
-        chunks(device, parts, &mut |chunk| {
+        runs(device, parts, &mut |run| {
             if pending.len() == most {
-                let (chunk, number) = pending.pop_front().expect("it is full");
-                receive(chunk, number)?;
+                let (run, number) = pending.pop_front().expect("it is full");
+                receive(run, number)?;
             }
             // A worker only ends early if it panics, which `receive` reports.
-            let _ = workers[sent % workers.len()].chunks.send(chunk);
-            pending.push_back((chunk, sent));
+            let _ = workers[sent % workers.len()].runs.send(run);
+            pending.push_back((run, sent));
             sent += 1;
-            scanned += chunk.len;
+            scanned += run.len;
             Ok(())
         })?;
-        for (chunk, number) in pending {
-            receive(chunk, number)?;
+        for (run, number) in pending {
+            receive(run, number)?;
         }
-        overlaps.finish().into_iter().for_each(visit);
         Ok(scanned)
     })
+}
+
+/// Chunks that follow each other, together, between points of a wider grid.
+fn runs(
+    device: &dyn BlockRead,
+    parts: &ExtentSet,
+    visit: &mut dyn FnMut(Extent) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut run: Option<Extent> = None;
+    let walked = chunks(device, parts, &mut |chunk| match &mut run {
+        Some(run) if run.end() == chunk.start && chunk.start % RUN != 0 => {
+            run.len += chunk.len;
+            Ok(())
+        }
+        _ => run.replace(chunk).map_or(Ok(()), &mut *visit),
+    });
+    run.map_or(Ok(()), visit)?;
+    walked
 }
 
 /// The pieces of `parts` between points of the grid that are not one hole.
@@ -136,11 +196,15 @@ fn chunks(
     let disk = Extent { start: 0, len: device.size() };
     for part in parts.parts(disk) {
         let mut at = part.start;
+        let mut data = at;
         while at < part.end() {
-            let run = device.run_at(at)?;
-            if run.zero {
-                at = at.saturating_add(run.len);
-                continue;
+            if at >= data {
+                let run = device.run_at(at)?;
+                if run.zero {
+                    at = at.saturating_add(run.len);
+                    continue;
+                }
+                data = at.saturating_add(run.len);
             }
             let grid = at / CHUNK * CHUNK;
             let chunk = Extent { start: grid, len: CHUNK }.intersect(part);
@@ -151,22 +215,49 @@ fn chunks(
     Ok(())
 }
 
-/// The hits that begin in `chunk`.
-fn scan_chunk(
+/// The hits that begin in `run`, piece by piece: a window of the device slides along it, and no byte is read twice.
+fn scan_run(
     device: &dyn BlockRead,
-    chunk: Extent,
+    run: Extent,
     scanner: &mut Scanner,
     key: &Key,
     buffer: &mut Vec<u8>,
 ) -> Found {
-    let start = chunk.start.saturating_sub(to_u64(LOOK_BACK));
-    let end = chunk.end().saturating_add(to_u64(LOOK_AHEAD)).min(device.size());
-    buffer.resize(to_usize(end - start), 0);
-    device.read_at(start, buffer)?;
-    let mut secrets = Vec::new();
-    let fresh = to_usize(chunk.start - start)..to_usize(chunk.end() - start);
-    scanner.scan(buffer, fresh, &mut |hit| secrets.push(Secret::new(&hit, buffer, start, key)));
-    Ok(secrets)
+    let mut found = Found { secrets: Vec::new(), failed: None };
+    // The window begins at `base`, and its first `filled` bytes have been read.
+    let mut base = run.start.saturating_sub(to_u64(LOOK_BACK));
+    let (mut at, mut filled) = (run.start, 0);
+    while at < run.end() {
+        let end = at.saturating_add(PIECE).min(run.end());
+        let start = at.saturating_sub(to_u64(LOOK_BACK));
+        let gone = to_usize(start - base);
+        if gone > 0 {
+            buffer.copy_within(gone..filled, 0);
+            filled -= gone;
+            base = start;
+        }
+        let wanted = to_usize(end.saturating_add(to_u64(LOOK_AHEAD)).min(device.size()) - base);
+        if buffer.len() < wanted {
+            buffer.resize(wanted, 0);
+        }
+        if filled < wanted {
+            if let Err(error) = device.read_at(base + to_u64(filled), &mut buffer[filled..wanted]) {
+                found.failed = Some(error);
+                break;
+            }
+            filled = wanted;
+        }
+        let window = &buffer[..filled];
+        let fresh = to_usize(at - base)..to_usize(end - base);
+        let mut visit = |hit: Hit| found.secrets.push(Secret::new(&hit, window, base, key));
+        if at == run.start {
+            scanner.scan(window, fresh, &mut visit);
+        } else {
+            scanner.scan_next(gone, window, fresh, &mut visit);
+        }
+        at = end;
+    }
+    found
 }
 
 #[cfg(test)]
@@ -298,7 +389,7 @@ mod tests {
                 &mut |_| (),
             );
             assert_eq!(result.unwrap_err().to_string(), "sector");
-            assert_eq!(last, 21 * CHUNK, "{workers} threads");
+            assert_eq!(last, 20 * CHUNK, "{workers} threads");
         }
     }
 }

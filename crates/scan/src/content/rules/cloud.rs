@@ -283,7 +283,7 @@ pub(crate) const RULES: &[ContentRule] = &[
         explain: "Reads states, with all secrets in them, and changes what they describe.",
         source: "HCP Terraform: API tokens",
         anchors: &[b".atlasv1."],
-        pattern: r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9]{60,70}",
+        pattern: r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70}",
         before: 14,
         reach: 80,
         ..MIXED
