@@ -114,7 +114,8 @@ impl Case {
             verify.args(["--opaque", "keep"]);
         }
         // What the case keeps against the policy, the policy's files would show.
-        let kept = |argument: &String| ["--keep", "--skip", "--rules"].contains(&argument.as_str());
+        let kept =
+            |argument: &String| ["--keep", "--keep-user", "--skip", "--rules"].contains(&argument.as_str());
         match self.arguments.windows(2).find(|pair| pair[0] == "--policy") {
             _ if self.arguments.iter().any(kept) => verify.args(["--policy", "none"]),
             Some(pair) => verify.args(pair),
