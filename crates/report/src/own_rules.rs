@@ -30,7 +30,7 @@ pub(crate) fn rule(report: &Report, finding: &Finding) -> Rule {
             ("A secret, by its content".to_owned(), "What is here looks like a secret.".to_owned())
         }
         Finding::Unwanted { .. } => {
-            ("A file that should be gone".to_owned(), "The policy removes or empties it.".to_owned())
+            ("A file that is not as the policy wants it".to_owned(), "The policy removes, empties or edits it.".to_owned())
         }
         Finding::Remnant { .. } => (
             "A piece of a removed file".to_owned(),

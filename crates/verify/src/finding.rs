@@ -78,7 +78,7 @@ impl fmt::Display for Finding {
                 write!(f, "{}{bytes} bytes {region}, the first at offset {first}", volume(number))
             }
             Self::Secret { rule, place, .. } => write!(f, "{rule} {place}"),
-            Self::Unwanted { rule, place } => write!(f, "{place}: should be gone by rule {rule}"),
+            Self::Unwanted { rule, place } => write!(f, "{place}: not as rule {rule} wants it"),
             Self::Remnant { of, place, .. } => write!(f, "a piece of {of}, which was removed, {place}"),
             Self::NotRetained { volume, difference } => write!(f, "volume {volume}: {difference}"),
             Self::Disagreement { reader, volume: number, difference } => {
