@@ -1,8 +1,8 @@
 //! Judges any image on its own: what is live is found anew from the image itself, never taken from whoever
 //! wrote it. Shares the readers with `sanitize`, never its plan, its live set or its code.
 //!
-//! For an image of unknown origin, [`examine`] accounts for every byte: an [`Atlas`] gives each its class and owner,
-//! [`residue`] counts what is dead and not zero, [`attribute`] names places. What is damaged is opaque and noted. What
+//! For an image of unknown origin, [`examine()`] accounts for every byte: an [`Atlas`] gives each its class and owner,
+//! [`residue()`] counts what is dead and not zero, [`attribute()`] names places. What is damaged is opaque and noted. What
 //! the image *file* holds besides the disk is judged on its own ([`container`]).
 //!
 //! For what `sanitize` wrote, where damage is an error, three witnesses: every byte that nothing live claims, and every

@@ -1,6 +1,6 @@
 //! What is not zero though nothing live claims it: summed by volume and class, listed up to a bound, and drawn.
 //!
-//! A [`Counter`] can be fed from any pass over the disk; [`residue`] makes one that reads nothing but what is dead.
+//! A [`Counter`] can be fed from any pass over the disk; [`residue()`] makes one that reads nothing but what is dead.
 
 use std::collections::BTreeMap;
 
