@@ -335,7 +335,7 @@ pub fn hostile() -> Report {
 }
 
 fn spoilt(place: &Place) -> Place {
-    let was = Was::DeletedFile { inode: None, path: Some(HOSTILE.to_owned()) };
+    let was = Was::FormerContent { inode: None, path: Some(HOSTILE.to_owned()) };
     Place {
         path: Some(HOSTILE.to_owned()),
         inside: vec![HOSTILE.to_owned()],
