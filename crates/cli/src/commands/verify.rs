@@ -1,6 +1,6 @@
 //! `diskscrub verify`: what every byte of an image is, whoever wrote it, and what is left in it.
 
-use std::process::ExitCode;
+use std::{panic::resume_unwind, process::ExitCode, thread};
 
 use block::to_u64;
 use scan::{Overrides, Selection, content};
@@ -30,8 +30,6 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
 
     let bar = Bar::new(args.search.quiet || args.input.json);
     let subject = search::subject(&args.input, image, &bar)?;
-    let secrets = search::secrets(&args.input, &subject, &rules, &acceptance.key(), &args.search, &bar)?;
-    bar.begin("verifying", Unit::Pieces, None);
     let options = Options {
         sector_size: args.input.sector_size,
         keep_opaque: args.opaque == ExpectArg::Keep,
@@ -40,13 +38,27 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
         threads: workers(args.search.threads),
     };
     let (device, survey) = (&subject.device, &subject.survey);
-    let residue = verify::residue(device, survey, options.keep_opaque).map_err(|error| failed(&error))?;
-    let mut examination =
-        verify::conclude(device, survey, residue, options).map_err(|error| failed(&error))?;
-    let container = verify::container::examine(&subject.image).map_err(|error| failed(&error))?;
-    let named = verify::path_findings(survey, &selection, &mut examination.notes);
-    let named = named.map_err(|error| failed(&error))?;
-    let unwanted = verify::unwanted(survey, &named).map_err(|error| failed(&error))?;
+    let examine = || -> block::Result<_> {
+        let residue = verify::residue(device, survey, options.keep_opaque)?;
+        let examination = verify::conclude(device, survey, residue, options)?;
+        Ok((examination, verify::container::examine(&subject.image)?))
+    };
+    // Two that ask nothing of each other: the examination waits for one small read after the other.
+    let (secrets, examined) = thread::scope(|scope| {
+        let examined = scope.spawn(examine);
+        let secrets = search::Named::by_default(&args.input, &subject).and_then(|named| {
+            let key = acceptance.key();
+            let secrets = search::secrets(&args.input, &subject, &named, &rules, &key, &args.search, &bar)?;
+            bar.begin("verifying", Unit::Pieces, None);
+            Ok((named, secrets))
+        });
+        (secrets, examined.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    let (named, secrets) = secrets?;
+    let (mut examination, container) = examined.map_err(|error| failed(&error))?;
+    let named = named.by(&args.input, &subject, &selection)?;
+    examination.notes.extend(named.notes);
+    let unwanted = verify::unwanted(survey, &named.findings).map_err(|error| failed(&error))?;
     let taint = args.original.as_ref().map(|original| {
         bar.begin("comparing", Unit::Pieces, None);
         let original = InputArgs { input: original.clone(), format: None, ..args.input.clone() };

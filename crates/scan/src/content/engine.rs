@@ -8,9 +8,11 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use regex_automata::{Input, meta::Regex, util::captures::Captures};
-
-use super::{Candidate, ContentRule, anchors::Anchors};
+use super::{
+    Candidate, ContentRule,
+    anchors::Anchors,
+    pattern::{Pattern, Scratch},
+};
 
 /// Bytes that a buffer should have before its fresh ones, so that a hit is found wherever a chunk begins.
 pub const LOOK_BACK: usize = ContentRule::MAX_REACH;
@@ -37,7 +39,7 @@ struct Shared {
     rules: Vec<(usize, &'static ContentRule)>,
     anchors: Anchors,
     /// A hundred patterns take their time to compile, and most are never needed.
-    patterns: Vec<OnceLock<Regex>>,
+    patterns: Vec<OnceLock<Pattern>>,
     before: usize,
 }
 
@@ -48,7 +50,7 @@ struct State {
     floor: usize,
     /// Bytes of windows in which there was nothing.
     vain: usize,
-    captures: Option<Captures>,
+    scratch: Option<Scratch>,
 }
 
 /// Scans buffers. Cheap to clone; each thread needs its own.
@@ -150,19 +152,20 @@ impl Scanner {
             if anchor < state.floor {
                 continue;
             }
-            let regex = self.shared.patterns[number]
+            let pattern = self.shared.patterns[number]
                 .get_or_init(|| rule.compile().expect("a test compiles every pattern of the registry"));
-            let captures = state.captures.get_or_insert_with(|| regex.create_captures());
+            let scratch = state.scratch.get_or_insert_with(|| pattern.scratch());
             let secret = if state.vain / CROWD < buffer.len().max(SMALL) {
-                let confirmed = rule.confirm(regex, captures, buffer, anchor, state.floor);
+                let mut looked = 0;
+                let confirmed = rule.confirm(pattern, scratch, buffer, anchor, state.floor, &mut looked);
                 match &confirmed {
                     Some((_, end)) => state.floor = *end,
-                    None => state.vain += rule.before.min(anchor) + rule.reach.min(buffer.len() - anchor),
+                    None => state.vain += looked,
                 }
                 confirmed.map(|(secret, _)| secret)
             } else {
                 let from = anchor.saturating_sub(rule.before).max(state.floor);
-                let (secret, floor) = next(rule, regex, captures, buffer, from, end);
+                let (secret, floor) = next(rule, pattern, scratch, buffer, from, end);
                 state.floor = floor;
                 secret
             };
@@ -181,15 +184,15 @@ impl Scanner {
 /// at is not looked at again.
 fn next(
     rule: &ContentRule,
-    regex: &Regex,
-    captures: &mut Captures,
+    pattern: &Pattern,
+    scratch: &mut Scratch,
     buffer: &[u8],
     from: usize,
     end: usize,
 ) -> (Option<Range<usize>>, usize) {
-    regex.search_captures(&Input::new(buffer).range(from..), captures);
-    let Some(whole) = captures.get_match().filter(|whole| whole.start() < end) else { return (None, end) };
-    let secret = Candidate::new(buffer, captures).filter(|candidate| (rule.check)(candidate));
+    let whole = pattern.find(scratch, buffer, from).then(|| scratch.captures.get_match()).flatten();
+    let Some(whole) = whole.filter(|whole| whole.start() < end) else { return (None, end) };
+    let secret = Candidate::new(buffer, &scratch.captures).filter(|candidate| (rule.check)(candidate));
     (secret.map(|candidate| candidate.range()), whole.end().max(from + 1))
 }
 

@@ -11,6 +11,7 @@ mod check;
 mod digest;
 mod engine;
 mod overlap;
+mod pattern;
 mod rule;
 pub mod rules;
 mod select;

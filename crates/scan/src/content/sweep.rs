@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use block::{BlockRead, Extent, ExtentSet, to_u64, to_usize};
+use block::{BlockRead, Extent, ExtentSet, PageBuffer, to_u64, to_usize};
 
 use super::{ContentRule, Digest, Hit, Key, LOOK_AHEAD, LOOK_BACK, Overlaps, Scanner, Tier, overlap::Ranged};
 
@@ -18,6 +18,8 @@ pub(super) const CHUNK: u64 = 1 << 20;
 const RUN: u64 = 4 << 20;
 /// Fresh bytes of a buffer. What the kernel copies is searched while it is in the processor's own cache.
 const PIECE: u64 = 256 << 10;
+/// The most that a window holds: fresh bytes, and what stands before and behind them.
+const WINDOW: usize = LOOK_BACK + to_usize(PIECE) + LOOK_AHEAD;
 /// Runs that a worker may be ahead.
 const AHEAD: usize = 4;
 
@@ -105,7 +107,7 @@ pub fn sweep(
     let mut sink = Sink { overlaps: Overlaps::default(), progress, visit };
     let mut scanned = 0;
     if workers <= 1 {
-        let (mut scanner, mut buffer) = (scanner.clone(), Vec::new());
+        let (mut scanner, mut buffer) = (scanner.clone(), PageBuffer::new(WINDOW));
         runs(device, parts, &mut |run| {
             scanned += run.len;
             sink.take(run, scan_run(device, run, &mut scanner, key, &mut buffer))
@@ -132,7 +134,7 @@ fn in_threads(
                 let (done, found) = sync_channel::<Found>(AHEAD);
                 let mut scanner = scanner.clone();
                 scope.spawn(move || {
-                    let mut buffer = Vec::new();
+                    let mut buffer = PageBuffer::new(WINDOW);
                     for run in work {
                         if done.send(scan_run(device, run, &mut scanner, key, &mut buffer)).is_err() {
                             break;
@@ -221,7 +223,7 @@ fn scan_run(
     run: Extent,
     scanner: &mut Scanner,
     key: &Key,
-    buffer: &mut Vec<u8>,
+    buffer: &mut [u8],
 ) -> Found {
     let mut found = Found { secrets: Vec::new(), failed: None };
     // The window begins at `base`, and its first `filled` bytes have been read.
@@ -237,9 +239,6 @@ fn scan_run(
             base = start;
         }
         let wanted = to_usize(end.saturating_add(to_u64(LOOK_AHEAD)).min(device.size()) - base);
-        if buffer.len() < wanted {
-            buffer.resize(wanted, 0);
-        }
         if filled < wanted {
             if let Err(error) = device.read_at(base + to_u64(filled), &mut buffer[filled..wanted]) {
                 found.failed = Some(error);

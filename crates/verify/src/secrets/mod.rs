@@ -11,7 +11,9 @@ mod shipped;
 
 use std::{
     collections::{BTreeMap, HashSet},
+    panic::resume_unwind,
     sync::Arc,
+    thread,
 };
 
 use block::{BlockRead, Extent, to_u64};
@@ -43,6 +45,8 @@ pub struct Search<'a> {
     pub named: &'a HashSet<(usize, InodeId)>,
     /// Whether to look into archives and compressed files.
     pub archives: bool,
+    /// Whether to look into those, too, whose content a package ships.
+    pub shipped: bool,
 }
 
 /// What was found.
@@ -107,15 +111,23 @@ pub fn secrets(
     };
     let whole = [Extent { start: 0, len: device.size() }].into_iter().collect();
     let workers = search.workers;
-    result.scanned = sweep(device, &whole, search.scanner, search.key, workers, progress, &mut |secret| {
-        let Some(region) = counts(&secret) else { return };
-        *result.totals.entry(region).or_default() += 1;
-        if found.len() < LISTED {
-            found.push(secret);
-        } else {
-            result.unlisted += 1;
-        }
-    })?;
+    // Which archives there are is found out beside the pass.
+    let (scanned, candidates) = thread::scope(|scope| {
+        let candidates = search.archives.then(|| scope.spawn(|| archives::candidates(survey, search)));
+        let visit = &mut |secret| {
+            let Some(region) = counts(&secret) else { return };
+            *result.totals.entry(region).or_default() += 1;
+            if found.len() < LISTED {
+                found.push(secret);
+            } else {
+                result.unlisted += 1;
+            }
+        };
+        let scanned = sweep(device, &whole, search.scanner, search.key, workers, progress, visit);
+        (scanned, candidates.map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))))
+    });
+    result.scanned = scanned?;
+    let candidates = candidates.transpose()?;
     for (volume, details) in survey.layout.volumes.iter().enumerate() {
         let Some(filesystem) = survey.views.filesystem(volume).transpose()? else { continue };
         let mut note = |text| result.notes.push(Note { volume: Some(details.number), text });
@@ -134,8 +146,8 @@ pub fn secrets(
     }
     let mut found: Vec<(Secret, Vec<String>)> =
         found.into_iter().map(|secret| (secret, Vec::new())).collect();
-    if search.archives {
-        look_inside(survey, search, &mut found, &mut result)?;
+    if let Some(candidates) = candidates {
+        look_inside(survey, search, candidates, &mut found, &mut result)?;
     }
     found.sort_by_key(|(secret, _)| secret.offset);
     let extents: Vec<Extent> =
@@ -158,6 +170,7 @@ pub fn secrets(
 fn look_inside(
     survey: &Survey,
     search: Search<'_>,
+    candidates: archives::Candidates,
     found: &mut Vec<(Secret, Vec<String>)>,
     result: &mut Secrets,
 ) -> Result<()> {
@@ -166,7 +179,7 @@ fn look_inside(
         Some((area.volume?, area.inode?, secret.rule.id, secret.digest))
     };
     let known: HashSet<_> = found.iter().filter_map(|(secret, _)| owner(secret)).collect();
-    let archives = archives::find(survey, search, &mut |inside, unlisted| {
+    let archives = archives::find(survey, search, candidates, &mut |inside, unlisted| {
         *result.totals.entry(Region::File).or_default() += unlisted;
         result.unlisted += unlisted;
         for archives::Found { volume, inode, secret, inside } in inside {
