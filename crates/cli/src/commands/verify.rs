@@ -1,6 +1,6 @@
 //! `diskscrub verify`: what every byte of an image is, whoever wrote it, and what is left in it.
 
-use std::{panic::resume_unwind, process::ExitCode, thread};
+use std::process::ExitCode;
 
 use block::to_u64;
 use scan::{Overrides, Selection, content};
@@ -44,16 +44,13 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
         Ok((examination, verify::container::examine(&subject.image)?))
     };
     // Two that ask nothing of each other: the examination waits for one small read after the other.
-    let (secrets, examined) = thread::scope(|scope| {
-        let examined = scope.spawn(examine);
-        let secrets = search::Named::by_default(&args.input, &subject).and_then(|named| {
-            let key = acceptance.key();
-            let secrets = search::secrets(&args.input, &subject, &named, &rules, &key, &args.search, &bar)?;
-            bar.begin("verifying", Unit::Pieces, None);
-            Ok((named, secrets))
-        });
-        (secrets, examined.join().unwrap_or_else(|panic| resume_unwind(panic)))
-    });
+    let search = || {
+        let (named, key) = (search::Named::by_default(&args.input, &subject)?, acceptance.key());
+        let secrets = search::secrets(&args.input, &subject, &named, &rules, &key, &args.search, &bar)?;
+        bar.begin("verifying", Unit::Pieces, None);
+        Ok::<_, Failure>((named, secrets))
+    };
+    let (secrets, examined) = verify::side_by_side(options.threads, search, examine);
     let (named, secrets) = secrets?;
     let (mut examination, container) = examined.map_err(|error| failed(&error))?;
     let named = named.by(&args.input, &subject, &selection)?;

@@ -18,6 +18,7 @@ mod select;
 mod stream;
 mod sweep;
 pub mod unpack;
+mod wide;
 
 pub use digest::{Digest, Key};
 pub use engine::{Hit, LOOK_AHEAD, LOOK_BACK, Scanner};

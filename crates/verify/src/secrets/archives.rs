@@ -76,7 +76,7 @@ struct Looked {
 }
 
 /// The archives of a disk.
-pub(super) struct Candidates {
+struct Candidates {
     /// To be looked into.
     files: Vec<File>,
     archives: Archives,
@@ -87,10 +87,9 @@ pub(super) struct Candidates {
 pub(super) fn find(
     survey: &Survey,
     search: Search<'_>,
-    candidates: Candidates,
     visit: &mut dyn FnMut(Vec<Found>, u64),
 ) -> Result<Archives> {
-    let Candidates { files, mut archives } = candidates;
+    let Candidates { files, mut archives } = candidates(survey, search)?;
     let mut left_out = 0_u64;
     let mut visit = |looked: Looked| {
         // In the order of files, so that the limit is the same for any number of threads.
@@ -112,7 +111,7 @@ pub(super) fn find(
 
 /// The live regular files that begin like an archive, in the order of their first bytes on the disk. Fails only if the
 /// medium does.
-pub(super) fn candidates(survey: &Survey, search: Search<'_>) -> Result<Candidates> {
+fn candidates(survey: &Survey, search: Search<'_>) -> Result<Candidates> {
     let mut archives = Archives::default();
     let mut files = all(survey, &mut archives.outcome)?;
     archives.files = to_u64(files.len());

@@ -11,9 +11,7 @@ mod shipped;
 
 use std::{
     collections::{BTreeMap, HashSet},
-    panic::resume_unwind,
     sync::Arc,
-    thread,
 };
 
 use block::{BlockRead, Extent, to_u64};
@@ -26,7 +24,7 @@ pub use file::{InFile, secrets_in_file};
 pub use named::{named_files, path_findings, unwanted};
 pub use shipped::{Shipped, set_shipped_apart};
 
-use crate::{Finding, Note, Place, Region, Survey, Tier, attribute};
+use crate::{Finding, Note, Place, Region, Survey, Tier, attribute, side_by_side};
 
 /// Findings that are listed, in the order of their places; all are counted.
 const LISTED: usize = 10_000;
@@ -111,10 +109,8 @@ pub fn secrets(
     };
     let whole = [Extent { start: 0, len: device.size() }].into_iter().collect();
     let workers = search.workers;
-    // Which archives there are is found out beside the pass.
-    let (scanned, candidates) = thread::scope(|scope| {
-        let candidates = search.archives.then(|| scope.spawn(|| archives::candidates(survey, search)));
-        let visit = &mut |secret| {
+    let pass = || {
+        sweep(device, &whole, search.scanner, search.key, workers, progress, &mut |secret| {
             let Some(region) = counts(&secret) else { return };
             *result.totals.entry(region).or_default() += 1;
             if found.len() < LISTED {
@@ -122,12 +118,11 @@ pub fn secrets(
             } else {
                 result.unlisted += 1;
             }
-        };
-        let scanned = sweep(device, &whole, search.scanner, search.key, workers, progress, visit);
-        (scanned, candidates.map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))))
-    });
+        })
+    };
+    let archives = || search.archives.then(|| look_inside(survey, search)).transpose();
+    let (scanned, inside) = side_by_side(workers, pass, archives);
     result.scanned = scanned?;
-    let candidates = candidates.transpose()?;
     for (volume, details) in survey.layout.volumes.iter().enumerate() {
         let Some(filesystem) = survey.views.filesystem(volume).transpose()? else { continue };
         let mut note = |text| result.notes.push(Note { volume: Some(details.number), text });
@@ -146,8 +141,8 @@ pub fn secrets(
     }
     let mut found: Vec<(Secret, Vec<String>)> =
         found.into_iter().map(|secret| (secret, Vec::new())).collect();
-    if let Some(candidates) = candidates {
-        look_inside(survey, search, candidates, &mut found, &mut result)?;
+    if let Some(inside) = inside? {
+        add_inside(survey, inside, &mut found, &mut result);
     }
     found.sort_by_key(|(secret, _)| secret.offset);
     let extents: Vec<Extent> =
@@ -166,35 +161,55 @@ pub fn secrets(
     Ok(result)
 }
 
+/// What archives hold.
+struct Inside {
+    archives: Archives,
+    found: Vec<archives::Found>,
+    unlisted: u64,
+}
+
+/// Looks into archives. What only its context tells is left out where nothing else does.
+fn look_inside(survey: &Survey, search: Search<'_>) -> Result<Inside> {
+    let (mut all, mut further) = (Vec::new(), 0);
+    let archives = archives::find(survey, search, &mut |found, unlisted| {
+        further += unlisted;
+        for found in found {
+            let named = || search.named.contains(&(found.volume, found.inode));
+            if found.secret.rule.tier == Tier::Context && !named() {
+                continue;
+            }
+            // As many again may be known.
+            if all.len() < 2 * LISTED {
+                all.push(found);
+            } else {
+                further += 1;
+            }
+        }
+    })?;
+    Ok(Inside { archives, found: all, unlisted: further })
+}
+
 /// Adds what archives hold, but for what the same file shows outside of them.
-fn look_inside(
-    survey: &Survey,
-    search: Search<'_>,
-    candidates: archives::Candidates,
-    found: &mut Vec<(Secret, Vec<String>)>,
-    result: &mut Secrets,
-) -> Result<()> {
+fn add_inside(survey: &Survey, inside: Inside, found: &mut Vec<(Secret, Vec<String>)>, result: &mut Secrets) {
     let owner = |secret: &Secret| {
         let area = survey.atlas.at(secret.offset).filter(|area| area.region == Region::File)?;
         Some((area.volume?, area.inode?, secret.rule.id, secret.digest))
     };
     let known: HashSet<_> = found.iter().filter_map(|(secret, _)| owner(secret)).collect();
-    let archives = archives::find(survey, search, candidates, &mut |inside, unlisted| {
-        *result.totals.entry(Region::File).or_default() += unlisted;
-        result.unlisted += unlisted;
-        for archives::Found { volume, inode, secret, inside } in inside {
-            let by_context = secret.rule.tier == Tier::Context && !search.named.contains(&(volume, inode));
-            if by_context || known.contains(&(volume, inode, secret.rule.id, secret.digest)) {
-                continue;
-            }
-            *result.totals.entry(Region::File).or_default() += 1;
-            if found.len() < LISTED {
-                found.push((secret, inside));
-            } else {
-                result.unlisted += 1;
-            }
+    let Inside { archives, found: all, unlisted } = inside;
+    *result.totals.entry(Region::File).or_default() += unlisted;
+    result.unlisted += unlisted;
+    for archives::Found { volume, inode, secret, inside } in all {
+        if known.contains(&(volume, inode, secret.rule.id, secret.digest)) {
+            continue;
         }
-    })?;
+        *result.totals.entry(Region::File).or_default() += 1;
+        if found.len() < LISTED {
+            found.push((secret, inside));
+        } else {
+            result.unlisted += 1;
+        }
+    }
     let reasons: Vec<String> =
         archives.outcome.left_out.iter().map(|(reason, number)| format!("{number} {reason}")).collect();
     if !reasons.is_empty() {
@@ -203,5 +218,4 @@ fn look_inside(
     }
     result.totals.retain(|_, number| *number > 0);
     result.archives = Some(archives);
-    Ok(())
 }
