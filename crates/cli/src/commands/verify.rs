@@ -30,8 +30,6 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
 
     let bar = Bar::new(args.search.quiet || args.input.json);
     let subject = search::subject(&args.input, image, &bar)?;
-    let secrets = search::secrets(&args.input, &subject, &rules, &acceptance.key(), &args.search, &bar)?;
-    bar.begin("verifying", Unit::Pieces, None);
     let options = Options {
         sector_size: args.input.sector_size,
         keep_opaque: args.opaque == ExpectArg::Keep,
@@ -40,13 +38,24 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
         threads: workers(args.search.threads),
     };
     let (device, survey) = (&subject.device, &subject.survey);
-    let residue = verify::residue(device, survey, options.keep_opaque).map_err(|error| failed(&error))?;
-    let mut examination =
-        verify::conclude(device, survey, residue, options).map_err(|error| failed(&error))?;
-    let container = verify::container::examine(&subject.image).map_err(|error| failed(&error))?;
-    let named = verify::path_findings(survey, &selection, &mut examination.notes);
-    let named = named.map_err(|error| failed(&error))?;
-    let unwanted = verify::unwanted(survey, &named).map_err(|error| failed(&error))?;
+    let examine = || -> block::Result<_> {
+        let residue = verify::residue(device, survey, options.keep_opaque)?;
+        let examination = verify::conclude(device, survey, residue, options)?;
+        Ok((examination, verify::container::examine(&subject.image)?))
+    };
+    // Two that ask nothing of each other: the examination waits for one small read after the other.
+    let search = || {
+        let (named, key) = (search::Named::by_default(&args.input, &subject)?, acceptance.key());
+        let secrets = search::secrets(&args.input, &subject, &named, &rules, &key, &args.search, &bar)?;
+        bar.begin("verifying", Unit::Pieces, None);
+        Ok::<_, Failure>((named, secrets))
+    };
+    let (secrets, examined) = verify::side_by_side(options.threads, search, examine);
+    let (named, secrets) = secrets?;
+    let (mut examination, container) = examined.map_err(|error| failed(&error))?;
+    let named = named.by(&args.input, &subject, &selection)?;
+    examination.notes.extend(named.notes);
+    let unwanted = verify::unwanted(survey, &named.findings).map_err(|error| failed(&error))?;
     let taint = args.original.as_ref().map(|original| {
         bar.begin("comparing", Unit::Pieces, None);
         let original = InputArgs { input: original.clone(), format: None, ..args.input.clone() };
