@@ -88,7 +88,7 @@ pub(crate) fn copy<B: BlockRead>(
             let (result_sender, result_receiver) = sync_channel(2);
             scope.spawn(move || {
                 for extent in job_receiver {
-                    if result_sender.send(read_chunk(view, map, extent, buffers)).is_err() {
+                    if result_sender.send(read_chunk(view, map, extent, buffers, progress)).is_err() {
                         break;
                     }
                 }
@@ -185,6 +185,7 @@ fn read_chunk<B: BlockRead>(
     map: &DiskMap,
     extent: Extent,
     buffers: &Buffers,
+    progress: &dyn Progress,
 ) -> io::Result<Chunk> {
     let mut data = buffers.take(to_usize(extent.len));
     read_runs(view.base(), extent, &mut data)?;
@@ -198,6 +199,9 @@ fn read_chunk<B: BlockRead>(
         let changed = view.patch(start, piece)? | mask(map, start, piece, &mut nonzero);
         let after = if changed { digest::hash(piece) } else { before };
         hashes.push([before, after]);
+    }
+    if hashes.iter().any(|[_, after]| after.is_some()) {
+        progress.writes(extent.start, &data);
     }
     Ok(Chunk { extent, hashes, data, nonzero })
 }

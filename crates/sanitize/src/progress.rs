@@ -15,12 +15,15 @@ pub enum Stage {
     Verify,
 }
 
-/// Told of a run's progress; must not slow it down.
+/// Told of a run's progress, and of what is written.
 pub trait Progress: Sync {
     /// A stage begins; `total` bytes are ahead where that is known.
     fn stage(&self, stage: Stage, total: Option<u64>);
     /// The stage has come to this byte.
     fn at(&self, byte: u64);
+    /// The output will have these bytes at `offset`: whole mebibytes but at the disk's end, in any order, and from
+    /// several threads.
+    fn writes(&self, _offset: u64, _bytes: &[u8]) {}
 }
 
 /// Shows nothing.

@@ -7,7 +7,10 @@ use std::{
     panic::resume_unwind,
     path::Path,
     process::ExitCode,
-    sync::Arc,
+    sync::{
+        Arc, OnceLock,
+        mpsc::{SyncSender, sync_channel},
+    },
     thread::{self, ScopedJoinHandle},
 };
 
@@ -20,7 +23,10 @@ use report::allow::Key;
 use sanitize::{Plan, Progress, Report, Stage};
 use scan::Action;
 use serde::Serialize;
-use verify::{Expected, Verdict, taint::Taint};
+use verify::{
+    Expected, Verdict,
+    taint::{Ahead, Taint},
+};
 
 use super::{open, request, selection, taint, workers};
 use crate::{
@@ -74,13 +80,30 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     let output_failure = |error| Failure::image(&args.output, &error);
     let file = file_of(&output).map_err(|error| Failure::output(&args.output, &error))?;
     let writer = block::write::create(file, format, device.size(), workers).map_err(output_failure)?;
-    let run = sanitize::sanitize(&mut view, &plan, writer, &request, &bar)
-        .map_err(|error| Failure::copying(&args.input.input, &args.output, &error))?;
-    drop(view);
-
-    bar.stage(Stage::Verify, None);
-    let Judged { verdict, sha256, taint } =
-        judge(args, &device, &output, format, &plan).map_err(|error| Failure::image(&args.output, &error))?;
+    let (gone, index, ahead) = (OnceLock::new(), OnceLock::new(), Ahead::default());
+    let (run, Judged { verdict, sha256, taint }) = thread::scope(|scope| {
+        // What was removed is read while the rest is copied.
+        let taint = (args.taint == TaintArg::On).then(|| {
+            let (finished, output) = sync_channel(1);
+            let (device, plan, gone, index, ahead) = (&device, &plan, &gone, &index, &ahead);
+            let search = move || {
+                let found = taint::gone(device, plan)?;
+                let made = gone.get_or_init(|| found).index()?;
+                let index = index.get_or_init(|| made);
+                let Ok(output) = output.recv() else { return Ok(None) };
+                taint::search(index, ahead, &output, &Key::random()?, workers).map(Some)
+            };
+            Search { finished, found: scope.spawn(search) }
+        });
+        let watching = taint::Watching { shown: &bar, index: &index, ahead: &ahead };
+        let run = sanitize::sanitize(&mut view, &plan, writer, &request, &watching)
+            .map_err(|error| Failure::copying(&args.input.input, &args.output, &error))?;
+        drop(view);
+        bar.stage(Stage::Verify, None);
+        let judged = judge(args, &device, &output, format, &plan, taint)
+            .map_err(|error| Failure::image(&args.output, &error))?;
+        Ok((run, judged))
+    })?;
     let clean = verdict.findings.is_empty();
     let remnants = taint.as_ref().map_or(0, |taint| taint.findings.len());
     drop(bar);
@@ -193,6 +216,12 @@ fn container_notes(info: &ImageInfo) -> Vec<String> {
     snapshots.chain(bitmaps).chain(info.notes.iter().cloned()).collect()
 }
 
+/// A search for pieces of what is removed that waits for the output.
+struct Search<'scope> {
+    finished: SyncSender<Arc<dyn BlockRead>>,
+    found: ScopedJoinHandle<'scope, Result<Option<Taint>>>,
+}
+
 /// What is known of the finished output.
 struct Judged {
     verdict: Verdict,
@@ -210,6 +239,7 @@ fn judge(
     output: &OutputFile,
     format: OutputFormat,
     plan: &Plan,
+    search: Option<Search<'_>>,
 ) -> Result<Judged> {
     let options = OpenOptions { format: Some(file_format(format)), ..OpenOptions::default() };
     let image = block::open_file(file_of(output)?, &options)?;
@@ -222,8 +252,13 @@ fn judge(
         content: args.verify == VerifyArg::Content,
         threads: workers(args.threads),
     };
+    let taint = search.map(|Search { finished, found }| {
+        // If the search is over already it has failed, and says so below.
+        let _ = finished.send(Arc::clone(&written));
+        found
+    });
     // The witnesses share nothing but the device, so they can look at it at once.
-    let (verdict, trees, file, taint) = thread::scope(|scope| {
+    let (verdict, trees, file) = thread::scope(|scope| {
         let trees = scope.spawn(|| compare_trees(input, &written, plan, options.content));
         let file = attests.then(|| {
             scope.spawn(|| -> Result<_> {
@@ -231,18 +266,16 @@ fn judge(
                 Ok((left, attestation::sha256(output.file())?))
             })
         });
-        let taint = (args.taint == TaintArg::On)
-            .then(|| scope.spawn(|| taint::search(input, &written, plan, &Key::random()?, options.threads)));
         let verdict = verify::judge(&written, options);
-        (verdict, trees.join(), file.map(ScopedJoinHandle::join), taint.map(ScopedJoinHandle::join))
+        (verdict, trees.join(), file.map(ScopedJoinHandle::join))
     });
     let mut verdict = verdict?;
     verdict.findings.extend(trees.unwrap_or_else(|panic| resume_unwind(panic))?);
     let file = file.map(|file| file.unwrap_or_else(|panic| resume_unwind(panic))).transpose()?;
     let (left, sha256) = file.unzip();
     verdict.findings.extend(left.into_iter().flatten());
-    let taint = taint.map(|taint| taint.unwrap_or_else(|panic| resume_unwind(panic))).transpose()?;
-    Ok(Judged { verdict, sha256, taint })
+    let taint = taint.map(|taint| taint.join().unwrap_or_else(|panic| resume_unwind(panic))).transpose()?;
+    Ok(Judged { verdict, sha256, taint: taint.flatten() })
 }
 
 /// What the trees of the input and of the output do not have in common, the plan's edits apart.

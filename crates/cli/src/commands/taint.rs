@@ -1,14 +1,14 @@
 //! What `clean` and `verify --original` hand over to the search for pieces of removed files: the plan's edits, as bytes
 //! of the input.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use block::{BlockRead, Overlay, Window};
 use filesystem::{Content, Result};
 use report::allow::Key;
-use sanitize::{OpaqueVolumes, Plan, Request, Silent};
+use sanitize::{OpaqueVolumes, Plan, Progress, Request, Silent, Stage};
 use scan::{Action, RuleId, Selection};
-use verify::taint::{Index, Removed, Taint};
+use verify::taint::{Ahead, Index, Removed, Taint};
 
 use super::open;
 use crate::{args::InputArgs, failure::Failure, reports};
@@ -16,14 +16,14 @@ use crate::{args::InputArgs, failure::Failure, reports};
 /// Rules whose files say nothing that does not stand elsewhere: they are made anew from what stays.
 const DERIVED: [&str; 1] = ["system-caches"];
 
-/// Searches the finished output for pieces of what the plan removed from the input.
-pub(crate) fn search(
-    input: &Arc<dyn BlockRead>,
-    output: &Arc<dyn BlockRead>,
-    plan: &Plan,
-    key: &Key,
-    threads: usize,
-) -> Result<Taint> {
+/// What the plan removes, and the input's view that has it.
+pub(crate) struct Gone {
+    view: Overlay<Arc<dyn BlockRead>>,
+    removed: Removed,
+}
+
+/// Looks up what the plan removes from the input.
+pub(crate) fn gone(input: &Arc<dyn BlockRead>, plan: &Plan) -> Result<Gone> {
     let mut view = Overlay::new(Arc::clone(input));
     let mut removed = Removed::new();
     for (index, volume) in plan.layout.volumes.iter().enumerate() {
@@ -41,16 +41,50 @@ pub(crate) fn search(
             }
         }
     }
-    let mount_points: Vec<(u32, Vec<u8>)> = plan
-        .layout
-        .volumes
-        .iter()
-        .zip(&plan.volumes)
-        .filter_map(|(volume, facts)| Some((volume.number, facts.mount_point.as_ref()?.0.clone())))
-        .collect();
+    Ok(Gone { view, removed })
+}
+
+impl Gone {
+    /// What to search for.
+    pub(crate) fn index(&self) -> Result<Index<'_>> {
+        Ok(Index::new(&self.view, &self.removed)?)
+    }
+}
+
+/// Searches a finished output.
+pub(crate) fn search(
+    index: &Index<'_>,
+    ahead: &Ahead,
+    output: &Arc<dyn BlockRead>,
+    key: &Key,
+    threads: usize,
+) -> Result<Taint> {
     let layout = filesystem::layout(output, None)?;
-    let index = Index::new(&view, &removed)?;
-    verify::taint::search(&index, output, &layout, &mount_points, key.bytes(), threads)
+    verify::taint::search(index, ahead, output, &layout, key.bytes(), threads)
+}
+
+/// Shows a run's progress, and searches what is written while it is still in the processor's cache, as soon as it is
+/// known what to search for.
+pub(crate) struct Watching<'w, 'i> {
+    pub(crate) shown: &'w dyn Progress,
+    pub(crate) index: &'w OnceLock<Index<'i>>,
+    pub(crate) ahead: &'w Ahead,
+}
+
+impl Progress for Watching<'_, '_> {
+    fn stage(&self, stage: Stage, total: Option<u64>) {
+        self.shown.stage(stage, total);
+    }
+
+    fn at(&self, byte: u64) {
+        self.shown.at(byte);
+    }
+
+    fn writes(&self, offset: u64, bytes: &[u8]) {
+        if let Some(index) = self.index.get() {
+            index.search_ahead(offset, bytes, self.ahead);
+        }
+    }
 }
 
 /// Searches an image for pieces of what the policy removes from the original that it was made from.
@@ -73,6 +107,8 @@ pub(crate) fn against(
         workers: threads,
     };
     let plan = sanitize::plan(&mut Overlay::new(Arc::clone(&device)), &request, &Silent).map_err(failed)?;
-    let taint = search(&device, subject, &plan, key, threads).map_err(failed)?;
+    let gone = gone(&device, &plan).map_err(failed)?;
+    let index = gone.index().map_err(failed)?;
+    let taint = search(&index, &Ahead::default(), subject, key, threads).map_err(failed)?;
     Ok((reports::image(&original.input, info.format, device.size()), taint))
 }

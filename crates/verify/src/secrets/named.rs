@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 
 use block::{Extent, is_zero, to_u64};
-use filesystem::{Content, Error, FileKind, Filesystem, InodeId, Result, Volume};
-use scan::{Action, DeviceName, Guest, Place as Named, Selection, VolumeSource};
+use filesystem::{Content, Error, FileKind, Filesystem, InodeId, Result};
+use scan::{Action, Place as Named, Selection};
 
-use crate::{Finding, Note, Place, Region, Survey};
+use crate::{
+    Finding, Note, Place, Region, Survey,
+    guest::{Tree, guest},
+};
 
 /// Bytes of a file that are read at once; at least the largest page of a swap area.
 const PIECE: usize = 1 << 20;
@@ -107,9 +110,6 @@ fn walk(survey: &Survey, selection: &Selection) -> Result<Vec<scan::Finding>> {
     Ok(scan::scan(&guest(&trees)?, selection)?.findings)
 }
 
-/// A volume with a tree, and its index in the layout.
-pub(super) type Tree<'a> = (usize, &'a Volume, Box<dyn Filesystem + 'a>);
-
 /// The volumes with a tree.
 pub(super) fn trees(survey: &Survey) -> Result<Vec<Tree<'_>>> {
     let mut trees = Vec::new();
@@ -122,26 +122,4 @@ pub(super) fn trees(survey: &Survey) -> Result<Vec<Tree<'_>>> {
         }
     }
     Ok(trees)
-}
-
-/// The guest, laid out as it mounts these volumes; they are numbered as in the layout.
-pub(super) fn guest<'a>(trees: &'a [Tree<'_>]) -> Result<Guest<'a>> {
-    let sources = trees.iter().map(|(index, volume, filesystem)| VolumeSource {
-        volume: *index,
-        filesystem: &**filesystem,
-        names: device_names(volume),
-    });
-    Guest::open(sources.collect())
-}
-
-/// How fstab may call a volume.
-fn device_names(volume: &Volume) -> Vec<DeviceName> {
-    let mut names = vec![DeviceName::Number(volume.number)];
-    if !volume.uuid.is_empty() {
-        names.push(DeviceName::PartUuid(volume.uuid.clone()));
-    }
-    if !volume.name.is_empty() {
-        names.push(DeviceName::PartLabel(volume.name.clone()));
-    }
-    names
 }

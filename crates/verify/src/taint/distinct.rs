@@ -127,7 +127,8 @@ fn is_random(bytes: &[u8]) -> bool {
 /// Whether a gram can lead to anything.
 pub(super) fn gram(bytes: &[u8; 32]) -> bool {
     let first = bytes.first_chunk().expect("a gram has eight bytes and more");
-    head(u64::from_le_bytes(*first)) && variety(bytes) >= 8
+    // Most have them in their first half.
+    head(u64::from_le_bytes(*first)) && (variety(&bytes[..16]) >= 8 || variety(bytes) >= 8)
 }
 
 /// Whether eight bytes are worth a look wherever they stand. They must have five values: small numbers between zeros

@@ -1,14 +1,15 @@
-//! The searched disk as its guest sees it: whose a byte is, and files by their paths. Read anew from the disk.
+//! The searched disk as its guest sees it: whose a byte is, and the paths of files. Read anew from the disk.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
-use block::{BlockRead, Extent, Window, to_u64, to_usize};
-use filesystem::{Claim, Content, FileKind, Filesystem, InodeId, Layout, LiveKind, Owner, Result};
+use block::{BlockRead, Extent, Window, to_usize};
+use filesystem::{Claim, Content, FileKind, InodeId, Layout, LiveKind, Owner, Result};
+use scan::Guest;
 
-use crate::{Region, second::read_full};
+use crate::{Region, guest::Tree};
 
 /// Deepest directory that is looked into.
 const MAX_DEPTH: usize = 512;
@@ -26,14 +27,7 @@ pub(super) struct Whose {
     pub(super) end: Option<u64>,
 }
 
-/// A volume with a tree.
-struct Tree<'d> {
-    volume: usize,
-    mount_point: Vec<u8>,
-    filesystem: Box<dyn Filesystem + 'd>,
-}
-
-/// A disk, and where its volumes are mounted.
+/// A disk, and its volumes.
 pub(super) struct Disk<'d> {
     layout: &'d Layout,
     windows: Vec<Window<Arc<dyn BlockRead>>>,
@@ -137,158 +131,59 @@ impl<'d> Disk<'d> {
         Ok(())
     }
 
-    /// The trees, each with its place in the guest.
-    pub(super) fn guest(&'d self, mount_points: &[(u32, Vec<u8>)]) -> Result<Guest<'d>> {
+    /// The volumes with trees.
+    pub(super) fn trees(&self) -> Result<Vec<Tree<'_>>> {
         let mut trees = Vec::new();
         for (index, volume) in self.layout.volumes.iter().enumerate() {
             if matches!(volume.content, Content::Ext | Content::Fat) {
-                let mount_point = mount_points.iter().find(|(number, _)| *number == volume.number);
-                let mount_point = mount_point.map_or(b"/".as_slice(), |(_, path)| path);
-                trees.push(Tree {
-                    volume: index,
-                    mount_point: mount_point.strip_suffix(b"/").unwrap_or(mount_point).to_vec(),
-                    filesystem: filesystem::open(&self.windows[index], volume.content)?,
-                });
+                trees.push((index, volume, filesystem::open(&self.windows[index], volume.content)?));
             }
         }
-        Ok(Guest { trees })
+        Ok(trees)
     }
 }
 
-/// The trees of a disk.
-pub(super) struct Guest<'d> {
-    trees: Vec<Tree<'d>>,
-}
-
-impl Guest<'_> {
-    /// One path in the guest of each of these inodes.
-    pub(super) fn paths(
-        &self,
-        wanted: &HashSet<(usize, InodeId)>,
-    ) -> Result<HashMap<(usize, InodeId), Vec<u8>>> {
-        let mut paths = HashMap::new();
-        for tree in &self.trees {
-            let mut missing: HashSet<InodeId> =
-                wanted.iter().filter(|(volume, _)| *volume == tree.volume).map(|(_, inode)| *inode).collect();
-            let mut seen = HashSet::new();
-            let root = tree.filesystem.root().map(|root| (root, tree.mount_point.clone(), 0));
-            let mut stack = Vec::from_iter(root);
-            while let Some((directory, path, depth)) = stack.pop() {
-                if missing.remove(&directory) {
-                    let path = if path.is_empty() { b"/".to_vec() } else { path.clone() };
-                    paths.insert((tree.volume, directory), path);
-                }
-                if missing.is_empty() {
-                    break;
-                }
-                if depth > MAX_DEPTH || !seen.insert(directory) {
-                    continue;
-                }
-                let from = stack.len();
-                tree.filesystem.entries(directory, &mut |entry| {
-                    let directory = entry.kind == FileKind::Directory;
-                    if directory || missing.contains(&entry.inode) {
-                        let path = [&path, b"/".as_slice(), &entry.name].concat();
-                        if directory {
-                            stack.push((entry.inode, path, depth + 1));
-                        } else if missing.remove(&entry.inode) {
-                            paths.insert((tree.volume, entry.inode), path);
-                        }
-                    }
-                    Ok(())
-                })?;
-                stack[from..].reverse();
+/// One path in the guest of each of these inodes, by their volumes.
+pub(super) fn paths(
+    guest: &Guest<'_>,
+    wanted: &HashSet<(usize, InodeId)>,
+) -> Result<HashMap<(usize, InodeId), Vec<u8>>> {
+    let mut paths = HashMap::new();
+    for tree in guest.mounts() {
+        let mut missing: HashSet<InodeId> =
+            wanted.iter().filter(|(volume, _)| *volume == tree.volume).map(|(_, inode)| *inode).collect();
+        let mut seen = HashSet::new();
+        let mount_point = tree.mount_point.strip_suffix(b"/").unwrap_or(&tree.mount_point);
+        let root = tree.filesystem.root().map(|root| (root, mount_point.to_vec(), 0));
+        let mut stack = Vec::from_iter(root);
+        while let Some((directory, path, depth)) = stack.pop() {
+            if missing.remove(&directory) {
+                let path = if path.is_empty() { b"/".to_vec() } else { path.clone() };
+                paths.insert((tree.volume, directory), path);
             }
-        }
-        Ok(paths)
-    }
-
-    pub(super) fn filesystem(&self, volume: usize) -> Option<&dyn Filesystem> {
-        Some(&*self.trees.iter().find(|tree| tree.volume == volume)?.filesystem)
-    }
-
-    /// The directory or file at a path that no symbolic link is part of.
-    pub(super) fn find(&self, path: &[u8]) -> Result<Option<(&dyn Filesystem, InodeId)>> {
-        // The volume mounted deepest has it.
-        let mut trees: Vec<&Tree<'_>> = self.trees.iter().collect();
-        trees.sort_by_key(|tree| std::cmp::Reverse(tree.mount_point.len()));
-        for tree in trees {
-            let Some(rest) = path.strip_prefix(tree.mount_point.as_slice()) else { continue };
-            if !rest.is_empty() && !rest.starts_with(b"/") {
+            if missing.is_empty() {
+                break;
+            }
+            if depth > MAX_DEPTH || !seen.insert(directory) {
                 continue;
             }
-            let Some(mut here) = tree.filesystem.root() else { continue };
-            let mut there = true;
-            for name in rest.split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
-                let mut next = None;
-                if tree.filesystem.metadata(here)?.kind == FileKind::Directory {
-                    tree.filesystem.entries(here, &mut |entry| {
-                        if entry.name == name {
-                            next = Some(entry.inode);
-                        }
-                        Ok(())
-                    })?;
-                }
-                match next {
-                    Some(inode) => here = inode,
-                    None => {
-                        there = false;
-                        break;
+            let from = stack.len();
+            tree.filesystem.entries(directory, &mut |entry| {
+                let directory = entry.kind == FileKind::Directory;
+                if directory || missing.contains(&entry.inode) {
+                    let path = [&path, b"/".as_slice(), &entry.name].concat();
+                    if directory {
+                        stack.push((entry.inode, path, depth + 1));
+                    } else if missing.remove(&entry.inode) {
+                        paths.insert((tree.volume, entry.inode), path);
                     }
                 }
-            }
-            if there {
-                return Ok(Some((&*tree.filesystem, here)));
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// Gives a regular file's content line by line, without the newline. Lines that are longer than a mebibyte come in
-/// pieces.
-pub(super) fn lines(filesystem: &dyn Filesystem, inode: InodeId, visit: &mut dyn FnMut(&[u8])) -> Result<()> {
-    const PIECE: usize = 1 << 20;
-    let mut buf = vec![0; PIECE];
-    let (mut held, mut at) = (0, 0);
-    loop {
-        let len = read_full(filesystem, inode, at, &mut buf[held..])?;
-        at += to_u64(len);
-        let filled = held + len;
-        let ended = filled < buf.len();
-        let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', &buf[..filled]) {
-            visit(&buf[start..end]);
-            start = end + 1;
-        }
-        if ended || start == 0 {
-            visit(&buf[start..filled]);
-            start = filled;
-        }
-        if ended {
-            return Ok(());
-        }
-        buf.copy_within(start..filled, 0);
-        held = filled - start;
-    }
-}
-
-/// Calls `visit` with a regular file's content, piece by piece.
-pub(super) fn content(
-    filesystem: &dyn Filesystem,
-    inode: InodeId,
-    visit: &mut dyn FnMut(&[u8]),
-) -> Result<()> {
-    let mut buf = vec![0; 1 << 18];
-    let mut at = 0;
-    loop {
-        let len = read_full(filesystem, inode, at, &mut buf)?;
-        visit(&buf[..len]);
-        at += to_u64(len);
-        if len < buf.len() {
-            return Ok(());
+                Ok(())
+            })?;
+            stack[from..].reverse();
         }
     }
+    Ok(paths)
 }
 
 /// Bytes of a disk, at most a mebibyte.

@@ -6,7 +6,10 @@
 //! `8 * stride` has a place in the index that the search looks at, whatever the two offsets are. A run of
 //! `8 * stride + 31` bytes therefore cannot be missed, if its grams are not of one value over and over.
 
-use std::{collections::HashSet, io};
+use std::{
+    collections::{HashSet, VecDeque},
+    io,
+};
 
 use block::{BlockRead, to_u64, to_usize};
 
@@ -30,6 +33,8 @@ const LARGE_GRAMS: u64 = 1 << 20;
 const BLOCK_GRAMS: u64 = 1 << 21;
 /// Words and lines.
 const MAX_TOKENS: usize = 8192;
+/// Grams that are gathered before they go into the table.
+const GATHERED: usize = 4096;
 /// Bytes of a file that are read at a time.
 const CHUNK: usize = 1 << 18;
 /// The shortest spelling: one of its first eight grams of eight bytes lies at a multiple of eight.
@@ -220,9 +225,10 @@ impl<'v> Index<'v> {
         &self.text[pattern.start..pattern.start + pattern.len]
     }
 
-    /// Of each pattern, the eight grams that fewest others have: what many lines begin with leads to none.
+    /// Of each pattern, eight grams that few others have, or the fewest: what many lines begin with leads to none.
     fn choose_windows(&mut self) {
         const COUNTS: u64 = 1 << 18;
+        const FEW: u16 = 16;
         let mut counts = vec![0u16; to_usize(COUNTS)];
         let place = |gram: u64| to_usize(hash::mix(gram) % COUNTS);
         for pattern in &self.patterns {
@@ -231,17 +237,32 @@ impl<'v> Index<'v> {
                 *count = count.saturating_add(1);
             }
         }
-        let mut costs: Vec<u16> = Vec::new();
+        let step = to_usize(STEP);
         let mut windows = Vec::with_capacity(self.patterns.len());
         for pattern in &self.patterns {
-            costs.clear();
             // What has few values stands everywhere in other files, too.
-            costs.extend(heads(self.text(pattern)).map(|gram| match distinct::head(gram) {
+            let cost = |gram: u64| match distinct::head(gram) {
                 true => counts[place(gram)],
                 false => u16::MAX,
-            }));
-            let worst = |at: usize| costs[at..at + to_usize(STEP)].iter().copied().max();
-            windows.push((0..=pattern.len - SHORTEST).min_by_key(|&at| worst(at)).unwrap_or(0));
+            };
+            let mut costs: VecDeque<u16> = VecDeque::with_capacity(step);
+            let mut best = (u16::MAX, 0);
+            for (at, gram) in heads(self.text(pattern)).enumerate() {
+                if costs.len() == step {
+                    costs.pop_front();
+                }
+                costs.push_back(cost(gram));
+                if costs.len() == step
+                    && let Some(&worst) = costs.iter().max()
+                    && worst < best.0
+                {
+                    best = (worst, at + 1 - step);
+                    if worst <= FEW {
+                        break;
+                    }
+                }
+            }
+            windows.push(best.1);
         }
         for (pattern, window) in self.patterns.iter_mut().zip(windows) {
             pattern.window = window;
@@ -261,6 +282,11 @@ impl<'v> Index<'v> {
         }
     }
 
+    /// Whether there may be such patterns.
+    pub(super) fn may_spell(&self, gram: u64) -> bool {
+        self.tokens.may_hold(hash::mix(gram))
+    }
+
     /// The patterns that may lie around a gram of eight bytes, and how far before it they start.
     pub(super) fn patterns_of(&self, gram: u64) -> impl Iterator<Item = (&Pattern, usize)> {
         self.tokens.get(hash::mix(gram)).filter_map(|value| {
@@ -272,6 +298,7 @@ impl<'v> Index<'v> {
     /// Adds the grams of a run of a file's bytes, by addresses.
     fn add_grams(&mut self, file: u64, start: u64, end: u64, sampling: Sampling) -> io::Result<()> {
         let mut buf = vec![0; CHUNK.min(to_usize(end - start))];
+        let mut found: Vec<(u64, u64)> = Vec::with_capacity(GATHERED);
         let mut at = start;
         while at + to_u64(GRAM) <= end {
             let want = buf.len().min(to_usize(end - at));
@@ -284,15 +311,26 @@ impl<'v> Index<'v> {
                 let gram: &[u8; GRAM] = buf[within..].first_chunk().expect("the gram ends in the buffer");
                 if distinct::gram(gram) && file + offset < MAX_VALUE {
                     let head = gram.first_chunk().expect("a gram has eight bytes and more");
-                    self.gram_count += u64::from(self.grams.insert(hash::gram(gram), file + offset, true));
                     self.filter.insert(u64::from_le_bytes(*head));
+                    found.push((hash::gram(gram), file + offset));
+                    if found.len() == GATHERED {
+                        self.insert_grams(&mut found);
+                    }
                 }
                 offset = sampling.next(offset + 1);
             }
             // The grams that start in the last bytes need what follows them.
             at += to_u64(last + 1);
         }
+        self.insert_grams(&mut found);
         Ok(())
+    }
+
+    /// Inserts hashes and addresses of grams: many in a row, so that the table's memory is waited for together.
+    fn insert_grams(&mut self, found: &mut Vec<(u64, u64)>) {
+        for (hash, address) in found.drain(..) {
+            self.gram_count += u64::from(self.grams.insert(hash, address, true));
+        }
     }
 }
 

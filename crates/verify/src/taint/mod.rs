@@ -22,7 +22,7 @@ use serde::Serialize;
 
 pub use encode::Encoding;
 pub use index::{Index, Sampling};
-pub use search::{Hit, Hits, LOOK_AHEAD, LOOK_BACK};
+pub use search::{Ahead, Hit, Hits, LOOK_AHEAD, LOOK_BACK};
 pub use source::Removed;
 
 use crate::Finding;
@@ -80,20 +80,17 @@ pub struct Tolerated {
     pub newer_versions: u64,
 }
 
-/// Searches a finished image.
-///
-/// `mount_points` are volumes by their partition numbers, and where the guest mounts them; others count as mounted
-/// at `/`. `key` is that of the digests.
+/// Searches a finished image. `ahead` has what was found in it while it was written; `key` is that of the digests.
 pub fn search(
     index: &Index<'_>,
+    ahead: &Ahead,
     device: &Arc<dyn BlockRead>,
     layout: &Layout,
-    mount_points: &[(u32, Vec<u8>)],
     key: &[u8; 32],
     threads: usize,
 ) -> Result<Taint> {
-    let (hits, searched) = index.search_device(device, threads)?;
-    let settled = settle::settle(index, &hits.hits, device, layout, mount_points, key)?;
+    let (hits, searched) = index.search_device(device, ahead, threads)?;
+    let settled = settle::settle(index, &hits.hits, device, layout, key)?;
     let (files, bytes) = index.files();
     let (bytes_left_out, crowded_out) = index.left_out();
     let coverage = Coverage {

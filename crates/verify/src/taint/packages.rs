@@ -1,107 +1,91 @@
-//! What everybody can have: files that a package brought and nobody changed, by the records of dpkg.
+//! What everybody can have: files that a package brought and nobody changed, by the package managers' databases.
 //!
-//! A file counts only if its content still has the checksum of the record. Other package managers' records are not
-//! read: there, nothing is subtracted.
+//! A file counts only if its content still has the sum of the list. Where no database can be read, nothing is
+//! subtracted.
 
 use std::collections::{HashMap, HashSet};
 
-use filesystem::{FileKind, InodeId, Result};
-use md5::{Digest, Md5};
+use filesystem::{Error, FileKind, InodeId, Result};
+use scan::Guest;
 
-use super::guest::{Guest, content, lines};
+use crate::packages::{Budget, CONTENT, Packages, Sum};
 
-/// Where dpkg keeps `PACKAGE.md5sums`: the checksum in hexadecimal, two blanks, the path without its first slash.
-const INFO: &[u8] = b"/var/lib/dpkg/info";
-/// Where it keeps the checksums of configuration files, in the field `Conffiles`: a blank, the path, a blank, the
-/// checksum.
-const STATUS: &[u8] = b"/var/lib/dpkg/status";
 /// What package managers write down themselves, out of packages and archives that are public.
 const RECORDS: [&[u8]; 3] = [b"/var/lib/dpkg/", b"/var/lib/apt/lists/", b"/var/cache/debconf/templates.dat"];
 
-/// Which of these files, by their paths in the guest, everybody can have.
-pub(super) fn public<'p>(
-    guest: &Guest<'_>,
-    files: &[((usize, InodeId), &'p [u8])],
-) -> Result<HashSet<&'p [u8]>> {
-    let mut public: HashSet<&[u8]> = HashSet::new();
-    // By the path as dpkg writes it: without the first slash, and without `usr` where the system merged it.
-    let mut wanted: HashMap<&[u8], Vec<usize>> = HashMap::new();
-    for (index, (_, path)) in files.iter().enumerate() {
-        if RECORDS.iter().any(|records| path.starts_with(records)) {
-            public.insert(path);
-            continue;
-        }
-        let path = path.strip_prefix(b"/").unwrap_or(path);
-        wanted.entry(path).or_default().push(index);
-        if let Some(merged) = path.strip_prefix(b"usr/") {
-            wanted.entry(merged).or_default().push(index);
+/// Files that packages brought, by their lists.
+pub(super) struct Packaged<'g, 'p> {
+    guest: &'g Guest<'g>,
+    packages: Option<Packages<'g>>,
+    files: &'g [((usize, InodeId), &'p [u8])],
+    /// Those that need no sum, by their indexes.
+    pub(super) records: Vec<usize>,
+    /// The others, and the sums that they may have.
+    pub(super) listed: HashMap<usize, HashSet<Sum>>,
+    budget: Budget,
+}
+
+/// Which of these files, by their paths in the guest, are on record.
+pub(super) fn packaged<'g, 'p>(
+    guest: &'g Guest<'g>,
+    files: &'g [((usize, InodeId), &'p [u8])],
+) -> Result<Packaged<'g, 'p>> {
+    let is_record = |path: &[u8]| RECORDS.iter().any(|records| path.starts_with(records));
+    let (mut records, mut indexes, mut tails) = (Vec::new(), HashMap::new(), HashSet::new());
+    for (index, (file, path)) in files.iter().enumerate() {
+        if is_record(path) {
+            records.push(index);
+        } else {
+            indexes.insert(*file, index);
+            tails.insert(tail(path));
         }
     }
-    if wanted.is_empty() {
-        return Ok(public);
-    }
-    let mut sums: HashMap<usize, HashSet<[u8; 16]>> = HashMap::new();
-    let mut record = |path: &[u8], sum: &[u8]| {
-        if let (Some(indexes), Some(sum)) = (wanted.get(path), digest(sum)) {
-            for &index in indexes {
-                sums.entry(index).or_default().insert(sum);
-            }
-        }
-    };
-    if let Some((filesystem, status)) = guest.find(STATUS)?
-        && filesystem.metadata(status)?.kind == FileKind::File
-    {
-        lines(filesystem, status, &mut |line| {
-            if let Some(rest) = line.strip_prefix(b" /") {
-                let mut parts = rest.split(|&byte| byte == b' ');
-                if let (Some(path), Some(sum)) = (parts.next(), parts.next()) {
-                    record(path, sum);
-                }
-            }
-        })?;
-    }
-    if let Some((filesystem, info)) = guest.find(INFO)?
-        && filesystem.metadata(info)?.kind == FileKind::Directory
-    {
-        let mut lists = Vec::new();
-        filesystem.entries(info, &mut |entry| {
-            if entry.kind == FileKind::File && entry.name.ends_with(b".md5sums") {
-                lists.push(entry.inode);
+    let mut listed: HashMap<usize, HashSet<Sum>> = HashMap::new();
+    let packages = if indexes.is_empty() { None } else { Packages::of(guest)? };
+    if let Some(packages) = &packages {
+        // A list that cannot be read means that less is subtracted.
+        packages.visit(&mut |entry| {
+            // Only then a look at the tree: the guest's own links lead to the file, /lib to /usr/lib.
+            if tails.contains(tail(entry.path))
+                && let Some(node) = guest.resolve(entry.path)?.filter(|node| node.kind == FileKind::File)
+                && let Some(&index) = indexes.get(&(node.volume, node.inode))
+            {
+                listed.entry(index).or_default().insert(entry.sum);
             }
             Ok(())
         })?;
-        for list in lists {
-            lines(filesystem, list, &mut |line| {
-                if let Some((sum, path)) = line.split_at_checked(34) {
-                    record(path, &sum[..32]);
-                }
-            })?;
-        }
     }
-    for (index, sums) in sums {
-        let ((volume, inode), path) = files[index];
-        let Some(filesystem) = guest.filesystem(volume) else { continue };
-        let mut hash = Md5::new();
-        content(filesystem, inode, &mut |bytes| hash.update(bytes))?;
-        let hash: [u8; 16] = hash.finalize().into();
-        if sums.contains(&hash) {
-            public.insert(path);
-        }
-    }
-    Ok(public)
+    Ok(Packaged { guest, packages, files, records, listed, budget: Budget::new(CONTENT) })
 }
 
-/// Sixteen bytes from their 32 digits.
-fn digest(hex: &[u8]) -> Option<[u8; 16]> {
-    let mut digest = [0; 16];
-    let (pairs, rest) = hex.as_chunks::<2>();
-    if pairs.len() != 16 || !rest.is_empty() {
-        return None;
+/// The last two names of a path: merged directories and the like stand before them.
+fn tail(path: &[u8]) -> &[u8] {
+    let last = memchr::memrchr(b'/', path).unwrap_or(0);
+    let from = memchr::memrchr(b'/', &path[..last]).unwrap_or(0);
+    &path[from..]
+}
+
+impl Packaged<'_, '_> {
+    /// The size of a file in bytes: what it costs to look whether it is unchanged.
+    pub(super) fn size(&self, index: usize) -> Result<u64> {
+        let ((volume, inode), _) = self.files[index];
+        self.guest.filesystem(volume).map_or(Ok(0), |filesystem| Ok(filesystem.metadata(inode)?.size))
     }
-    for (byte, pair) in digest.iter_mut().zip(pairs) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+
+    /// Whether a listed file has the content that the package brought.
+    pub(super) fn unchanged(&mut self, index: usize) -> Result<bool> {
+        let ((volume, inode), _) = self.files[index];
+        let (Some(filesystem), Some(packages), Some(listed)) =
+            (self.guest.filesystem(volume), &self.packages, self.listed.get(&index))
+        else {
+            return Ok(false);
+        };
+        match packages.sums(filesystem, inode, &mut self.budget) {
+            Ok(sums) => Ok(sums.into_iter().flatten().any(|sum| listed.contains(&sum))),
+            Err(error @ Error::Io(_)) => Err(error),
+            Err(_) => Ok(false),
+        }
     }
-    Some(digest)
 }
 
 #[cfg(test)]
@@ -109,9 +93,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checksums_are_read_as_dpkg_writes_them() {
-        assert_eq!(digest(b"d41d8cd98f00b204e9800998ecf8427e").unwrap()[..2], [0xd4, 0x1d]);
-        assert_eq!(digest(b"newconffile"), None);
-        assert_eq!(digest(b"zz1d8cd98f00b204e9800998ecf8427e"), None);
+    fn two_names_tell_a_file_from_most() {
+        assert_eq!(tail(b"/usr/lib/x/y"), b"/x/y");
+        assert_eq!(tail(b"/lib/x"), b"/lib/x");
+        assert_eq!(tail(b"/usr/lib/x"), b"/lib/x");
+        assert_eq!((tail(b"/x"), tail(b"x"), tail(b"")), (&b"/x"[..], &b"x"[..], &b""[..]));
     }
 }

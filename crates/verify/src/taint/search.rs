@@ -4,9 +4,13 @@
 //! threads nor on how fast they are.
 
 use std::{
+    collections::{HashMap, VecDeque},
     io::{self, Read},
     ops::Range,
-    sync::mpsc::{Receiver, sync_channel},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Receiver, sync_channel},
+    },
     thread,
 };
 
@@ -23,10 +27,14 @@ use super::{
 pub const LOOK_BACK: usize = 1024;
 /// Bytes behind it: the longest spelling, and more.
 pub const LOOK_AHEAD: usize = 1024;
-/// Bytes that a thread searches at a time: they stay in its cache.
-const CHUNK: u64 = 256 << 10;
+/// Bytes that are searched at a time, whoever does it and when: what is found depends on nothing else.
+const CHUNK: u64 = 64 << 10;
+/// Bytes that are read at a time; a whole number of chunks.
+const JOB: u64 = 256 << 10;
+/// Bytes of which the places are gathered that the filter lets through; a whole number of steps.
+const PIECE: usize = 16 << 10;
 /// Most hits that one chunk has, and most of all.
-const MAX_IN_CHUNK: usize = 1024;
+const MAX_IN_CHUNK: usize = 256;
 const MAX_HITS: usize = 1 << 18;
 /// Bytes of removed files that are read at a time to compare them.
 const COMPARED: usize = 16 << 10;
@@ -55,7 +63,9 @@ pub struct Hits {
     pub hits: Vec<Hit>,
     /// Those for which there was no room.
     pub dropped: u64,
+    /// Room for what is compared, and for offsets of what may be a hit.
     source: Vec<u8>,
+    places: Vec<usize>,
 }
 
 impl Hits {
@@ -93,6 +103,41 @@ impl Hits {
     }
 }
 
+/// What was found in chunks that were searched before their turn, by their offsets.
+#[derive(Debug, Default)]
+pub struct Ahead(Mutex<(HashMap<u64, Hits>, usize)>);
+
+impl Ahead {
+    /// Adds some chunks. Those for which there is no room are searched once more.
+    fn add(&self, found: Vec<(u64, Hits)>) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (chunks, count) = &mut *held;
+        for (start, hits) in found {
+            if *count + hits.hits.len() <= MAX_HITS {
+                *count += hits.hits.len();
+                chunks.insert(start, hits);
+            }
+        }
+    }
+
+    fn take(&self) -> HashMap<u64, Hits> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).0)
+    }
+}
+
+/// The first chunk from `at` on that is not one whole hole.
+fn chunk_at(device: &dyn BlockRead, mut at: u64) -> io::Result<Option<Extent>> {
+    while at < device.size() {
+        let run = device.run_at(at)?;
+        if !run.zero {
+            let start = at / CHUNK * CHUNK;
+            return Ok(Some(Extent::between(start, (start + CHUNK).min(device.size()))));
+        }
+        at = at.saturating_add(run.len);
+    }
+    Ok(None)
+}
+
 impl Index<'_> {
     /// Searches the `fresh` part of a buffer. What lies around it is context: at least [`LOOK_BACK`] and
     /// [`LOOK_AHEAD`] bytes, or all there are. `at` is the offset of the buffer's first byte in what is searched.
@@ -103,27 +148,44 @@ impl Index<'_> {
         };
         let from = hits.hits.len();
         let mut covered = 0;
-        for (n, word) in searched.as_chunks::<8>().0.iter().enumerate() {
-            let gram = u64::from_le_bytes(*word);
-            if self.filter.may_hold(gram) {
-                self.look(buf, first + n * 8, gram, at, (&mut covered, from), hits)?;
+        // Three passes, so that each is short and waits for memory with several grams at a time: what the filter lets
+        // through, what the tables may have, and what they do have.
+        let mut places = std::mem::take(&mut hits.places);
+        for (n, piece) in searched.chunks(PIECE).enumerate() {
+            let start = first + n * PIECE;
+            places.clear();
+            for (n, word) in piece.as_chunks::<8>().0.iter().enumerate() {
+                // Zeros are never indexed, and a fifth of most disks.
+                let gram = u64::from_le_bytes(*word);
+                if gram != 0 && self.filter.may_hold(gram) {
+                    places.push(start + n * 8);
+                }
+            }
+            places.retain(|&here| {
+                let gram = buf[here..].first_chunk::<GRAM>();
+                let head = buf[here..].first_chunk().map_or(0, |head| u64::from_le_bytes(*head));
+                self.may_spell(head) | gram.is_some_and(|gram| self.grams.may_hold(hash::gram(gram)))
+            });
+            for &here in &places {
+                self.look(buf, here, at, (&mut covered, from), hits)?;
             }
         }
+        hits.places = places;
         Ok(())
     }
 
-    /// Looks closer at what the filter let through.
+    /// Looks closer at what the filters let through.
     #[cold]
     fn look(
         &self,
         buf: &[u8],
         here: usize,
-        gram: u64,
         at: u64,
         (covered, from): (&mut usize, usize),
         hits: &mut Hits,
     ) -> io::Result<()> {
-        for (pattern, before) in self.patterns_of(gram) {
+        let Some(head) = buf[here..].first_chunk() else { return Ok(()) };
+        for (pattern, before) in self.patterns_of(u64::from_le_bytes(*head)) {
             let text = self.text(pattern);
             let Some(start) = here.checked_sub(before) else { continue };
             if buf.get(start..start + text.len()) == Some(text) {
@@ -198,20 +260,61 @@ impl Index<'_> {
         Ok(Some(here - same..end))
     }
 
-    /// Searches a device, holes left out, with several threads.
-    pub fn search_device(&self, device: &dyn BlockRead, threads: usize) -> io::Result<(Hits, u64)> {
+    /// Searches bytes that the device to be searched will have at `offset`, as far as what lies around them is known:
+    /// [`search_device`](Self::search_device) passes over what has been found by then, and comes to the same result.
+    /// Several threads may.
+    pub fn search_ahead(&self, offset: u64, bytes: &[u8], ahead: &Ahead) {
+        let end = offset.saturating_add(to_u64(bytes.len()));
+        let first = if offset == 0 { 0 } else { offset.saturating_add(to_u64(LOOK_BACK)) };
+        let mut scratch = Hits::default();
+        let mut found = Vec::new();
+        for start in (first.next_multiple_of(CHUNK)..end).step_by(to_usize(CHUNK)) {
+            let fresh = Extent { start, len: CHUNK };
+            let around = fresh.start.saturating_sub(to_u64(LOOK_BACK));
+            let Some(behind) = fresh.end().checked_add(to_u64(LOOK_AHEAD)).filter(|&behind| behind <= end)
+            else {
+                break;
+            };
+            let buf = &bytes[to_usize(around - offset)..to_usize(behind - offset)];
+            // What cannot be compared now has its turn later, and says why.
+            match self.search_within(buf, around, fresh, &mut scratch) {
+                Ok(hits) => found.push((start, hits)),
+                Err(_) => break,
+            }
+        }
+        ahead.add(found);
+    }
+
+    /// Searches a chunk of a buffer whose first byte is at offset `at`.
+    fn search_within(&self, buf: &[u8], at: u64, fresh: Extent, scratch: &mut Hits) -> io::Result<Hits> {
+        let range = to_usize(fresh.start - at)..to_usize(fresh.end() - at);
+        scratch.hits.clear();
+        scratch.dropped = 0;
+        self.search(buf, range, at, scratch)?;
+        Ok(Hits { hits: scratch.hits.clone(), dropped: scratch.dropped, ..Hits::default() })
+    }
+
+    /// Searches a device, holes left out, with several threads. Returns what was found, `ahead` or now, and how many
+    /// bytes were searched.
+    pub fn search_device(
+        &self,
+        device: &dyn BlockRead,
+        ahead: &Ahead,
+        threads: usize,
+    ) -> io::Result<(Hits, u64)> {
         let threads = threads.clamp(1, 16);
+        let mut ahead = ahead.take();
         thread::scope(|scope| {
-            let mut results: Vec<Receiver<io::Result<Hits>>> = Vec::new();
+            let mut results: Vec<Receiver<io::Result<Vec<Hits>>>> = Vec::new();
             let mut searched = 0;
             let mut jobs = Vec::new();
             for _ in 0..threads {
                 let (job, todo) = sync_channel::<Extent>(4);
                 let (done, result) = sync_channel(4);
                 scope.spawn(move || {
-                    let mut buf = Vec::new();
+                    let mut scratch = (Vec::new(), Hits::default());
                     for fresh in todo {
-                        if done.send(self.search_chunk(device, fresh, &mut buf)).is_err() {
+                        if done.send(self.search_chunks(device, fresh, &mut scratch)).is_err() {
                             break;
                         }
                     }
@@ -219,49 +322,89 @@ impl Index<'_> {
                 jobs.push(job);
                 results.push(result);
             }
-            // Chunk n goes to thread n modulo threads, and is taken back in the same order.
+            // Job n goes to thread n modulo threads, and is taken back in the same order.
             let mut hits = Hits::default();
             let (mut sent, mut taken) = (0, 0);
+            // What has been found, and jobs that are away, in the order of their chunks.
+            let mut order: VecDeque<Option<Hits>> = VecDeque::new();
             let mut at = 0;
-            while at < device.size() {
-                let run = device.run_at(at)?;
-                if run.zero {
-                    at = at.saturating_add(run.len);
-                    continue;
+            loop {
+                let next = chunk_at(device, at)?;
+                if let Some(chunk) = next {
+                    searched += chunk.len;
+                    at = chunk.end();
+                    if let Some(found) = ahead.remove(&chunk.start) {
+                        match order.is_empty() {
+                            true => hits.append(found),
+                            false => order.push_back(Some(found)),
+                        }
+                        continue;
+                    }
+                    let mut fresh = chunk;
+                    while fresh.len < JOB
+                        && let Some(next) = chunk_at(device, at)?
+                        && next.start == at
+                        && !ahead.contains_key(&at)
+                    {
+                        searched += next.len;
+                        at = next.end();
+                        fresh.len += next.len;
+                    }
+                    jobs[sent % threads].send(fresh).map_err(|_| stopped())?;
+                    sent += 1;
+                    order.push_back(None);
                 }
-                let start = at / CHUNK * CHUNK;
-                let fresh = Extent::between(start, (start + CHUNK).min(device.size()));
-                at = fresh.end();
-                searched += fresh.len;
-                if sent - taken == threads * 2 {
-                    hits.append(next(&results, &mut taken)?);
+                // At the end all that is away, before it the oldest if enough is.
+                while (next.is_none() || sent - taken >= threads * 2)
+                    && let Some(found) = order.pop_front()
+                {
+                    match found {
+                        Some(found) => hits.append(found),
+                        None => {
+                            let found = results[taken % threads].recv().map_err(|_| stopped())??;
+                            taken += 1;
+                            found.into_iter().for_each(|found| hits.append(found));
+                        }
+                    }
                 }
-                jobs[sent % threads].send(fresh).map_err(|_| stopped())?;
-                sent += 1;
-            }
-            while taken < sent {
-                hits.append(next(&results, &mut taken)?);
+                if next.is_none() {
+                    break;
+                }
             }
             hits.hits.sort_unstable();
             Ok((hits, searched))
         })
     }
 
-    fn search_chunk(&self, device: &dyn BlockRead, fresh: Extent, buf: &mut Vec<u8>) -> io::Result<Hits> {
-        let start = fresh.start.saturating_sub(to_u64(LOOK_BACK));
-        let end = fresh.end().saturating_add(to_u64(LOOK_AHEAD)).min(device.size());
-        buf.resize(to_usize(end - start), 0);
-        device.read_at(start, buf)?;
-        let mut hits = Hits::default();
-        let range = to_usize(fresh.start - start)..to_usize(fresh.end() - start);
-        self.search(buf, range, start, &mut hits)?;
-        Ok(hits)
+    /// Searches some chunks that follow each other, one by one.
+    fn search_chunks(
+        &self,
+        device: &dyn BlockRead,
+        all: Extent,
+        (buf, scratch): &mut (Vec<u8>, Hits),
+    ) -> io::Result<Vec<Hits>> {
+        let around = |fresh: Extent| {
+            let start = fresh.start.saturating_sub(to_u64(LOOK_BACK));
+            Extent::between(start, fresh.end().saturating_add(to_u64(LOOK_AHEAD)).min(device.size()))
+        };
+        let read = around(all);
+        buf.resize(to_usize(read.len), 0);
+        device.read_at(read.start, buf)?;
+        let chunks = (all.start..all.end()).step_by(to_usize(CHUNK));
+        chunks
+            .map(|start| {
+                let fresh = Extent::between(start, (start + CHUNK).min(all.end()));
+                let part = around(fresh);
+                let within = to_usize(part.start - read.start)..to_usize(part.end() - read.start);
+                self.search_within(&buf[within], part.start, fresh, scratch)
+            })
+            .collect()
     }
 
     /// Searches a stream, such as the content of a compressed file, up to its end or to `limit` bytes. Offsets are
     /// those in the stream.
     pub fn search_stream(&self, stream: &mut dyn Read, limit: u64, hits: &mut Hits) -> io::Result<u64> {
-        let chunk = to_usize(CHUNK);
+        let chunk = to_usize(JOB);
         let mut stream = stream.take(limit);
         let mut buf = vec![0; LOOK_BACK + chunk + LOOK_AHEAD];
         // `filled` bytes from offset `at` on are there; those before `fresh` have been searched.
@@ -302,12 +445,6 @@ fn common(a: &[u8], b: &[u8]) -> usize {
 }
 
 /// The hits of the next chunk in order.
-fn next(results: &[Receiver<io::Result<Hits>>], taken: &mut usize) -> io::Result<Hits> {
-    let hits = results[*taken % results.len()].recv().map_err(|_| stopped())?;
-    *taken += 1;
-    hits
-}
-
 fn stopped() -> io::Error {
     io::Error::other("a thread of the search stopped")
 }

@@ -2,19 +2,20 @@
 //! all that a place has of a removed file.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
-use block::{BlockRead, Extent, ExtentSet};
+use block::{BlockRead, Extent, ExtentSet, to_u64};
 use filesystem::{InodeId, Layout, Result};
+use scan::Guest;
 
 use super::{
     Hit, Index, Tolerated, distinct,
-    guest::{Disk, Whose, bytes},
+    guest::{Disk, Whose, bytes, paths},
     packages,
 };
-use crate::{Finding, Place, Region};
+use crate::{Finding, Place, Region, guest::guest};
 
 /// Remnants that get a finding each.
 const MAX_FINDINGS: usize = 1000;
@@ -40,7 +41,6 @@ pub(super) fn settle(
     hits: &[Hit],
     device: &Arc<dyn BlockRead>,
     layout: &Layout,
-    mount_points: &[(u32, Vec<u8>)],
     key: &[u8; 32],
 ) -> Result<Settled> {
     let mut settled = Settled { findings: Vec::new(), tolerated: Tolerated::default(), left_out: 0 };
@@ -49,21 +49,19 @@ pub(super) fn settle(
     }
     let disk = Disk::new(device, layout)?;
     let hits = attributed(&disk, hits)?;
-    let guest = disk.guest(mount_points)?;
+    let trees = disk.trees()?;
+    let guest = guest(&trees)?;
     let of_inode = |whose: &Whose| Some((whose.volume?, whose.inode?));
     let wanted: HashSet<(usize, InodeId)> = hits.iter().filter_map(|(_, whose)| of_inode(whose)).collect();
-    let paths = guest.paths(&wanted)?;
+    let paths = paths(&guest, &wanted)?;
     let path = |whose: &Whose| of_inode(whose).and_then(|inode| paths.get(&inode)).map(Vec::as_slice);
 
     let mut files: Vec<((usize, InodeId), &[u8])> =
         paths.iter().map(|(&inode, path)| (inode, path.as_slice())).collect();
     files.sort_unstable_by_key(|(inode, _)| *inode);
-    let public = packages::public(&guest, &files)?;
+    let (public, known) = public(&guest, &files, &hits)?;
     let in_package =
         |whose: &Whose| whose.region == Region::File && path(whose).is_some_and(|path| public.contains(path));
-    // What is public, by its addresses in what was removed.
-    let known: ExtentSet =
-        hits.iter().filter(|(_, whose)| in_package(whose)).map(|(hit, _)| source(hit)).collect();
 
     let mut places: BTreeMap<(Where, usize), Found<'_>> = BTreeMap::new();
     for (hit, whose) in &hits {
@@ -112,6 +110,47 @@ pub(super) fn settle(
         });
     }
     Ok(settled)
+}
+
+/// The files that everybody can have, and what they have of what was removed, by addresses.
+///
+/// A checksum costs a whole file, so the smallest come first, and a file whose every hit is known by then is left
+/// out: it would add nothing, and its hits are tolerated as bytes that are public elsewhere.
+fn public<'p>(
+    guest: &Guest<'_>,
+    files: &[((usize, InodeId), &'p [u8])],
+    hits: &[(Hit, Whose)],
+) -> Result<(HashSet<&'p [u8]>, ExtentSet)> {
+    let mut sources: HashMap<(usize, InodeId), Vec<Extent>> = HashMap::new();
+    for (hit, whose) in hits.iter().filter(|(_, whose)| whose.region == Region::File) {
+        if let (Some(volume), Some(inode)) = (whose.volume, whose.inode) {
+            sources.entry((volume, inode)).or_default().push(source(hit));
+        }
+    }
+    let sources = |index: usize| sources.get(&files[index].0).map_or(&[][..], Vec::as_slice);
+    let mut packaged = packages::packaged(guest, files)?;
+    let mut public: HashSet<&[u8]> = packaged.records.iter().map(|&index| files[index].1).collect();
+    let mut all: Vec<Extent> = packaged.records.iter().flat_map(|&index| sources(index)).copied().collect();
+    let mut known: ExtentSet = all.iter().copied().collect();
+    let mut in_known = all.len();
+    let mut listed = Vec::new();
+    for &index in packaged.listed.keys() {
+        listed.push((packaged.size(index)?, index));
+    }
+    listed.sort_unstable();
+    for (size, index) in listed {
+        // Made anew where that is cheaper than a checksum.
+        if all.len() > in_known && size / 64 > to_u64(all.len()) {
+            known = all.iter().copied().collect();
+            in_known = all.len();
+        }
+        let own = sources(index);
+        if !own.iter().all(|&source| known.contains(source)) && packaged.unchanged(index)? {
+            public.insert(files[index].1);
+            all.extend(own);
+        }
+    }
+    Ok((public, all.into_iter().collect()))
 }
 
 /// What stands for a place: a piece, how far behind the hit's start it begins, and whose the hit is.

@@ -4,25 +4,18 @@
 //! of the image: whoever changed a file could have changed its sum, and a package may be nobody else's. So nothing is
 //! dropped: all that is set apart is listed with its package. What cannot be told stays a finding.
 
-mod apk;
-mod dpkg;
-mod read;
-
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use filesystem::{Error, FileKind, InodeId, Result};
 use scan::{Guest, GuestPath};
 use serde::Serialize;
 
-use self::read::{Budget, Kinds, Sum, sums};
 use super::{Secrets, named};
-use crate::{Finding, Note, Place, Region, Survey, Tier};
-
-/// Bytes of files that are compared with a package's. What is larger than what is left of them is not: a sparse file
-/// may be of any size.
-const CONTENT: u64 = 4 << 30;
-/// Bytes of lists that are read. A distribution's largest have 30 MiB.
-const LISTS: u64 = 512 << 20;
+use crate::{
+    Finding, Note, Place, Region, Survey, Tier,
+    guest::guest,
+    packages::{Budget, CONTENT, Listed, Packages, Sum},
+};
 
 /// Databases that are there, but not read, and whose they are.
 const UNREAD: [(&[u8], &str); 6] = [
@@ -53,18 +46,6 @@ pub struct Shipped {
 
 /// A file, by the index of its volume in the layout.
 type File = (usize, InodeId);
-
-/// What a list says of a file.
-struct Listed<'a> {
-    package: &'a [u8],
-    /// Absolute.
-    path: &'a [u8],
-    sum: Sum,
-    /// Made to be changed.
-    configuration: bool,
-}
-
-type Visit<'a> = dyn FnMut(Listed<'_>) -> Result<()> + 'a;
 
 /// Who ships a file.
 #[derive(Clone)]
@@ -130,7 +111,7 @@ fn owners(
     notes: &mut Vec<Note>,
 ) -> Result<Owners> {
     let trees = named::trees(survey)?;
-    let guest = named::guest(&trees)?;
+    let guest = guest(&trees)?;
     let mut owners = Owners::default();
     for mount in guest.mounts() {
         let point = GuestPath(mount.mount_point.clone()).to_string();
@@ -144,12 +125,8 @@ fn owners(
             note(format!("{manager}'s database is not read: files of its packages are as any other"));
         }
     }
-    let kinds = Kinds { md5: dpkg::is_there(&guest)?, sha1: apk::is_there(&guest)? };
-    if kinds == Kinds::default() {
-        return Ok(owners);
-    }
-    let unchanged = by_sum(&guest, files, kinds, &mut note)?;
-    let mut lists = Budget::new(LISTS);
+    let Some(packages) = Packages::of(&guest)? else { return Ok(owners) };
+    let unchanged = by_sum(&guest, files, &packages, &mut note)?;
     let mut visit = |listed: Listed<'_>| {
         let Some(same) = unchanged.get(&listed.sum) else { return Ok(()) };
         // The guest's own links and mounts lead to the file: /lib to /usr/lib, /boot to its volume.
@@ -164,17 +141,12 @@ fn owners(
         }
         Ok(())
     };
-    let mut damaged = 0_u64;
-    if kinds.md5 {
-        damaged += dpkg::visit(&guest, &mut lists, &mut visit)?;
-    }
-    if kinds.sha1 {
-        damaged += apk::visit(&guest, &mut lists, &mut visit)?;
-    }
-    if damaged > 0 {
+    let unread = packages.visit(&mut visit)?;
+    if unread.damaged > 0 {
+        let damaged = unread.damaged;
         note(format!("{damaged} lists of packages cannot be read: files of theirs are as any other"));
     }
-    if lists.is_over() {
+    if unread.too_long {
         note("the lists of packages are too long: some of their files are as any other".to_owned());
     }
     Ok(owners)
@@ -217,14 +189,14 @@ pub(super) fn with_shipped_content(survey: &Survey, files: &BTreeSet<File>) -> R
 fn by_sum(
     guest: &Guest<'_>,
     files: &BTreeSet<File>,
-    kinds: Kinds,
+    packages: &Packages<'_>,
     note: &mut dyn FnMut(String),
 ) -> Result<HashMap<Sum, Vec<File>>> {
     let mut unchanged: HashMap<Sum, Vec<File>> = HashMap::new();
     let (mut budget, mut unknown) = (Budget::new(CONTENT), 0_u64);
     for &(volume, inode) in files {
         let Some(filesystem) = guest.filesystem(volume) else { continue };
-        match sums(filesystem, inode, kinds, &mut budget) {
+        match packages.sums(filesystem, inode, &mut budget) {
             Ok(Some(sums)) => sums.for_each(|sum| unchanged.entry(sum).or_default().push((volume, inode))),
             Err(error @ Error::Io(_)) => return Err(error),
             Ok(None) | Err(_) => unknown += 1,

@@ -13,7 +13,7 @@ const LINE: usize = 8 << 10;
 
 /// The sum of a file's content, as a package's list has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Sum {
+pub(crate) enum Sum {
     Md5([u8; 16]),
     Sha1([u8; 20]),
 }
@@ -27,13 +27,13 @@ pub(super) struct Kinds {
 
 /// Bytes that may still be read.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     left: u64,
     over: bool,
 }
 
 impl Budget {
-    pub(super) const fn new(bytes: u64) -> Self {
+    pub(crate) const fn new(bytes: u64) -> Self {
         Self { left: bytes, over: false }
     }
 
@@ -87,19 +87,23 @@ pub(super) fn lines(
         if !budget.take(to_u64(piece.len())) {
             return Ok(false);
         }
-        for part in piece.split_inclusive(|&byte| byte == b'\n') {
-            let text = part.strip_suffix(b"\n").unwrap_or(part);
+        let mut rest = piece;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let text = &rest[..end];
+            rest = &rest[end + 1..];
             too_long |= line.len() + text.len() > LINE;
-            if !too_long {
+            if !too_long && line.is_empty() {
+                visit(text)?;
+            } else if !too_long {
                 line.extend_from_slice(text);
+                visit(&line)?;
             }
-            if text.len() < part.len() {
-                if !too_long {
-                    visit(&line)?;
-                }
-                line.clear();
-                too_long = false;
-            }
+            line.clear();
+            too_long = false;
+        }
+        too_long |= line.len() + rest.len() > LINE;
+        if !too_long {
+            line.extend_from_slice(rest);
         }
         Ok(true)
     })?;

@@ -38,13 +38,17 @@ pub(super) fn visit(guest: &Guest<'_>, budget: &mut Budget, visit: &mut Visit<'_
             }
             Ok(())
         })?;
+        let mut absolute = Vec::new();
         for list in lists {
             let name = &list.name[..list.name.len() - LIST.len()];
             // `libc6:amd64.md5sums`.
             let package = name.split(|&byte| byte == b':').next().unwrap_or(name);
             read(lines(filesystem, list.inode, budget, &mut |line| {
                 let Some((sum, path)) = shipped(line) else { return Ok(()) };
-                visit(Listed { package, path: &[b"/", path].concat(), sum, configuration: false })
+                absolute.clear();
+                absolute.push(b'/');
+                absolute.extend_from_slice(path);
+                visit(Listed { package, path: &absolute, sum, configuration: false })
             }))?;
         }
     }

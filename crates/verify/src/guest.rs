@@ -1,0 +1,29 @@
+//! A disk's volumes with trees, laid out as its guest mounts them.
+
+use filesystem::{Filesystem, Result, Volume};
+use scan::{DeviceName, Guest, VolumeSource};
+
+/// A volume with a tree, and its index in the layout.
+pub(crate) type Tree<'a> = (usize, &'a Volume, Box<dyn Filesystem + 'a>);
+
+/// The guest; its volumes are numbered as in the layout.
+pub(crate) fn guest<'a>(trees: &'a [Tree<'_>]) -> Result<Guest<'a>> {
+    let sources = trees.iter().map(|(index, volume, filesystem)| VolumeSource {
+        volume: *index,
+        filesystem: &**filesystem,
+        names: device_names(volume),
+    });
+    Guest::open(sources.collect())
+}
+
+/// How fstab may call a volume.
+fn device_names(volume: &Volume) -> Vec<DeviceName> {
+    let mut names = vec![DeviceName::Number(volume.number)];
+    if !volume.uuid.is_empty() {
+        names.push(DeviceName::PartUuid(volume.uuid.clone()));
+    }
+    if !volume.name.is_empty() {
+        names.push(DeviceName::PartLabel(volume.name.clone()));
+    }
+    names
+}
