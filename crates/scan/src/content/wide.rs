@@ -46,13 +46,16 @@ impl Text {
             let mut next = at + page.len();
             // Without a branch for each word: most pages have none.
             let blocks = page.as_chunks::<STRIDE>().0;
-            if blocks.iter().fold(false, |any, block| any | first(word(block)).is_some()) {
+            if blocks.iter().fold(false, |any, block| any | may_be_text(word(block))) {
+                let mut known = at;
                 for (number, block) in blocks.iter().enumerate() {
-                    if let Some(odd) = first(word(block)) {
-                        let run = around(buffer, at + number * STRIDE + odd);
-                        next = next.max(self.add(buffer, run));
+                    let start = at + number * STRIDE;
+                    // Each run is walked along once.
+                    if let Some(odd) = first(word(block)).filter(|_| start >= known) {
+                        known = self.add(buffer, around(buffer, start + odd));
                     }
                 }
+                next = next.max(known);
             }
             at = next;
         }
@@ -93,6 +96,17 @@ pub(super) fn narrow(stored: &[u8]) -> Vec<u8> {
 
 fn word(block: &[u8; STRIDE]) -> u64 {
     block.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// Whether bytes beside each other have no bit in common, and make a letter together: quick to tell, and rare but for such
+/// text.
+fn may_be_text(word: u64) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let next = word.rotate_right(8);
+    let letters = word | next;
+    // Of bytes that are less than 128, those that are less than 8 have no high bit now.
+    let least = letters.wrapping_add(0x7878_7878_7878_7878);
+    (word & next) | (letters & HIGH) | (!least & HIGH) == 0
 }
 
 /// The offset in the word of its first letter, if it is such text: 0 or 1.

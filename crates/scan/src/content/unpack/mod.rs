@@ -5,8 +5,10 @@
 //! back, once; writes nothing, and never uses a member's name for anything but to show it.
 
 mod bzip2;
+mod decoded;
 mod kind;
 mod name;
+mod outcome;
 mod tar;
 #[cfg(test)]
 mod tests;
@@ -14,126 +16,16 @@ mod zip;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufReader, Read},
 };
 
-use block::{to_u64, to_usize};
-use serde::Serialize;
-
+use decoded::Stop;
 use kind::Coding;
 pub use kind::{HEAD, Kind};
 pub use name::MemberName;
+pub use outcome::{Limits, Outcome, Reason};
 use tar::End;
 use zip::Held;
-
-/// How far to go into one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Archives and compressions within each other: `a.tar.gz` has two.
-    pub depth: u32,
-    /// Bytes that decoders may give, all layers together.
-    pub bytes: u64,
-    /// Members of archives, all together.
-    pub members: u64,
-    /// The outermost decoder's memory, as a power of two; each further layer has half of what the one around it has.
-    pub window: u32,
-}
-
-impl Limits {
-    /// For a file of this size. Data that is worth compressing shrinks to a fifth, logs to a fiftieth; a bomb is a
-    /// thousand times as large as its file, or without bound.
-    #[must_use]
-    pub const fn for_file(size: u64) -> Self {
-        let scaled = size.saturating_mul(256).saturating_add(64 << 20);
-        let most = 4 << 30;
-        Self { depth: 5, bytes: if scaled < most { scaled } else { most }, members: 1 << 20, window: 27 }
-    }
-}
-
-/// Why something was not looked into, or not to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reason {
-    /// Too many layers around it.
-    Depth,
-    /// It would have given more bytes than the limit allows.
-    Budget,
-    /// Too many members.
-    Members,
-    /// Its decoder needs more memory than the limit allows.
-    Memory,
-    /// A member of a ZIP archive is encrypted.
-    Encrypted,
-    /// A way of compression, or of stating a size, that is not known.
-    Method,
-    /// It is damaged, or cut short.
-    Damaged,
-    /// The filesystem cannot read the file.
-    Unreadable,
-    /// A decoder gave up on the whole file: a bug of it, or of ours.
-    Failed,
-}
-
-impl Reason {
-    /// In one word, as it is written in JSON: `budget`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Depth => "depth",
-            Self::Budget => "budget",
-            Self::Members => "members",
-            Self::Memory => "memory",
-            Self::Encrypted => "encrypted",
-            Self::Method => "method",
-            Self::Damaged => "damaged",
-            Self::Unreadable => "unreadable",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Depth => "nested too deep",
-            Self::Budget => "too large when unpacked",
-            Self::Members => "too many members",
-            Self::Memory => "need too much memory",
-            Self::Encrypted => "encrypted",
-            Self::Method => "compressed by an unknown method",
-            Self::Damaged => "damaged or cut short",
-            Self::Unreadable => "unreadable",
-            Self::Failed => "not understood by their decoder",
-        })
-    }
-}
-
-/// What was looked into, and what was not.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Outcome {
-    /// Streams that were given: members, and what compressed files hold.
-    pub streams: u64,
-    /// Bytes that decoders gave, all layers together.
-    pub bytes: u64,
-    /// The kinds that were looked into.
-    pub kinds: BTreeSet<Kind>,
-    /// How many were not looked into, or not to their end. What had been decoded by then was given.
-    pub left_out: BTreeMap<Reason, u64>,
-}
-
-impl Outcome {
-    /// Both together.
-    pub fn add(&mut self, other: &Self) {
-        self.streams += other.streams;
-        self.bytes = self.bytes.saturating_add(other.bytes);
-        self.kinds.extend(&other.kinds);
-        for (reason, number) in &other.left_out {
-            *self.left_out.entry(*reason).or_default() += number;
-        }
-    }
-}
 
 /// A stream in a file.
 pub struct Inner<'a> {
@@ -257,14 +149,6 @@ impl Walk {
         done
     }
 
-    fn decoded<'a>(&'a self, coding: Coding, input: Box<dyn BufRead + 'a>, depth: u32) -> Decoded<'a> {
-        let window = self.limits.window.saturating_sub(depth);
-        let decoder = coding.decoder(input, window);
-        // XzReader drops what a call has decoded before the damage.
-        let step = if coding == Coding::Xz { 1 << 12 } else { 1 << 16 };
-        Decoded { walk: self, step, end: decoder.is_err().then_some(Stop::Early), decoder: decoder.ok() }
-    }
-
     /// `false`: that was one too many.
     fn one_more_member(&self) -> bool {
         let left = self.members.get();
@@ -348,73 +232,6 @@ impl Walk {
             self.leave_out(Reason::Damaged);
         }
         visit(Inner { names, plain, content: stream })
-    }
-}
-
-/// How decoding ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
-    Whole,
-    Early,
-}
-
-/// What a decoder gives, as long as the limits allow. Ends where the decoder fails.
-struct Decoded<'a> {
-    walk: &'a Walk,
-    decoder: Option<Box<dyn Read + 'a>>,
-    /// Most bytes of one call.
-    step: u64,
-    end: Option<Stop>,
-}
-
-impl Read for Decoded<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let Some(decoder) = self.decoder.as_mut().filter(|_| self.end.is_none() && !buf.is_empty()) else {
-            return Ok(0);
-        };
-        let left = self.walk.bytes.get();
-        if left == 0 {
-            self.walk.leave_out(Reason::Budget);
-            self.end = Some(Stop::Early);
-            return Ok(0);
-        }
-        let most = to_u64(buf.len()).min(left).min(self.step);
-        let read = loop {
-            match decoder.read(&mut buf[..to_usize(most)]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read,
-            }
-        };
-        match read {
-            Ok(0) => {
-                self.end = Some(Stop::Whole);
-                Ok(0)
-            }
-            Ok(read) => {
-                // The layers around this one have had their part of it.
-                let left = self.walk.bytes.get();
-                self.walk.bytes.set(left.saturating_sub(to_u64(read)));
-                self.walk.outcome.borrow_mut().bytes += to_u64(read);
-                Ok(read)
-            }
-            Err(error) => {
-                self.end = Some(Stop::Early);
-                if self.walk.failed.borrow().is_none() {
-                    self.walk.leave_out(reason(&error));
-                }
-                Ok(0)
-            }
-        }
-    }
-}
-
-/// Why a decoder gave up. zstd has only words for it.
-fn reason(error: &io::Error) -> Reason {
-    let memory = error.kind() == io::ErrorKind::OutOfMemory || error.to_string().contains("memory");
-    match error.kind() {
-        _ if memory => Reason::Memory,
-        io::ErrorKind::Unsupported => Reason::Method,
-        _ => Reason::Damaged,
     }
 }
 

@@ -1,11 +1,14 @@
 //! Archives that the formats' own tools made, and some that nobody would.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Write,
     path::Path,
     process::{Command, Stdio},
 };
+
+use block::{to_u64, to_usize};
 
 use super::*;
 use crate::content::{Key, Scanner, check::github::sign, rules, sweep_reader};
