@@ -3,6 +3,7 @@
 
 mod case;
 mod corpora;
+mod create;
 #[allow(dead_code, reason = "shared with the tests of the reader, which use more of it")]
 #[path = "../ext_read/image.rs"]
 mod image;
