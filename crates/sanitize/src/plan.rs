@@ -239,7 +239,8 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     let guest = Guest::open(sources.collect())?;
     let scan = scan::scan(&guest, request.selection)?;
     let mut edits = Vec::with_capacity(scan.findings.len());
-    for finding in scan.findings.clone() {
+    let (wanted, not_made) = scan::creations(&guest, request.create, &scan.findings)?;
+    for finding in scan.findings {
         let mut listed = Vec::new();
         if request.list_files {
             scan::contents(&guest, &finding, &mut |path, kind, bytes| {
@@ -276,8 +277,7 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     let mount_points: Vec<_> = mounts
         .filter_map(|mounted| Some((numbered(mounted.volume)?, GuestPath(mounted.mount_point.clone()))))
         .collect();
-    let (wanted, not_made) = scan::creations(&guest, request.create, &scan.findings)?;
-    plan.creations = try_out(view, &plan.layout, &edits, wanted, &|number| numbered(number))?;
+    plan.creations = try_out(view, &plan.layout, &edits, wanted, &numbered)?;
     plan.edits = edits;
     for (index, mount_point) in mount_points {
         plan.volumes[index].mount_point = Some(mount_point);
@@ -289,7 +289,7 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
 }
 
 /// Makes what is wanted in a view that is thrown away: so the plan knows that it can be made, and which inodes that
-/// takes, for the same steps on the same bytes give the same inodes. What the edits need must still be there.
+/// takes, for the same steps on the same bytes give the same inodes. The room that edits need must still be there.
 fn try_out<B: BlockRead>(
     view: &Overlay<B>,
     layout: &Layout,
@@ -322,8 +322,8 @@ fn try_out<B: BlockRead>(
         });
     }
     for edit in edits.iter().filter(|edit| creations.iter().any(|one| one.volume == edit.volume)) {
-        let volume = &layout.volumes[usize::from(edit.volume)];
-        if let Some(change) = change(edit.action, edit.rewrite.as_ref()) {
+        if let Some(change @ Change::Overwrite(_)) = change(edit.action, edit.rewrite.as_ref()) {
+            let volume = &layout.volumes[usize::from(edit.volume)];
             filesystem::open(Window::new(&trial, &volume.extents)?, volume.content)?
                 .supports(&edit.target, &change)?;
         }
