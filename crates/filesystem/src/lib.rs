@@ -19,8 +19,8 @@ pub use open::{open, open_mut};
 pub use swap::{Swap, SwapHeader, swap_header_of};
 pub use tails::Tail;
 pub use types::{
-    Change, Claim, Entry, FileKind, Filesystem, FilesystemMut, InodeId, Metadata, Owner, Recovery, Residue,
-    Summary, Target,
+    Change, Claim, Entry, FileKind, Filesystem, FilesystemMut, InodeId, LABEL, Metadata, NewEntry, NewKind,
+    Owner, Recovery, Residue, Summary, Target, label_of,
 };
 pub use volume::{
     Content, Layout, LiveKind, LiveRegion, OpaqueKind, TableKind, Volume, identify, layout, scrub_table,

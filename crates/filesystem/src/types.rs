@@ -1,6 +1,6 @@
 //! The words that all filesystems share, and the two traits.
 
-use block::{Extent, ExtentSet, Result};
+use block::{Error, Extent, ExtentSet, Object, Result, Unsupported};
 
 use crate::{Past, Tail};
 
@@ -141,6 +141,46 @@ pub enum Change {
     Overwrite(Vec<u8>),
 }
 
+/// What a new name is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewKind {
+    /// A regular file with this content.
+    File(Vec<u8>),
+    /// A directory without a name in it.
+    Directory,
+    /// A symbolic link that leads there.
+    Symlink(Vec<u8>),
+}
+
+impl NewKind {
+    /// Which kind of file that makes.
+    #[must_use]
+    pub const fn file_kind(&self) -> FileKind {
+        match self {
+            Self::File(_) => FileKind::File,
+            Self::Directory => FileKind::Directory,
+            Self::Symlink(_) => FileKind::Symlink,
+        }
+    }
+}
+
+/// A name to be made, and all that it is to be: nothing is taken from the process, nothing from a clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEntry {
+    /// What it is.
+    pub kind: NewKind,
+    /// Permission bits, with setuid, setgid and sticky: `0o7777`. Linux gives symbolic links `0o777`.
+    pub mode: u16,
+    /// Owner.
+    pub uid: u32,
+    /// Group; that of a setgid directory is not taken over.
+    pub gid: u32,
+    /// All of its times, in seconds since 1970.
+    pub time: i64,
+    /// Extended attributes: name with its prefix (`security.selinux`), and value. No default ACL is taken over.
+    pub attributes: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
 /// What [`FilesystemMut::recover`] did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recovery {
@@ -197,6 +237,18 @@ pub trait Filesystem {
     /// edit; `Unsupported` with the reason otherwise.
     fn supports(&self, target: &Target, change: &Change) -> Result<()>;
 
+    /// `Ok` if [`FilesystemMut::create`] will make this name in this directory, as things are now; otherwise its
+    /// error. Nothing is changed.
+    fn supports_create(&self, _dir: InodeId, _name: &[u8], _new: &NewEntry) -> Result<()> {
+        Err(no_creation())
+    }
+
+    /// The value of an extended attribute, by its name with the prefix: `security.selinux`. `None` if the inode has
+    /// no such attribute, or the filesystem none at all.
+    fn attribute(&self, _inode: InodeId, _name: &[u8]) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
     /// Reports what residue once was, as far as the volume still tells: the blocks of its journal, then content of
     /// files that are gone. Reads a recovered filesystem as well as one with a pending journal; of the latter, files
     /// that only the journal knows count as gone. A record that makes no sense is passed over in silence. Fails where
@@ -215,7 +267,28 @@ pub trait FilesystemMut: Filesystem {
     /// Carries out one change.
     fn change(&mut self, target: &Target, change: &Change) -> Result<()>;
 
+    /// Makes a name in a directory that has none of that name, and returns the new inode. The directory keeps its
+    /// times. An error of any kind but the medium's leaves every byte as it was.
+    fn create(&mut self, _dir: InodeId, _name: &[u8], _new: &NewEntry) -> Result<InodeId> {
+        Err(no_creation())
+    }
+
     /// Zeroes residue inside live metadata (names in directory tails, gaps between xattrs, stale entries behind
     /// the last one, superblock strings) and redoes the checksums. Returns the bytes that were not zero.
     fn scrub(&mut self) -> Result<u64>;
+}
+
+/// What a filesystem says that has no way to make a name.
+fn no_creation() -> Error {
+    Unsupported::new(Object::the("filesystem"), "creating files in FAT, swap and all but ext2, ext3 and ext4")
+        .into()
+}
+
+/// The attribute that holds a SELinux label.
+pub const LABEL: &[u8] = b"security.selinux";
+
+/// The SELinux label of a directory as an attribute for what is made in it: none without labels. A policy may have
+/// another for a path of its own; `restorecon` knows, this does not.
+pub fn label_of(filesystem: &dyn Filesystem, dir: InodeId) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+    Ok(filesystem.attribute(dir, LABEL)?.map(|label| (LABEL.to_vec(), label)))
 }

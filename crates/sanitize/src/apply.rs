@@ -1,4 +1,4 @@
-//! Carries the plan out, in the overlay: edits, then the scrub of live metadata and of the partition table.
+//! Carries the plan out, in the overlay: creations and edits, then the scrub of live metadata and of the partition table.
 
 use block::{BlockRead, BlockWrite, Extent, Overlay, Window, to_u64, to_usize};
 use filesystem::{Content, Object, Result, Unsupported, Volume};
@@ -22,7 +22,7 @@ pub(crate) fn apply<B: BlockRead>(
     plan: &Plan,
     progress: &dyn Progress,
 ) -> Result<Scrubbed> {
-    progress.stage(Stage::Edit, Some(to_u64(plan.edits.len())));
+    progress.stage(Stage::Edit, Some(to_u64(plan.edits.len() + plan.creations.len())));
     let mut scrubbed = Scrubbed::default();
     let mut done = 0;
     for (index, volume) in (0u16..).zip(&plan.layout.volumes) {
@@ -34,6 +34,15 @@ pub(crate) fn apply<B: BlockRead>(
                 }
                 let mut filesystem =
                     filesystem::open_mut(Window::new(&mut *view, &volume.extents)?, volume.content)?;
+                for creation in plan.creations.iter().filter(|creation| creation.volume == index) {
+                    let inode = filesystem.create(creation.parent, &creation.name, &creation.new)?;
+                    if inode != creation.inode {
+                        let object = Object::numbered("inode", creation.parent.0);
+                        return Err(object.corrupt("inode of the new name", inode.0, creation.inode.0));
+                    }
+                    done += 1;
+                    progress.at(done);
+                }
                 for edit in edits() {
                     if let Some(change) = change(edit.action, edit.rewrite.as_ref()) {
                         filesystem.change(&edit.target, &change)?;

@@ -105,6 +105,7 @@ pub fn inspect<B: BlockRead>(
     let selection = Selection::new(&nothing, &Overrides::default()).expect("nothing is selected");
     let request = Request {
         selection: &selection,
+        create: &[],
         opaque: OpaqueVolumes::Keep,
         drop_unowned: true,
         sector_size,

@@ -23,7 +23,7 @@ use filesystem::Result;
 pub use digest::{ALGORITHM as DIGEST_ALGORITHM, Digest};
 pub use inspect::{InspectedFilesystem, InspectedUser, InspectedVolume, Inspection, inspect};
 pub use map::{Class, DiskMap};
-pub use plan::{Edit, Listed, Plan, VolumeFacts, plan};
+pub use plan::{Creation, Edit, Listed, Plan, VolumeFacts, plan};
 pub use progress::{Progress, Silent, Stage};
 pub use report::{
     DryRun, EditReport, FileReport, Report, Residues, RuleReport, VolumeReport, edit_reports, rule_reports,

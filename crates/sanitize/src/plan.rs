@@ -4,11 +4,11 @@ use std::io;
 
 use block::{BlockRead, Extent, Overlay, Window, to_u64, to_usize};
 use filesystem::{
-    Change, Content, FileKind, Filesystem, Layout, Object, Recovery, Result, Summary, SwapHeader, Target,
-    Unsupported, Volume,
+    Change, Content, FileKind, Filesystem, InodeId, Layout, NewEntry, Object, Recovery, Result, Summary,
+    SwapHeader, Target, Unsupported, Volume,
 };
 use scan::{
-    Action, DeviceName, Guest, GuestPath, Note, OperatingSystem, Place, RuleId, User, VolumeSource,
+    Action, DeviceName, Guest, GuestPath, Note, OperatingSystem, Parent, Place, RuleId, User, VolumeSource,
     edits::Rewrite,
 };
 
@@ -34,6 +34,8 @@ pub struct Plan {
     pub users: Vec<User>,
     /// The edits, in the order of the paths.
     pub edits: Vec<Edit>,
+    /// The files that will be made, each directory before what is in it. They come before the edits.
+    pub creations: Vec<Creation>,
     /// What a user has to know: content with further names, volumes outside fstab, volumes not cleaned ...
     pub notes: Vec<String>,
 }
@@ -72,6 +74,25 @@ pub struct Edit {
     pub listed: Vec<Listed>,
     /// The new content, if the action is an edit. Later edits of the same file build on it.
     pub rewrite: Option<Rewrite>,
+}
+
+/// One planned creation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Creation {
+    /// Index of the volume in the layout.
+    pub volume: u16,
+    /// What asked for it.
+    pub rule: RuleId,
+    /// Path in the guest.
+    pub path: GuestPath,
+    /// The directory.
+    pub parent: InodeId,
+    /// The name in it.
+    pub name: Vec<u8>,
+    /// All that it will be.
+    pub new: NewEntry,
+    /// Which inode it will be: the plan has tried it out.
+    pub inode: InodeId,
 }
 
 /// A file that goes or changes.
@@ -136,7 +157,15 @@ pub fn plan<B: BlockRead>(
     for volume in &layout.volumes {
         volumes.push(recover(view, volume, request, &mut notes)?);
     }
-    let mut plan = Plan { layout, volumes, system: None, users: Vec::new(), edits: Vec::new(), notes };
+    let mut plan = Plan {
+        layout,
+        volumes,
+        system: None,
+        users: Vec::new(),
+        edits: Vec::new(),
+        creations: Vec::new(),
+        notes,
+    };
     find(view, &mut plan, request)?;
     Ok(plan)
 }
@@ -210,6 +239,7 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     let guest = Guest::open(sources.collect())?;
     let scan = scan::scan(&guest, request.selection)?;
     let mut edits = Vec::with_capacity(scan.findings.len());
+    let (wanted, not_made) = scan::creations(&guest, request.create, &scan.findings)?;
     for finding in scan.findings {
         let mut listed = Vec::new();
         if request.list_files {
@@ -247,14 +277,58 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     let mount_points: Vec<_> = mounts
         .filter_map(|mounted| Some((numbered(mounted.volume)?, GuestPath(mounted.mount_point.clone()))))
         .collect();
+    plan.creations = try_out(view, &plan.layout, &edits, wanted, &numbered)?;
     plan.edits = edits;
     for (index, mount_point) in mount_points {
         plan.volumes[index].mount_point = Some(mount_point);
     }
-    plan.notes.extend(guest.notes().iter().chain(&scan.notes).map(Note::to_string));
+    plan.notes.extend(guest.notes().iter().chain(&scan.notes).chain(&not_made).map(Note::to_string));
     plan.system = guest.system().cloned();
     plan.users = guest.users().to_vec();
     Ok(())
+}
+
+/// Makes what is wanted in a view that is thrown away: so the plan knows that it can be made, and which inodes that
+/// takes, for the same steps on the same bytes give the same inodes. The room that edits need must still be there.
+fn try_out<B: BlockRead>(
+    view: &Overlay<B>,
+    layout: &Layout,
+    edits: &[Edit],
+    wanted: Vec<scan::Creation>,
+    numbered: &dyn Fn(usize) -> Option<usize>,
+) -> Result<Vec<Creation>> {
+    let mut creations: Vec<Creation> = Vec::with_capacity(wanted.len());
+    if wanted.is_empty() {
+        return Ok(creations);
+    }
+    let mut trial = Overlay::new(view);
+    for one in wanted {
+        let index = numbered(one.volume).expect("creations are only in volumes that were given");
+        let volume = &layout.volumes[index];
+        let parent = match one.parent {
+            Parent::There(inode) => inode,
+            Parent::Made(before) => creations[before].inode,
+        };
+        let mut filesystem = filesystem::open_mut(Window::new(&mut trial, &volume.extents)?, volume.content)?;
+        let inode = filesystem.create(parent, &one.name, &one.new)?;
+        creations.push(Creation {
+            volume: u16::try_from(index).map_err(|_| io::Error::other("more than 65535 volumes"))?,
+            rule: one.rule,
+            path: one.path,
+            parent,
+            name: one.name,
+            new: one.new,
+            inode,
+        });
+    }
+    for edit in edits.iter().filter(|edit| creations.iter().any(|one| one.volume == edit.volume)) {
+        if let Some(change @ Change::Overwrite(_)) = change(edit.action, edit.rewrite.as_ref()) {
+            let volume = &layout.volumes[usize::from(edit.volume)];
+            filesystem::open(Window::new(&trial, &volume.extents)?, volume.content)?
+                .supports(&edit.target, &change)?;
+        }
+    }
+    Ok(creations)
 }
 
 /// How fstab may call a volume.

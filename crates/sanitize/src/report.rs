@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use filesystem::{Layout, Recovery};
-use scan::RuleId;
+use block::to_u64;
+use filesystem::{Layout, NewEntry, NewKind, Recovery};
+use scan::{GuestPath, RuleId};
 use serde::Serialize;
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     copy::{Copied, Tally},
     digest::Digest,
     map::{Class, VolumeIndex},
-    plan::{Plan, VolumeFacts},
+    plan::{Creation, Plan, VolumeFacts},
 };
 
 /// The report of a run. Field names are the JSON's.
@@ -78,7 +79,7 @@ pub struct VolumeReport {
 pub struct RuleReport {
     /// Its id, or the user's pattern.
     pub rule: String,
-    /// Files removed or changed.
+    /// Files removed, changed or made.
     pub files: u64,
     /// Their sizes in bytes, summed.
     pub bytes: u64,
@@ -93,12 +94,12 @@ pub struct EditReport {
     pub path: String,
     /// The rule.
     pub rule: String,
-    /// `remove`, `truncate`, `edit` ...
+    /// `remove`, `truncate`, `edit`, `create` ...
     pub action: String,
-    /// What an edit changes, in words.
+    /// What an edit changes or makes, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<String>,
-    /// Files that went or changed.
+    /// Files that went, changed or came.
     pub files: u64,
     /// Their sizes in bytes, summed.
     pub bytes: u64,
@@ -116,39 +117,65 @@ pub struct FileReport {
     pub bytes: u64,
 }
 
-/// The edits of a plan, as the report and the dry run show them.
+/// The edits of a plan, as the report and the dry run show them; what is made comes last.
 #[must_use]
 pub fn edit_reports(plan: &Plan) -> Vec<EditReport> {
-    plan.edits
-        .iter()
-        .map(|edit| EditReport {
-            volume: plan.layout.volumes[usize::from(edit.volume)].number,
-            path: edit.path.to_string(),
-            rule: edit.rule.to_string(),
-            action: edit.action.to_string(),
-            changes: edit.rewrite.as_ref().map_or_else(Vec::new, |rewrite| rewrite.changes.clone()),
-            files: edit.files,
-            bytes: edit.bytes,
-            contents: edit
-                .listed
-                .iter()
-                .map(|file| FileReport { path: file.path.to_string(), bytes: file.bytes })
-                .collect(),
-        })
-        .collect()
+    let creations = plan.creations.iter().map(|creation| {
+        let NewEntry { kind, mode, uid, gid, .. } = &creation.new;
+        EditReport {
+            volume: plan.layout.volumes[usize::from(creation.volume)].number,
+            path: creation.path.to_string(),
+            rule: creation.rule.to_string(),
+            action: "create".to_owned(),
+            changes: vec![match kind {
+                NewKind::File(_) => format!("makes a file of mode {mode:04o}, owner {uid}:{gid}"),
+                NewKind::Directory => format!("makes a directory of mode {mode:04o}, owner {uid}:{gid}"),
+                NewKind::Symlink(to) => format!("makes a link to {}", GuestPath(to.clone())),
+            }],
+            files: made(creation).0,
+            bytes: made(creation).1,
+            contents: Vec::new(),
+        }
+    });
+    let edits = plan.edits.iter().map(|edit| EditReport {
+        volume: plan.layout.volumes[usize::from(edit.volume)].number,
+        path: edit.path.to_string(),
+        rule: edit.rule.to_string(),
+        action: edit.action.to_string(),
+        changes: edit.rewrite.as_ref().map_or_else(Vec::new, |rewrite| rewrite.changes.clone()),
+        files: edit.files,
+        bytes: edit.bytes,
+        contents: edit
+            .listed
+            .iter()
+            .map(|file| FileReport { path: file.path.to_string(), bytes: file.bytes })
+            .collect(),
+    });
+    edits.chain(creations).collect()
+}
+
+/// Files that a creation makes, and their bytes.
+fn made(creation: &Creation) -> (u64, u64) {
+    match &creation.new.kind {
+        NewKind::File(content) => (1, to_u64(content.len())),
+        NewKind::Symlink(_) => (1, 0),
+        NewKind::Directory => (0, 0),
+    }
 }
 
 /// The edits of a plan summed by rule, in the order of the first of each.
 #[must_use]
 pub fn rule_reports(plan: &Plan) -> Vec<RuleReport> {
     let mut reports: Vec<(&RuleId, RuleReport)> = Vec::new();
-    for edit in &plan.edits {
-        let index = reports.iter().position(|(id, _)| **id == edit.rule).unwrap_or_else(|| {
-            reports.push((&edit.rule, RuleReport { rule: edit.rule.to_string(), ..RuleReport::default() }));
+    let edits = plan.edits.iter().map(|edit| (&edit.rule, (edit.files, edit.bytes)));
+    let creations = plan.creations.iter().map(|creation| (&creation.rule, made(creation)));
+    for (rule, (files, bytes)) in edits.chain(creations) {
+        let index = reports.iter().position(|(id, _)| *id == rule).unwrap_or_else(|| {
+            reports.push((rule, RuleReport { rule: rule.to_string(), ..RuleReport::default() }));
             reports.len() - 1
         });
-        reports[index].1.files += edit.files;
-        reports[index].1.bytes += edit.bytes;
+        reports[index].1.files += files;
+        reports[index].1.bytes += bytes;
     }
     reports.into_iter().map(|(_, report)| report).collect()
 }

@@ -1,6 +1,6 @@
 //! What a caller wants done.
 
-use scan::Selection;
+use scan::{Selection, Wanted};
 
 /// What to do with a volume that diskscrub cannot read: LUKS, LVM2, XFS, or unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +19,8 @@ pub enum OpaqueVolumes {
 pub struct Request<'a> {
     /// Which rules, and which paths besides.
     pub selection: &'a Selection,
+    /// Files to be made, beside what the rules take away.
+    pub create: &'a [Wanted],
     /// What to do with volumes that diskscrub cannot read.
     pub opaque: OpaqueVolumes,
     /// Drop what is allocated but owned by nothing, instead of refusing the image as corrupt.

@@ -116,6 +116,15 @@ pub enum Note {
         /// Why, as the end of a sentence.
         reason: String,
     },
+    /// A file that a rule wants is not made.
+    NotCreated {
+        /// The file.
+        path: GuestPath,
+        /// The rule.
+        rule: RuleId,
+        /// Why, as the end of a sentence.
+        reason: String,
+    },
     /// An edit leaves something for people to decide.
     LeftOver {
         /// The volume.
@@ -168,6 +177,7 @@ impl fmt::Display for Note {
             Self::NotEdited { volume, path, rule, reason } => {
                 write!(f, "volume {volume}: {path} IS NOT EDITED ({rule}): {reason}")
             }
+            Self::NotCreated { path, rule, reason } => write!(f, "{path} IS NOT CREATED ({rule}): {reason}"),
             Self::LeftOver { volume, path, what } => write!(f, "volume {volume}: {path}: {what}"),
             Self::KeepsPasswords { accounts, asked } => {
                 let (hashes, none) = (&accounts.hashes, &accounts.none);

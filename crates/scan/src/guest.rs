@@ -234,6 +234,14 @@ impl<'a> Guest<'a> {
         Ok(Some(content))
     }
 
+    /// As [`resolve`](Self::resolve); the last name itself, if it is a link that is not to be followed.
+    pub(crate) fn resolve_at(&self, path: &[u8], follow_last: bool) -> Result<Option<Node>> {
+        match self.root {
+            Some(root) => self.resolve_in(root, path, follow_last),
+            None => Ok(None),
+        }
+    }
+
     /// Resolution that starts at the root of one mount. Others are entered only from the root filesystem.
     pub(crate) fn resolve_in(&self, start: usize, path: &[u8], follow_last: bool) -> Result<Option<Node>> {
         let at_start = || Node {

@@ -4,6 +4,7 @@
 //! [`scan`] walks the trees once: each [`Finding`] names a rule, a place and an action.
 
 pub mod content;
+mod creation;
 mod detect;
 mod dynamic;
 pub mod edits;
@@ -22,6 +23,7 @@ mod rule;
 pub mod rules;
 mod walk;
 
+pub use creation::{Creation, Parent, Wanted, creations};
 pub use finding::{Contents, Finding, Note, Place, Scan};
 pub use guest::{DeviceName, Guest, Mounted, Node, VolumeSource};
 pub use homes::{OperatingSystem, User};

@@ -1,4 +1,4 @@
-//! What was to stay has stayed: two readings of a tree, walked side by side.
+//! What was to stay has stayed, and what was to come has come: two readings of a tree, walked side by side.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -6,7 +6,7 @@ use std::{
 };
 
 use block::to_u64;
-use filesystem::{Entry, FileKind, Filesystem, InodeId, Metadata, Result};
+use filesystem::{Entry, FileKind, Filesystem, InodeId, Metadata, NewEntry, NewKind, Result};
 
 use crate::second::{PIECE, read_full};
 
@@ -19,6 +19,9 @@ pub struct Expected {
     pub changed: HashSet<InodeId>,
     /// Inodes that have other content, and exactly which.
     pub rewritten: HashMap<InodeId, Vec<u8>>,
+    /// Names that must be there now and were not before, with all that they are to be: the directory in the output
+    /// (which is itself one of those that stay, or made), and the name in it. The directory keeps its times.
+    pub made: HashMap<(InodeId, Vec<u8>), NewEntry>,
 }
 
 /// Deepest directory that is followed; deeper ones are an error in the image or an attack.
@@ -30,7 +33,7 @@ const MAX_DIFFERENCES: usize = 20;
 /// a sentence each, at most 20. Paths start with `/` at the volume's root.
 ///
 /// Compared are names, kinds, modes, owners, sizes, times, link targets, and link counts (which may fall, by
-/// names that went). With `content`, also what is in the files that stay as they are; without it, the copy is
+/// names that went, and rise by directories that came). With `content`, also what is in the files that stay as they are; without it, the copy is
 /// trusted to keep it bit by bit where it lies. Rewritten files are compared with what they are to hold in any case.
 pub fn compare_trees(
     before: &dyn Filesystem,
@@ -38,7 +41,8 @@ pub fn compare_trees(
     expected: &Expected,
     content: bool,
 ) -> Result<Vec<String>> {
-    let mut walk = Walk { before, after, expected, content, seen: HashSet::new(), differences: Vec::new() };
+    let mut walk =
+        Walk { before, after, expected, content, seen: HashSet::new(), met: 0, differences: Vec::new() };
     if let (Some(a), Some(b)) = (before.root(), after.root()) {
         let mut queue = vec![(Rc::from([]), Vec::new(), (a, b), 0)];
         while let Some((parent, name, dirs, depth)) = queue.pop() {
@@ -48,6 +52,11 @@ pub fn compare_trees(
             let path: Rc<[u8]> = if depth == 0 { parent } else { [&*parent, b"/", &name].concat().into() };
             walk.directory(&path, dirs, depth, &mut queue)?;
         }
+    }
+    // Each is met once, for each directory is; those that are not there have no path to be told.
+    if walk.differences.is_empty() && walk.met < expected.made.len() {
+        let missing = expected.made.len() - walk.met;
+        walk.differences.push(format!("names that were to be made but are not there: {missing}"));
     }
     // One directory can hold many.
     walk.differences.truncate(MAX_DIFFERENCES);
@@ -61,6 +70,8 @@ struct Walk<'a> {
     content: bool,
     /// Directories met: with a second name for one, the number of paths has no bound.
     seen: HashSet<InodeId>,
+    /// Names met that were to be made.
+    met: usize,
     differences: Vec<String>,
 }
 
@@ -114,11 +125,67 @@ impl Walk<'_> {
                 }
             }
         }
-        for name in after.into_keys() {
-            let child = [path, b"/".as_slice(), &name].concat();
-            self.differ(&child, "was not there before");
+        for entry in after.into_values() {
+            self.made(path, dirs.1, entry)?;
         }
         Ok(())
+    }
+
+    /// A name that was not there before, and what is below it.
+    fn made(&mut self, path: &[u8], dir: InodeId, entry: Entry) -> Result<()> {
+        let mut rest = vec![(path.to_vec(), dir, entry)];
+        while let Some((path, dir, entry)) = rest.pop() {
+            let child = [&path, b"/".as_slice(), &entry.name].concat();
+            let Some(new) = self.expected.made.get(&(dir, entry.name.clone())) else {
+                self.differ(&child, "was not there before");
+                continue;
+            };
+            self.met += 1;
+            if !self.is(&entry, new)? {
+                self.differ(&child, "is not what was to be made");
+            }
+            if entry.kind != FileKind::Directory {
+                continue;
+            }
+            if !self.seen.insert(entry.inode) {
+                self.differ(&child, "is a directory with two names");
+                continue;
+            }
+            self.after.entries(entry.inode, &mut |below| {
+                rest.push((child.clone(), entry.inode, below));
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether a name is all that it was to be.
+    fn is(&self, entry: &Entry, new: &NewEntry) -> Result<bool> {
+        let found = self.after.metadata(entry.inode)?;
+        let wanted = (new.kind.file_kind(), new.mode, new.uid, new.gid, new.time);
+        if entry.kind != found.kind
+            || (found.kind, found.mode, found.uid, found.gid, found.mtime) != wanted
+            || (found.links != 1 && found.kind != FileKind::Directory)
+        {
+            return Ok(false);
+        }
+        for (name, value) in &new.attributes {
+            if self.after.attribute(entry.inode, name)?.as_ref() != Some(value) {
+                return Ok(false);
+            }
+        }
+        match &new.kind {
+            NewKind::File(content) => has_content(self.after, entry.inode, found.size, content),
+            NewKind::Directory => Ok(true),
+            NewKind::Symlink(target) => Ok(self.after.link_target(entry.inode)? == *target),
+        }
+    }
+
+    /// Directories that were to be made in a directory, each of which it has a link for.
+    fn made_in(&self, dir: InodeId) -> u32 {
+        let made = self.expected.made.iter();
+        let links = made.filter(|((of, _), new)| *of == dir && new.kind == NewKind::Directory).count();
+        u32::try_from(links).unwrap_or(u32::MAX)
     }
 
     fn file(&mut self, path: &[u8], entry: &Entry, now: &Entry) -> Result<()> {
@@ -131,7 +198,8 @@ impl Walk<'_> {
         if fixed(&a) != fixed(&b) {
             self.differ(path, "has another owner or mode");
         }
-        if b.links > a.links {
+        let more = || if a.kind == FileKind::Directory { self.made_in(now.inode) } else { 0 };
+        if b.links > a.links && b.links > a.links.saturating_add(more()) {
             self.differ(path, "has more links than before");
         }
         let rewritten = self.expected.rewritten.get(&entry.inode);

@@ -307,6 +307,9 @@ fn compare_trees(
 /// What the plan lets differ in a volume.
 fn expected(plan: &Plan, volume: usize) -> Expected {
     let mut expected = Expected::default();
+    for made in plan.creations.iter().filter(|made| usize::from(made.volume) == volume) {
+        expected.made.insert((made.parent, made.name.clone()), made.new.clone());
+    }
     for edit in plan.edits.iter().filter(|edit| usize::from(edit.volume) == volume) {
         match edit.action {
             Action::Remove => {

@@ -94,6 +94,7 @@ fn request<'a>(
     };
     Request {
         selection,
+        create: &[],
         opaque,
         drop_unowned: policy.drop_unowned,
         sector_size: input.sector_size,

@@ -99,6 +99,7 @@ pub(crate) fn against(
     let failed = |error: block::Error| Failure::image(&original.input, &error);
     let request = Request {
         selection,
+        create: &[],
         // What cannot be read holds nothing that is known to be removed.
         opaque: OpaqueVolumes::Keep,
         drop_unowned: true,

@@ -14,6 +14,8 @@ use crate::{FileKind, InodeId, Metadata};
 pub(crate) const MODE: Le16 = Le16(0x00);
 pub(crate) const UID_LO: Le16 = Le16(0x02);
 pub(crate) const SIZE_LO: Le32 = Le32(0x04);
+pub(crate) const ATIME: Le32 = Le32(0x08);
+pub(crate) const CTIME: Le32 = Le32(0x0C);
 pub(crate) const MTIME: Le32 = Le32(0x10);
 pub(crate) const DTIME: Le32 = Le32(0x14);
 pub(crate) const GID_LO: Le16 = Le16(0x18);
@@ -35,7 +37,11 @@ pub(crate) const CHECKSUM_LO: Le16 = Le16(0x7C);
 pub(crate) const RESERVED: Le16 = Le16(0x7E);
 pub(crate) const EXTRA_ISIZE: Le16 = Le16(0x80);
 pub(crate) const CHECKSUM_HI: Le16 = Le16(0x82);
+pub(crate) const CTIME_EXTRA: Le32 = Le32(0x84);
 pub(crate) const MTIME_EXTRA: Le32 = Le32(0x88);
+pub(crate) const ATIME_EXTRA: Le32 = Le32(0x8C);
+pub(crate) const CRTIME: Le32 = Le32(0x90);
+pub(crate) const CRTIME_EXTRA: Le32 = Le32(0x94);
 pub(crate) const PROJID: Le32 = Le32(0x9C);
 /// Where the last field ends that the format has.
 pub(crate) const FIELDS_END: usize = 0xA0;
@@ -49,6 +55,7 @@ pub(crate) mod flags {
     pub(crate) const VERITY: u32 = 0x10_0000;
     pub(crate) const EA_INODE: u32 = 0x20_0000;
     pub(crate) const INLINE_DATA: u32 = 0x1000_0000;
+    pub(crate) const PROJINHERIT: u32 = 0x2000_0000;
     pub(crate) const CASEFOLD: u32 = 0x4000_0000;
 }
 

@@ -1,4 +1,5 @@
-//! Takes what was freed off the quota files, where the filesystem keeps them in hidden inodes.
+//! Brings the quota files up to date where the filesystem keeps them in hidden inodes: what was freed goes, what was
+//! made comes.
 //!
 //! A quota file (format vfsv1) is a tree of 1 KiB blocks: four levels of 256 references by the bytes of the id,
 //! then a block of 14 records. Only the two counts of usage are changed; limits stay.
@@ -38,6 +39,11 @@ const DQB_ID: Le32 = Le32(0x0);
 const DQB_CURINODES: Le64 = Le64(24);
 const DQB_CURSPACE: Le64 = Le64(48);
 
+/// A record that is all zero is unused, not that of id 0.
+fn is_record(record: &[u8], id: u32) -> bool {
+    DQB_ID.get(record) == id && !is_zero(record)
+}
+
 impl<D: BlockRead> Ext<D> {
     /// The quota files and the ids of an inode in them.
     fn quotas(&self, inode: &Inode) -> Vec<(u64, u32)> {
@@ -76,6 +82,34 @@ impl<D: BlockRead> Ext<D> {
         place.ok_or_else(|| file.object().corrupt("quota tree block", index, "inside the file"))
     }
 
+    /// The block of records that may hold an id; `None` if the file has none for it.
+    fn record_block(&self, file: &Inode, id: u32) -> Result<Option<u32>> {
+        let mut index = ROOT_BLOCK;
+        for level in (0..LEVELS).rev() {
+            let (_, block) = self.quota_block(file, index)?;
+            let [slot, ..] = (id >> (8 * level)).to_le_bytes();
+            index = Le32(usize::from(slot) * Le32::WIDTH).get(&block);
+            if index == 0 {
+                return Ok(None);
+            }
+        }
+        Ok(Some(index))
+    }
+
+    /// Whether each quota file has a record for its owner of an inode.
+    pub(crate) fn has_quota_records(&self, inode: &Inode) -> Result<bool> {
+        for (number, id) in self.quotas(inode) {
+            let file = self.inode(InodeId(number))?;
+            let Some(index) = self.record_block(&file, id)? else { return Ok(false) };
+            let (_, block) = self.quota_block(&file, index)?;
+            let mut records = block[HEADER_LEN..].chunks_exact(RECORD_LEN).take(RECORDS);
+            if !records.any(|record| is_record(record, id)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn quota_block(&self, file: &Inode, index: u32) -> Result<(u64, [u8; 1024])> {
         let offset = self.quota_offset(file, index)?;
         let mut block = [0; 1024];
@@ -94,22 +128,10 @@ impl<D: BlockWrite> Ext<D> {
     pub(crate) fn recharge(&mut self, inode: &Inode, before: Usage, after: Usage) -> Result<()> {
         for (number, id) in self.quotas(inode) {
             let file = self.inode(InodeId(number))?;
-            let mut index = ROOT_BLOCK;
-            for level in (0..LEVELS).rev() {
-                let (_, block) = self.quota_block(&file, index)?;
-                let [slot, ..] = (id >> (8 * level)).to_le_bytes();
-                index = Le32(usize::from(slot) * Le32::WIDTH).get(&block);
-                if index == 0 {
-                    break;
-                }
-            }
-            if index == 0 {
-                continue;
-            }
+            let Some(index) = self.record_block(&file, id)? else { continue };
             let (offset, mut block) = self.quota_block(&file, index)?;
             let records = block[HEADER_LEN..].chunks_exact_mut(RECORD_LEN).take(RECORDS);
-            // A record that is all zero is unused, not that of id 0.
-            for record in records.filter(|record| DQB_ID.get(record) == id && !is_zero(record)) {
+            for record in records.filter(|record| is_record(record, id)) {
                 let inodes =
                     DQB_CURINODES.get(record).saturating_sub(before.inodes).saturating_add(after.inodes);
                 DQB_CURINODES.set(record, inodes);

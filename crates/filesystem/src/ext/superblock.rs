@@ -50,10 +50,15 @@ pub(crate) const RESERVED_GDT_BLOCKS: Le16 = Le16(0xCE);
 pub(crate) const JOURNAL_INUM: Le32 = Le32(0xE0);
 pub(crate) const JOURNAL_DEV: Le32 = Le32(0xE4);
 pub(crate) const LAST_ORPHAN: Le32 = Le32(0xE8);
+/// s_hash_seed: four words for the hash of names.
+pub(crate) const HASH_SEED: [Le32; 4] = [Le32(0xEC), Le32(0xF0), Le32(0xF4), Le32(0xF8)];
 pub(crate) const DESC_SIZE: Le16 = Le16(0xFE);
 pub(crate) const FIRST_META_BG: Le32 = Le32(0x104);
 pub(crate) const BLOCKS_COUNT_HI: Le32 = Le32(0x150);
 pub(crate) const FREE_BLOCKS_COUNT_HI: Le32 = Le32(0x158);
+pub(crate) const FLAGS: Le32 = Le32(0x160);
+/// s_flags: names are hashed as unsigned bytes.
+pub(crate) const UNSIGNED_HASH: u32 = 2;
 pub(crate) const MMP_BLOCK: Le64 = Le64(0x168);
 pub(crate) const CHECKSUM_TYPE: U8 = U8(0x175);
 /// s_reserved_pad.
@@ -78,6 +83,7 @@ pub(crate) const CHECKSUM: Le32 = Le32(0x3FC);
 /// Features that do not hinder older kernels.
 pub(crate) mod compat {
     pub(crate) const HAS_JOURNAL: u32 = 0x4;
+    pub(crate) const EXT_ATTR: u32 = 0x8;
     pub(crate) const RESIZE_INODE: u32 = 0x10;
     pub(crate) const DIR_INDEX: u32 = 0x20;
     pub(crate) const SPARSE_SUPER2: u32 = 0x200;
@@ -103,6 +109,7 @@ pub(crate) mod ro_compat {
     pub(crate) const LARGE_FILE: u32 = 0x2;
     pub(crate) const HUGE_FILE: u32 = 0x8;
     pub(crate) const GDT_CSUM: u32 = 0x10;
+    pub(crate) const DIR_NLINK: u32 = 0x20;
     pub(crate) const QUOTA: u32 = 0x100;
     pub(crate) const BIGALLOC: u32 = 0x200;
     pub(crate) const METADATA_CSUM: u32 = 0x400;

@@ -7,8 +7,8 @@ use super::{
     superblock::{self, compat, incompat, ro_compat},
 };
 use crate::{
-    Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, Past, Recovery, Summary, Tail,
-    Target, uuid,
+    Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, NewEntry, Past, Recovery, Summary,
+    Tail, Target, uuid,
 };
 
 impl<D: BlockRead> Ext<D> {
@@ -95,6 +95,14 @@ impl<D: BlockRead> Filesystem for Ext<D> {
         self.supports_change(target, change)
     }
 
+    fn supports_create(&self, dir: InodeId, name: &[u8], new: &NewEntry) -> Result<()> {
+        self.supports_new(dir, name, new)
+    }
+
+    fn attribute(&self, inode: InodeId, name: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.attribute_value(&self.inode(inode)?, name)
+    }
+
     fn history(&self, visit: &mut dyn FnMut(Past) -> Result<()>) -> Result<()> {
         self.visit_history(visit)
     }
@@ -107,6 +115,11 @@ impl<D: BlockWrite> FilesystemMut for Ext<D> {
 
     fn change(&mut self, target: &Target, change: &Change) -> Result<()> {
         self.change_target(target, change)
+    }
+
+    fn create(&mut self, dir: InodeId, name: &[u8], new: &NewEntry) -> Result<InodeId> {
+        self.supports_new(dir, name, new)?;
+        self.create_entry(dir, name, new)
     }
 
     fn scrub(&mut self) -> Result<u64> {

@@ -5,17 +5,17 @@
 use std::ops::Range;
 
 use block::{
-    BlockRead, Object, Result,
+    BlockRead, Object, Result, Unsupported,
     field::{Le16, Le32, U8},
 };
 
 use super::{Ext, inode::Inode};
 
-const MAGIC: Le32 = Le32(0);
-const MAGIC_VALUE: u32 = 0xEA02_0000;
+pub(crate) const MAGIC: Le32 = Le32(0);
+pub(crate) const MAGIC_VALUE: u32 = 0xEA02_0000;
 /// h_refcount of a block: how many inodes share it.
 pub(crate) const REFCOUNT: Le32 = Le32(0x04);
-const BLOCKS: Le32 = Le32(0x08);
+pub(crate) const BLOCKS: Le32 = Le32(0x08);
 /// h_hash of a block.
 pub(crate) const BLOCK_HASH: Le32 = Le32(0x0C);
 /// h_checksum of a block.
@@ -25,10 +25,10 @@ pub(crate) const BLOCK_HEADER_USED: usize = 0x14;
 /// Bytes of a block's header.
 pub(crate) const BLOCK_HEADER_LEN: usize = 32;
 /// Bytes of an inode's header: the magic.
-const BODY_HEADER_LEN: usize = 4;
+pub(crate) const BODY_HEADER_LEN: usize = 4;
 
-const NAME_LEN: U8 = U8(0);
-const NAME_INDEX: U8 = U8(1);
+pub(crate) const NAME_LEN: U8 = U8(0);
+pub(crate) const NAME_INDEX: U8 = U8(1);
 /// e_value_offs.
 pub(crate) const VALUE_OFFS: Le16 = Le16(2);
 const VALUE_INUM: Le32 = Le32(4);
@@ -37,10 +37,27 @@ pub(crate) const VALUE_SIZE: Le32 = Le32(8);
 /// e_hash; 0 is always right inside an inode.
 pub(crate) const HASH: Le32 = Le32(12);
 /// Bytes of an entry before its name.
-const ENTRY_LEN: usize = 16;
+pub(crate) const ENTRY_LEN: usize = 16;
 
 /// e_name_index of `system.`; with the name `data` it is inline data.
 const INDEX_SYSTEM: u8 = 7;
+
+/// e_name_index by the prefix that it stands for. The two of ACLs stand for whole names.
+const PREFIXES: [(u8, &[u8]); 6] = [
+    (1, b"user."),
+    (2, b"system.posix_acl_access"),
+    (3, b"system.posix_acl_default"),
+    (4, b"trusted."),
+    (6, b"security."),
+    (INDEX_SYSTEM, b"system."),
+];
+
+/// e_name_index and the rest of a name, for those attributes that keep their value as it is given: not ACLs, nor what
+/// else is the kernel's own.
+pub(crate) fn split_name(name: &[u8]) -> Option<(u8, &[u8])> {
+    let (index, prefix) = PREFIXES.into_iter().find(|(_, prefix)| name.starts_with(prefix))?;
+    (![2, 3, INDEX_SYSTEM].contains(&index)).then_some((index, &name[prefix.len()..]))
+}
 
 /// One attribute: positions in the buffer that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,5 +183,31 @@ impl<D: BlockRead> Ext<D> {
             }
         }
         Ok((raw, attributes))
+    }
+
+    /// The value of an attribute, by its whole name. `Unsupported` if it lies in an inode of its own.
+    pub(crate) fn attribute_value(&self, inode: &Inode, name: &[u8]) -> Result<Option<Vec<u8>>> {
+        let Some((index, suffix)) = split_name(name) else { return Ok(None) };
+        let find = |raw: &[u8], attributes: &Attributes| {
+            let found = attributes
+                .list
+                .iter()
+                .find(|attribute| attribute.name_index == index && raw[attribute.name.clone()] == *suffix)?;
+            Some((found.value_inode, raw[found.value.clone()].to_vec()))
+        };
+        let mut value = inode.attributes()?.and_then(|attributes| find(&inode.raw, &attributes));
+        let block = inode.xattr_block();
+        if value.is_none() && block != 0 {
+            let (raw, attributes) = self.xattr_block(block)?;
+            value = find(&raw, &attributes);
+        }
+        match value {
+            Some((0, value)) => Ok(Some(value)),
+            Some(_) => {
+                let what = "reading an attribute whose value lies in an inode (ea_inode)";
+                Err(Unsupported::new(inode.object(), what).into())
+            }
+            None => Ok(None),
+        }
     }
 }

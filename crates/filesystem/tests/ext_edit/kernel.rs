@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use filesystem::Change;
+use filesystem::{Change, NewEntry, NewKind};
 
 use crate::{
     case::Case,
+    create::{LABEL, entry, file, labelled},
     image::{Lab, assert_clean, run, run_ok},
     text, tree,
 };
@@ -199,4 +200,65 @@ fn edit(case: &mut Case<'_>, huge: bool) {
         case.change(path, change).unwrap_or_else(|error| panic!("{}: {path}: {error}", case.name));
     }
     case.judge("new contents");
+}
+
+/// In directories that the kernel made, with an index, inline or plain: it reads what we made, and goes on with it.
+#[test]
+fn what_was_made_is_read_and_written_by_the_kernel() {
+    let lab = Lab::new();
+    for (name, kib, options, extents) in MATRIX {
+        let path = lab.path(name);
+        fs::write(&path, crate::image::RESIDUE.repeat(kib * 64)).unwrap();
+        run_ok("mke2fs", &[&["-q", "-F", "-E", "nodiscard"], *options, &[path.to_str().unwrap()]].concat());
+        let Some(mount) = Mount::new(&path, "") else { return };
+        populate(&mount, *extents);
+        // Larger than what the lists of trees look at.
+        fs::remove_file(mount.path("sparse")).unwrap();
+        fs::create_dir(mount.path("tiny")).unwrap();
+        write(&mount, "tiny/one", b"1");
+        drop(mount);
+        let mut case = Case::new(&lab, name, &path);
+        for number in 0..200 {
+            case.create(&format!("/many/made-{number}-{}", "m".repeat(number % 60)), &file(&text(number)));
+        }
+        for number in 0..30 {
+            let new = labelled(NewKind::File(text(number * 300)), 0o640);
+            case.create(&format!("/tiny/{number}"), &NewEntry { uid: 7, gid: 70_000, ..new });
+            if number == 0 {
+                case.judge("a first name in a tiny directory");
+            }
+        }
+        case.create("/tiny/dir", &labelled(NewKind::Directory, 0o750));
+        case.create("/tiny/dir/slow", &labelled(NewKind::Symlink(text(200)), 0o777));
+        case.create("/tiny/dir/fast", &entry(NewKind::Symlink(b"slow".to_vec()), 0o777));
+        case.create("/large", &file(&text(400_000)));
+        case.judge("names beside the kernel's");
+        case.judge_output();
+        let output = lab.path("output");
+        let mount = Mount::new(&output, ",ro").unwrap();
+        assert_eq!(tree::theirs(&mount.0), case.expected, "{name}: the kernel");
+        for made in ["tiny/7", "tiny/dir", "tiny/dir/slow"] {
+            let made = mount.path(made);
+            let arguments = ["-h", "--only-values", "-n", "security.selinux", "--absolute-names"];
+            let output = run_ok("getfattr", &[&arguments[..], &[made.to_str().unwrap()]].concat());
+            assert_eq!(output.stdout, LABEL, "{name}: {}", made.display());
+        }
+        // A look-up by name goes through the index.
+        assert_eq!(fs::read(mount.path("many/made-3-mmm")).unwrap(), text(3), "{name}");
+        drop(mount);
+        let mount = Mount::new(&output, "").unwrap();
+        for number in 0..200 {
+            write(&mount, &format!("many/later-{number}-{}", "l".repeat(40)), &text(number));
+            fs::remove_file(mount.path(&format!("many/made-{number}-{}", "m".repeat(number % 60)))).unwrap();
+            write(&mount, &format!("tiny/dir/{number}"), &text(number));
+        }
+        write(&mount, "tiny/7", &text(90_000));
+        mount.tool("setfattr", &["-n", "user.more", "-v", &"m".repeat(300), "tiny/8"]);
+        mount.tool("setfattr", &["-x", "security.selinux", "tiny/9"]);
+        fs::rename(mount.path("tiny/dir"), mount.path("many/dir")).unwrap();
+        fs::remove_file(mount.path("large")).unwrap();
+        drop(mount);
+        assert_clean(&output, &format!("{name}, written by the kernel"));
+        fs::remove_file(path).unwrap();
+    }
 }

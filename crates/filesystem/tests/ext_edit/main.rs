@@ -3,6 +3,8 @@
 
 mod case;
 mod corpora;
+mod create;
+mod create_limits;
 #[allow(dead_code, reason = "shared with the tests of the reader, which use more of it")]
 #[path = "../ext_read/image.rs"]
 mod image;

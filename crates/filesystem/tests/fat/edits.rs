@@ -1,7 +1,7 @@
 //! Real images: what we read, edit and keep, by the word of mtools, fsck.fat and blkid.
 
 use block::{BlockRead, BlockWrite};
-use filesystem::{Change, Filesystem, FilesystemMut, fat::Fat};
+use filesystem::{Change, Filesystem, FilesystemMut, NewEntry, NewKind, fat::Fat};
 
 use crate::support::{Image, change, contains, our_tree, run, sanitize, utf16};
 
@@ -327,4 +327,17 @@ fn the_active_fat_is_believed() {
     image.assert_clean("after the scrub");
     assert_eq!(image.mtools_tree()["/KEPT.TXT"], tree["/KEPT.TXT"]);
     assert_eq!(image.mtools_tree()["/LESS.TXT"], Some(vec![]));
+}
+
+#[test]
+fn no_file_is_made() {
+    let image = Image::new(2048, &["-F", "12"]);
+    let mut fat = Fat::open(image.bytes()).unwrap();
+    let root = fat.root().unwrap();
+    let kind = NewKind::File(b"new".to_vec());
+    let new = NewEntry { kind, mode: 0o644, uid: 0, gid: 0, time: 0, attributes: Vec::new() };
+    let words = "filesystem: creating files in FAT, swap and all but ext2, ext3 and ext4 is not supported";
+    assert_eq!(fat.supports_create(root, b"new", &new).unwrap_err().to_string(), words);
+    assert_eq!(fat.create(root, b"new", &new).unwrap_err().to_string(), words);
+    assert!(*fat.device() == image.bytes());
 }

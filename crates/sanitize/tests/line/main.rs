@@ -1,6 +1,7 @@
 //! The whole line, plan to output, over small ext4 images that mke2fs and debugfs made.
 #![allow(clippy::unwrap_used, reason = "these files are tests throughout")]
 
+mod create;
 mod plan;
 mod random;
 mod support;

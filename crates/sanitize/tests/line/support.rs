@@ -106,6 +106,7 @@ pub(crate) fn selection(remove: &[&str]) -> Selection {
 pub(crate) fn request(selection: &Selection) -> Request<'_> {
     Request {
         selection,
+        create: &[],
         opaque: OpaqueVolumes::Refuse,
         drop_unowned: false,
         sector_size: None,
@@ -115,7 +116,7 @@ pub(crate) fn request(selection: &Selection) -> Request<'_> {
 }
 
 /// Keeps what is written in memory.
-struct Memory(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Memory(pub(crate) Arc<Mutex<Vec<u8>>>);
 
 impl ImageWriter for Memory {
     fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {

@@ -129,6 +129,19 @@ fn kind_of(file_type: u8) -> Option<FileKind> {
     })
 }
 
+/// kind to file_type.
+pub(crate) const fn type_of(kind: FileKind) -> u8 {
+    match kind {
+        FileKind::File => 1,
+        FileKind::Directory => 2,
+        FileKind::CharDevice => 3,
+        FileKind::BlockDevice => 4,
+        FileKind::Fifo => 5,
+        FileKind::Socket => 6,
+        FileKind::Symlink => 7,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

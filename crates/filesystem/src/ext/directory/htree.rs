@@ -17,7 +17,10 @@ pub(crate) const ROOT_RESERVED: Le32 = Le32(24);
 /// hash_version; info_length, indirect_levels and unused_flags follow.
 pub(crate) const ROOT_HASH_VERSION: U8 = U8(28);
 const INFO_LENGTH: U8 = U8(29);
-const INDIRECT_LEVELS: U8 = U8(30);
+/// indirect_levels: how many levels of nodes lie between the root and the leaves.
+pub(crate) const INDIRECT_LEVELS: U8 = U8(30);
+/// large_dir allows three levels below the root's own; the kernel makes no more than two.
+pub(crate) const MAX_LEVELS: u8 = 3;
 /// Where limit and count lie: in the root behind `.`, `..` and the info; in a node behind its empty entry.
 pub(crate) const ROOT_COUNT: usize = 32;
 pub(crate) const NODE_COUNT: usize = 8;
@@ -93,8 +96,7 @@ impl<D: BlockRead> Ext<D> {
         let object = inode.object();
         let checksummed = self.checksums.metadata();
         let levels = INDIRECT_LEVELS.get(root);
-        // large_dir allows three levels below the root's own; the kernel makes no more than two.
-        if levels > 3 {
+        if levels > MAX_LEVELS {
             return Err(object.corrupt("htree indirect_levels", levels, "at most 3"));
         }
         if INFO_LENGTH.get(root) != 8 {

@@ -3,6 +3,7 @@
 //! Hashed directories are read in the order on disk; their index only tells which blocks hold no names.
 
 mod dirent;
+mod hash;
 mod htree;
 mod walk;
 
@@ -20,12 +21,16 @@ use super::{
 };
 use crate::{Entry, FileKind, InodeId};
 
-pub(crate) use dirent::{Dirent, FILE_TYPE, Format, HEADER_LEN, INODE, NAME_LEN, REC_LEN};
-pub(crate) use htree::{Index, NODE_COUNT, ROOT_COUNT, ROOT_HASH_VERSION, ROOT_RESERVED};
+pub(crate) use dirent::{Dirent, FILE_TYPE, Format, HEADER_LEN, INODE, NAME_LEN, REC_LEN, type_of};
+pub(crate) use hash::Hasher;
+pub(crate) use htree::{
+    ENTRY_LEN, INDIRECT_LEVELS, Index, MAX_LEVELS, NODE_COUNT, ROOT_COUNT, ROOT_HASH_VERSION, ROOT_RESERVED,
+};
 
 /// Bytes of the checksum entry at the end of a leaf.
 pub(crate) const TAIL_LEN: usize = 12;
-const TAIL_TYPE: u8 = 0xDE;
+/// file_type of that entry.
+pub(crate) const TAIL_TYPE: u8 = 0xDE;
 /// Bytes of an inline directory that hold its parent's number in place of `.` and `..`.
 pub(crate) const INLINE_DOTS: usize = 4;
 
@@ -86,7 +91,7 @@ impl<D: BlockRead> Ext<D> {
     }
 
     /// How many blocks a directory has by its size.
-    fn directory_len(&self, inode: &Inode) -> Result<u64> {
+    pub(crate) fn directory_len(&self, inode: &Inode) -> Result<u64> {
         let (size, block) = (inode.size(), self.layout.block_size);
         if size == 0 || size % block != 0 || size / block > self.layout.blocks {
             let expected = format!("a multiple of {block} up to {}", self.layout.size());
@@ -95,7 +100,7 @@ impl<D: BlockRead> Ext<D> {
         Ok(size / block)
     }
 
-    fn directory_block(&self, inode: &Inode, logical: u64) -> Result<u64> {
+    pub(crate) fn directory_block(&self, inode: &Inode, logical: u64) -> Result<u64> {
         let mut found = None;
         self.map_range(inode, logical..logical + 1, &mut |mapped| {
             if let Mapped::Data { physical, written: true, .. } = mapped {

@@ -114,7 +114,7 @@ impl<D: BlockWrite> Ext<D> {
     }
 
     /// Gives an inode without blocks content: blocks, map, size and i_blocks. The inode is not written.
-    fn write_content(&mut self, inode: &mut Inode, data: &[u8]) -> Result<()> {
+    pub(super) fn write_content(&mut self, inode: &mut Inode, data: &[u8]) -> Result<()> {
         let (size, ratio) = (self.layout.block_size, self.layout.cluster_blocks);
         let blocks = to_u64(data.len()).div_ceil(size);
         let extents = self.writes_extents(inode)?;
@@ -145,7 +145,7 @@ impl<D: BlockWrite> Ext<D> {
     }
 
     /// Brings the quotas of the owners up to date, after i_blocks was `before`.
-    fn recharge_bytes(&mut self, inode: &Inode, before: u64) -> Result<()> {
+    pub(super) fn recharge_bytes(&mut self, inode: &Inode, before: u64) -> Result<()> {
         let usage = |bytes| Usage { bytes, inodes: 0 };
         let after = self.allocated_bytes(inode);
         if before == after {

@@ -1,13 +1,20 @@
-//! Edits of the tree: a name removed, a file emptied or given other content.
+//! Edits of the tree: a name removed or made, a file emptied or given other content.
 //!
 //! A change is checked as a whole before the first byte is written: the name still names that inode, nothing
 //! that the filesystem needs for itself is touched, a tree holds each directory once. Times stay as they are.
 
 mod allocate;
+mod attribute;
+mod create;
 mod file;
+mod grow;
+mod index;
 mod inline;
+mod insert;
 mod map;
 mod name;
+mod pack;
+mod slot;
 mod tree;
 
 use block::{BlockRead, BlockWrite, Error, Object, Result, Unsupported};
@@ -46,16 +53,7 @@ impl<D: BlockRead> Ext<D> {
 
     /// Where a target's name lies and the inode, if the directory agrees and it may be edited.
     fn target(&self, target: &Target) -> Result<(Name, Inode)> {
-        let superblock = self.superblock.bytes();
-        if self.superblock.incompat(incompat::RECOVER)
-            || self.superblock.ro_compat(ro_compat::ORPHAN_PRESENT)
-            || sb::LAST_ORPHAN.get(superblock) != 0
-        {
-            return unsupported(
-                sb::OBJECT,
-                "editing before the journal is replayed and orphans are processed",
-            );
-        }
+        self.check_recovered()?;
         let parent = self.directory(target.parent)?;
         if target.name == b"." || target.name == b".." {
             return unsupported(parent.object(), "editing `.` or `..`");
@@ -82,6 +80,21 @@ impl<D: BlockRead> Ext<D> {
             return unsupported(inode.object(), "editing lost+found");
         }
         Ok((name, inode))
+    }
+
+    /// Refuses a filesystem that is not what its journal and orphans make of it.
+    fn check_recovered(&self) -> Result<()> {
+        let superblock = self.superblock.bytes();
+        if self.superblock.incompat(incompat::RECOVER)
+            || self.superblock.ro_compat(ro_compat::ORPHAN_PRESENT)
+            || sb::LAST_ORPHAN.get(superblock) != 0
+        {
+            return unsupported(
+                sb::OBJECT,
+                "editing before the journal is replayed and orphans are processed",
+            );
+        }
+        Ok(())
     }
 
     /// Refuses what the filesystem needs for itself, and what is not in use.

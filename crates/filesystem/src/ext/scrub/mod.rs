@@ -21,6 +21,8 @@ use super::{
 };
 use crate::InodeId;
 
+pub(super) use xattr::block_hash;
+
 /// Zeroes a range. Returns how many of its bytes were not zero.
 fn wipe(buf: &mut [u8], range: Range<usize>) -> u64 {
     let Some(bytes) = buf.get_mut(range) else { return 0 };

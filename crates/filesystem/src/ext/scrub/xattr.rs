@@ -54,7 +54,7 @@ pub(super) fn wipe_padding(buf: &mut [u8], attributes: &Attributes) -> u64 {
 }
 
 /// h_hash of a block: its attributes' hashes, each mixed in after a rotation by 16 bits; 0 if one of them is 0.
-fn block_hash(buf: &[u8], attributes: &Attributes) -> u32 {
+pub(crate) fn block_hash(buf: &[u8], attributes: &Attributes) -> u32 {
     let mut all = 0u32;
     for attribute in &attributes.list {
         match HASH.get(&buf[attribute.entry.clone()]) {
