@@ -20,7 +20,8 @@ pub(crate) fn seen(check: &Check, tree: &str) -> Vec<String> {
 
 /// Asks about a tree.
 pub(crate) fn with(tree: &str, ask: impl Fn(&System<'_, '_>) -> Vec<Observation>) -> Vec<Observation> {
-    let tree = Tree::new(tree);
+    // What makes it the root.
+    let tree = Tree::new(&format!("/etc/os-release = ID=debian\\nVERSION_ID=12\n{tree}"));
     let source = VolumeSource { volume: 0, filesystem: &tree, names: Vec::new() };
     let guest = Guest::open(vec![source]).expect("a tree in memory can be read");
     ask(&System::new(&guest))
