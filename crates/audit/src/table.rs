@@ -1,6 +1,6 @@
 //! The table: every bullet of a guideline, its state, and the evidence.
 
-use std::{collections::BTreeMap, fmt};
+use std::{cmp::Reverse, collections::BTreeMap, fmt};
 
 use scan::{
     Note, Place, Rule, RuleId, Selection, Source, built_in_policies, content::rules as content, rules,
@@ -261,18 +261,26 @@ fn nobody_looked() -> Evidence {
     Evidence { severity: Severity::Unknown, by: None, path: None, line: None, what }
 }
 
-/// Secrets by content, of some rules or families.
+/// Whether a content rule, or its family, is among those named.
+fn is_asked(rule: &str, known: &[&str]) -> bool {
+    let mut families = content::FAMILIES.iter().filter(|family| known.contains(&family.heading));
+    known.contains(&rule) || families.any(|family| family.rules.iter().any(|known| known.id == rule))
+}
+
+/// Secrets by content, of these rules or families.
 fn of_secrets(known: &[&str], findings: Option<&[Finding]>) -> Vec<Evidence> {
-    let Some(findings) = findings else { return vec![nobody_looked()] };
-    let family = |rule: &str| {
-        let family =
-            content::FAMILIES.iter().find(|family| family.rules.iter().any(|known| known.id == rule));
-        family.map(|family| family.heading)
-    };
+    match findings {
+        Some(findings) => secrets(findings, |rule| is_asked(rule, known)),
+        None => vec![nobody_looked()],
+    }
+}
+
+/// One piece of evidence for each content rule that asks.
+fn secrets(findings: &[Finding], asks: impl Fn(&str) -> bool) -> Vec<Evidence> {
     let mut by_rule: BTreeMap<&str, Vec<&verify::Place>> = BTreeMap::new();
     for finding in findings {
         if let Finding::Secret { rule, place, .. } = finding
-            && (known.contains(rule) || family(rule).is_some_and(|heading| known.contains(&heading)))
+            && asks(rule)
         {
             by_rule.entry(rule).or_default().push(place);
         }
@@ -292,13 +300,33 @@ fn of_secrets(known: &[&str], findings: Option<&[Finding]>) -> Vec<Evidence> {
         .collect()
 }
 
-/// Bytes that should not be, and pieces of removed files.
+/// Bytes that should not be, in one piece of evidence; and pieces of removed files.
 fn of_residue(findings: Option<&[Finding]>) -> Vec<Evidence> {
     let Some(findings) = findings else { return vec![nobody_looked()] };
-    let left = findings
-        .iter()
-        .filter(|finding| matches!(finding, Finding::Residue { .. } | Finding::Remnant { .. }));
-    left.map(general).collect()
+    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+    for finding in findings {
+        if let Finding::Residue { region, bytes, .. } = finding {
+            let sum = sums.entry(region.name()).or_default();
+            *sum = sum.saturating_add(*bytes);
+        }
+    }
+    let mut classes: Vec<(u64, &str)> = sums.into_iter().map(|(region, bytes)| (bytes, region)).collect();
+    classes.sort_unstable_by_key(|&(bytes, region)| (Reverse(bytes), region));
+    let remnants = findings.iter().filter(|finding| matches!(finding, Finding::Remnant { .. }));
+    let mut evidence: Vec<Evidence> = remnants.map(general).collect();
+    if !classes.is_empty() {
+        let classes: Vec<String> =
+            classes.into_iter().map(|(bytes, region)| format!("{bytes} in {region}")).collect();
+        let what = format!("bytes that nothing live claims are not zero: {}", listed(&classes));
+        evidence.push(Evidence {
+            severity: Severity::Fail,
+            by: Some("residue".to_owned()),
+            path: None,
+            line: None,
+            what,
+        });
+    }
+    evidence
 }
 
 fn general(finding: &Finding) -> Evidence {
@@ -317,8 +345,8 @@ fn general(finding: &Finding) -> Evidence {
     }
 }
 
-/// What a policy asks beyond the guideline: rules that no bullet names, patterns and accounts of the user's, and what
-/// other readers say.
+/// What a policy asks beyond the guideline: rules and secrets that no bullet names, patterns and accounts of the user's,
+/// and what other readers say.
 fn beyond(guideline: Guideline, answers: &Answers<'_>) -> Row {
     let bullets = bullets(guideline);
     let named = |rule: &Rule| bullets.iter().any(|bullet| names(rule, bullet.id)) && wants(guideline, rule);
@@ -333,6 +361,11 @@ fn beyond(guideline: Guideline, answers: &Answers<'_>) -> Row {
     for (rule, taken) in own {
         evidence.extend(files(&rule.to_string(), "the user wants it gone", taken.into_iter()));
     }
+    let asked = |rule: &str| {
+        let mut questions = bullets.iter().flat_map(|bullet| bullet.questions);
+        questions.any(|question| matches!(question, Question::Secrets(known) if is_asked(rule, known)))
+    };
+    evidence.extend(secrets(answers.findings.unwrap_or_default(), |rule| !asked(rule)));
     let others = answers.findings.unwrap_or_default().iter();
     let odd =
         |finding: &&Finding| matches!(finding, Finding::NotRetained { .. } | Finding::Disagreement { .. });
@@ -344,5 +377,133 @@ fn beyond(guideline: Guideline, answers: &Answers<'_>) -> Row {
         status,
         evidence,
         advice: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scan::{Guest, Overrides, Policy, VolumeSource};
+    use tests::sketch::Tree;
+    use verify::{Place as Spot, Region, Tier};
+
+    use super::*;
+    use crate::{System, observe};
+
+    fn asked(tree: &str, policy: &str, findings: Option<&[Finding]>) -> Table {
+        let tree = Tree::new(&format!("/etc/os-release = ID=debian\n{tree}"));
+        let source = VolumeSource { volume: 0, filesystem: &tree, names: Vec::new() };
+        let guest = Guest::open(vec![source]).unwrap();
+        let policy = Policy::from_toml(policy).unwrap();
+        let selection = Selection::new(&policy, &Overrides::default()).unwrap();
+        let scan = scan::scan(&guest, &selection).unwrap();
+        let observations = observe(&System::new(&guest)).unwrap();
+        let answers = Answers {
+            selection: &selection,
+            files: &scan.findings,
+            notes: &scan.notes,
+            findings,
+            observations: &observations,
+        };
+        table(Guideline::of_policy(policy.base()).unwrap(), &answers)
+    }
+
+    fn row<'t>(table: &'t Table, id: &str) -> &'t Row {
+        table.rows.iter().find(|row| row.id == id).unwrap()
+    }
+
+    fn evidence(row: &Row) -> Vec<(Severity, &str, Option<&str>, &str)> {
+        row.evidence
+            .iter()
+            .map(|seen| {
+                let by = seen.by.as_deref().unwrap_or_default();
+                (seen.severity, by, seen.path.as_deref(), seen.what.as_str())
+            })
+            .collect()
+    }
+
+    fn secret(rule: &'static str) -> Finding {
+        let place = Spot {
+            volume: Some(1),
+            region: Region::File,
+            offset: 4096,
+            length: 40,
+            inode: Some(12),
+            path: Some("/opt/x".to_owned()),
+            file_offset: Some(0),
+            inside: Vec::new(),
+            was: None,
+        };
+        Finding::Secret { rule, tier: Tier::Likely, place, digest: String::new() }
+    }
+
+    #[test]
+    fn a_file_that_a_rule_would_take_fails_the_bullets_that_ask_for_the_rule() {
+        let table = asked("/root/.bash_history", "extends = 'aws'", Some(&[]));
+        let failed = evidence(row(&table, "A11"));
+        let heading = "Histories of shells";
+        assert_eq!(failed, [(Severity::Fail, "shell-histories", Some("/root/.bash_history"), heading)]);
+        assert_eq!(row(&table, "A11").status, Status::Failed);
+        assert_eq!(row(&table, "A7").status, Status::Met);
+        assert_eq!(asked("", "extends = 'aws'", Some(&[])).rows[10].status, Status::Met);
+    }
+
+    #[test]
+    fn a_rule_that_the_policy_leaves_out_decides_nothing() {
+        let table = asked("/root/.bash_history", "extends = 'aws'\nskip = ['shell-histories']", Some(&[]));
+        assert_eq!(row(&table, "A11").status, Status::Undecided);
+    }
+
+    #[test]
+    fn what_cannot_be_edited_fails_its_bullet() {
+        let table = asked("/etc/shadow = root:x", "extends = 'outscale'", Some(&[]));
+        let [(Severity::Fail, "password-hashes", Some("/etc/shadow"), why), ..] =
+            evidence(row(&table, "O9"))[..]
+        else {
+            panic!("{:?}", row(&table, "O9"))
+        };
+        assert!(why.starts_with("is left as it is: "), "{why}");
+    }
+
+    #[test]
+    fn contents_answer_only_if_somebody_looked() {
+        let state = |findings, id| row(&asked("", "extends = 'outscale'", findings), id).status;
+        assert_eq!(state(None, "O3"), Status::Undecided);
+        assert_eq!(state(Some(&[]), "O3"), Status::Met);
+        let key = [secret("outscale-secret-key")];
+        assert_eq!(state(Some(&key), "O3"), Status::Failed);
+        assert_eq!(state(Some(&key), "O4"), Status::Failed, "a cloud's, too");
+        assert_eq!(state(Some(&key), "O9"), Status::Met);
+        // No bullet asks for what only its context tells.
+        let other = content::FAMILIES.iter().find(|family| family.heading == "By context").unwrap();
+        assert_eq!(state(Some(&[secret(other.rules[0].id)]), "policy"), Status::Failed);
+    }
+
+    #[test]
+    fn residue_is_one_piece_of_evidence() {
+        let left = |region, bytes| Finding::Residue { volume: Some(1), region, first: 512, bytes };
+        let findings = [left(Region::Journal, 7), left(Region::Free, 9), left(Region::Journal, 5)];
+        let table = asked("", "extends = 'aws'", Some(&findings));
+        let what = "bytes that nothing live claims are not zero: 12 in journal, 9 in free";
+        assert_eq!(evidence(row(&table, "A5")), [(Severity::Fail, "residue", None, what)]);
+    }
+
+    #[test]
+    fn windows_is_never_met() {
+        let table = asked("", "extends = 'outscale'", Some(&[]));
+        for row in table.rows.iter().filter(|row| row.asks.starts_with("Windows")) {
+            assert!(matches!(row.status, Status::NotYet | Status::Failed), "{}: {}", row.id, row.status);
+        }
+        assert_eq!(table.rows.iter().filter(|row| row.asks.starts_with("Windows")).count(), 11);
+    }
+
+    #[test]
+    fn what_the_original_failed_is_changed() {
+        let policy = "extends = 'aws'";
+        let before = asked("/root/.bash_history\n/root/.ssh/authorized_keys", policy, Some(&[]));
+        let table = asked("/root/.ssh/authorized_keys", policy, Some(&[])).since(&before);
+        assert_eq!(row(&table, "A11").status, Status::Changed);
+        assert_eq!(evidence(row(&table, "A11"))[0].3, "before: Histories of shells");
+        assert_eq!(row(&table, "A7").status, Status::Failed);
+        assert_eq!(row(&table, "A14").status, Status::Met);
     }
 }

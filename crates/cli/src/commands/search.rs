@@ -104,7 +104,7 @@ pub(super) fn secrets(
     let selection = Selection::new(&policy, &Overrides::default()).expect("it names rules that there are");
     let mut notes = Vec::new();
     let findings = verify::path_findings(&subject.survey, &selection, &mut notes);
-    let named = verify::named_files(&findings.map_err(|error| failed(&error))?);
+    let named = verify::named_files(&findings.map_err(|error| failed(&error))?.findings);
     let scanner = Scanner::new(rules);
     let search = Search {
         scanner: &scanner,
