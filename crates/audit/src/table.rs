@@ -383,7 +383,7 @@ fn beyond(guideline: Guideline, answers: &Answers<'_>) -> Row {
 #[cfg(test)]
 mod tests {
     use scan::{Guest, Overrides, Policy, VolumeSource};
-    use tests::sketch::Tree;
+    use ::tests::sketch::Tree;
     use verify::{Place as Spot, Region, Tier};
 
     use super::*;
@@ -455,7 +455,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_edited_fails_its_bullet() {
-        let table = asked("/etc/shadow = root:x", "extends = 'outscale'", Some(&[]));
+        let table = asked("/etc/shadow = root", "extends = 'outscale'", Some(&[]));
         let [(Severity::Fail, "password-hashes", Some("/etc/shadow"), why), ..] =
             evidence(row(&table, "O9"))[..]
         else {
