@@ -51,26 +51,34 @@ fn tokens(list: &Path) -> Vec<Token> {
     tokens.into_values().collect()
 }
 
-/// A copy of the lab to work in, with its search program compiled.
-struct Lab(tempfile::TempDir);
+/// A copy of the lab to work in, with its search program compiled: in `DISKSCRUB_LAB_WORK`, which keeps the images, or in
+/// a temporary directory.
+struct Lab {
+    path: PathBuf,
+    _temporary: Option<tempfile::TempDir>,
+}
 
 impl Lab {
     fn new() -> Self {
         let lab = PathBuf::from(env::var_os("DISKSCRUB_LAB").expect("DISKSCRUB_LAB says where the lab is"));
-        let copy = tempfile::tempdir().unwrap();
+        let temporary = env::var_os("DISKSCRUB_LAB_WORK").is_none().then(|| tempfile::tempdir().unwrap());
+        let copy = temporary.as_ref().map_or_else(
+            || PathBuf::from(env::var_os("DISKSCRUB_LAB_WORK").unwrap()),
+            |temporary| temporary.path().to_owned(),
+        );
         for entry in fs::read_dir(&lab).unwrap().flatten() {
             let script =
                 entry.path().extension().is_some_and(|kind| ["sh", "py", "c"].iter().any(|one| kind == *one));
             if script {
-                fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+                fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
             }
         }
         let rootfs = lab.join("roots/rootfs-mini.tar");
         if rootfs.exists() {
-            fs::create_dir(copy.path().join("roots")).unwrap();
-            fs::copy(rootfs, copy.path().join("roots/rootfs-mini.tar")).unwrap();
+            fs::create_dir(copy.join("roots")).unwrap();
+            fs::copy(rootfs, copy.join("roots/rootfs-mini.tar")).unwrap();
         }
-        let lab = Self(copy);
+        let lab = Self { path: copy, _temporary: temporary };
         run(
             "cc",
             ["-O2".as_ref(), "-o".as_ref(), lab.at("scanc").as_os_str(), lab.at("scanc.c").as_os_str()],
@@ -80,7 +88,7 @@ impl Lab {
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.path.join(name)
     }
 
     /// Numbers of the tokens that occur in the file's bytes.
@@ -94,14 +102,14 @@ impl Lab {
 
     fn build(&self, name: &str, options: &str) {
         let script =
-            format!("cd '{}' && ./mkimage.sh --fast --out {name}.raw {options}", self.0.path().display());
+            format!("cd '{}' && ./mkimage.sh --fast --out {name}.raw {options}", self.path.display());
         run("bash", ["-c", &script]).unwrap();
     }
 }
 
 /// Every secret goes but those that the rules leave on purpose, all else stays, and checkers and kernel agree.
 fn judge(lab: &Lab, name: &str, format: &str) {
-    let (raw, scratch) = (lab.at(&format!("{name}.raw")), tempfile::tempdir_in(lab.0.path()).unwrap());
+    let (raw, scratch) = (lab.at(&format!("{name}.raw")), tempfile::tempdir_in(&lab.path).unwrap());
     let (input, out) = (scratch.path().join("input"), scratch.path().join("out"));
     run("qemu-img", ["convert".as_ref(), "-O".as_ref(), format.as_ref(), raw.as_os_str(), input.as_os_str()])
         .unwrap();

@@ -382,8 +382,8 @@ fn beyond(guideline: Guideline, answers: &Answers<'_>) -> Row {
 
 #[cfg(test)]
 mod tests {
-    use scan::{Guest, Overrides, Policy, VolumeSource};
     use ::tests::sketch::Tree;
+    use scan::{Guest, Overrides, Policy, VolumeSource};
     use verify::{Place as Spot, Region, Tier};
 
     use super::*;

@@ -211,7 +211,8 @@ pub(crate) struct SearchArgs {
     #[arg(long)]
     pub(crate) no_archives: bool,
 
-    /// Report secrets in unchanged files of packages, too: they are public only if their package is
+    /// Report secrets in unchanged files of packages, too, and look into their archives: they are public only if their
+    /// package is
     #[arg(long)]
     pub(crate) shipped: bool,
 

@@ -308,11 +308,14 @@ fn footer(text: &mut String, report: &Report) {
         line!(
             text,
             "looked into {}: {}, {} unpacked{}",
-            count(archives.files, "archive"),
+            count(archives.files.saturating_sub(archives.shipped), "archive"),
             count(archives.streams, "stream"),
             size(archives.bytes),
             left.concat()
         );
+        if archives.shipped > 0 {
+            line!(text, "{} that packages ship, unchanged, not unpacked", count(archives.shipped, "archive"));
+        }
     }
     for (what, image) in [("image", Some(&report.image)), ("original", report.original.as_ref())] {
         let Some(image) = image else { continue };

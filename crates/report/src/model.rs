@@ -126,6 +126,8 @@ impl Report {
 pub struct Archives {
     /// Live files that are archives or compressed.
     pub files: u64,
+    /// Those of them whose content a package ships: they were not looked into.
+    pub shipped: u64,
     /// Streams that were in them, and in each other.
     pub streams: u64,
     /// Bytes that came out.

@@ -11,6 +11,7 @@
 
 mod atlas;
 mod attribute;
+mod beside;
 mod complement;
 pub mod container;
 mod examine;
@@ -39,6 +40,7 @@ use filesystem::{Claim, Content, Layout, Result};
 
 pub use atlas::{Area, Atlas};
 pub use attribute::attribute;
+pub use beside::side_by_side;
 pub use examine::{ClassTotal, Examination, ExaminedVolume, conclude, examine};
 pub use finding::{Finding, Tier};
 use history::History;

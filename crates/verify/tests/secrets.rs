@@ -37,8 +37,9 @@ fn found(disk: Vec<u8>, workers: usize) -> Secrets {
     let device: Arc<dyn BlockRead> = Arc::new(disk);
     let survey = Survey::of(&device, None).unwrap();
     let scanner = Scanner::new(&rules::all().collect::<Vec<_>>());
-    let search =
-        Search { scanner: &scanner, key: &Key([3; 32]), workers, named: &HashSet::new(), archives: true };
+    let key = &Key([3; 32]);
+    let named = &HashSet::new();
+    let search = Search { scanner: &scanner, key, workers, named, archives: true, shipped: false };
     secrets(&device, &survey, search, &mut |_| ()).unwrap()
 }
 

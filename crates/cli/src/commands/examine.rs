@@ -8,7 +8,7 @@ use verify::{Examination, Finding, Options, Secrets, container, taint::Taint};
 
 use super::{
     open_image,
-    search::{self, Acceptance, Subject},
+    search::{self, Acceptance, Named, Subject},
     taint, workers,
 };
 use crate::{
@@ -87,8 +87,6 @@ pub(super) fn examine(
     let input = &args.input;
     let failed = |error: block::Error| Failure::image(&input.input, &error);
     let subject = search::subject(input, image, bar)?;
-    let secrets = search::secrets(input, &subject, rules, &acceptance.key(), &args.search, bar)?;
-    bar.begin("verifying", Unit::Pieces, None);
     let options = Options {
         sector_size: input.sector_size,
         keep_opaque: args.opaque == ExpectArg::Keep,
@@ -97,10 +95,23 @@ pub(super) fn examine(
         threads: workers(args.search.threads),
     };
     let (device, survey) = (&subject.device, &subject.survey);
-    let residue = verify::residue(device, survey, options.keep_opaque).map_err(failed)?;
-    let mut examination = verify::conclude(device, survey, residue, options).map_err(failed)?;
-    let container = container::examine(&subject.image).map_err(failed)?;
-    let files = verify::path_findings(survey, selection, &mut examination.notes).map_err(failed)?;
+    let examine = || -> block::Result<_> {
+        let residue = verify::residue(device, survey, options.keep_opaque)?;
+        let examination = verify::conclude(device, survey, residue, options)?;
+        Ok((examination, container::examine(&subject.image)?))
+    };
+    // Two that ask nothing of each other: the examination waits for one small read after the other.
+    let search = || {
+        let named = Named::by_default(input, &subject)?;
+        let secrets = search::secrets(input, &subject, &named, rules, &acceptance.key(), &args.search, bar)?;
+        bar.begin("verifying", Unit::Pieces, None);
+        Ok::<_, Failure>((named, secrets))
+    };
+    let (secrets, examined) = verify::side_by_side(options.threads, search, examine);
+    let (named, secrets) = secrets?;
+    let (mut examination, container) = examined.map_err(failed)?;
+    let Named { scan: files, notes, .. } = named.by(input, &subject, selection)?;
+    examination.notes.extend(notes);
     let unwanted = verify::unwanted(survey, &files.findings).map_err(failed)?;
     let taint = args.original.as_ref().map(|original| {
         bar.begin("comparing", Unit::Pieces, None);

@@ -24,7 +24,10 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     let begun = reports::new(report::Command::Scan, about)?;
     let bar = Bar::new(args.search.quiet || args.input.json);
     let subject = search::subject(&args.input, image, &bar)?;
-    let mut secrets = search::secrets(&args.input, &subject, &rules, &acceptance.key(), &args.search, &bar)?;
+    let named = search::Named::by_default(&args.input, &subject)?;
+    let mut secrets =
+        search::secrets(&args.input, &subject, &named, &rules, &acceptance.key(), &args.search, &bar)?;
+    secrets.notes.extend(named.notes);
     drop(bar);
     let outcome = acceptance.apply(&args.search, std::mem::take(&mut secrets.findings), &inputs)?;
     for accepted in &outcome.accepted {

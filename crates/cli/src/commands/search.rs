@@ -9,7 +9,7 @@ use scan::{
     Overrides, Policy, Selection,
     content::{ContentRule, Key, Scanner},
 };
-use verify::{Finding, Search, Secrets, Survey};
+use verify::{Finding, Note, Search, Secrets, Survey};
 
 use super::{open_options, workers};
 use crate::{
@@ -90,28 +90,61 @@ impl Acceptance {
     }
 }
 
+/// What the rules by path take.
+pub(super) struct Named {
+    pub(super) scan: scan::Scan,
+    pub(super) notes: Vec<Note>,
+    /// Of the rules' selection.
+    digest: String,
+}
+
+impl Named {
+    /// By the default policy, which names the files that are known to hold secrets.
+    pub(super) fn by_default(args: &InputArgs, subject: &Subject) -> Result<Self, Failure> {
+        let policy = Policy::built_in("default").expect("there is a default policy");
+        let selection =
+            Selection::new(&policy, &Overrides::default()).expect("it names rules that there are");
+        Self::of(args, subject, &selection)
+    }
+
+    fn of(args: &InputArgs, subject: &Subject, selection: &Selection) -> Result<Self, Failure> {
+        let mut notes = Vec::new();
+        let scan = verify::path_findings(&subject.survey, selection, &mut notes)
+            .map_err(|error| Failure::image(&args.input, &error))?;
+        Ok(Self { scan, notes, digest: selection.digest() })
+    }
+
+    /// The same by another selection; the tree is walked only if it is one.
+    pub(super) fn by(
+        self,
+        args: &InputArgs,
+        subject: &Subject,
+        selection: &Selection,
+    ) -> Result<Self, Failure> {
+        if self.digest == selection.digest() { Ok(self) } else { Self::of(args, subject, selection) }
+    }
+}
+
 /// Finds secrets on the disk, and in the image's file.
 pub(super) fn secrets(
     args: &InputArgs,
     subject: &Subject,
+    named: &Named,
     rules: &[&'static ContentRule],
     key: &Key,
     options: &SearchArgs,
     bar: &Bar,
 ) -> Result<Secrets, Failure> {
     let failed = |error: &block::Error| Failure::image(&args.input, error);
-    let policy = Policy::built_in("default").expect("there is a default policy");
-    let selection = Selection::new(&policy, &Overrides::default()).expect("it names rules that there are");
-    let mut notes = Vec::new();
-    let findings = verify::path_findings(&subject.survey, &selection, &mut notes);
-    let named = verify::named_files(&findings.map_err(|error| failed(&error))?.findings);
+    let files = verify::named_files(&named.scan.findings);
     let scanner = Scanner::new(rules);
     let search = Search {
         scanner: &scanner,
         key,
         workers: workers(options.threads),
-        named: &named,
+        named: &files,
         archives: !options.no_archives,
+        shipped: options.shipped,
     };
     bar.begin("scanning", Unit::Bytes, Some(subject.device.size()));
     let mut secrets = verify::secrets(&subject.device, &subject.survey, search, &mut |byte| bar.at(byte))
@@ -119,9 +152,8 @@ pub(super) fn secrets(
     let in_file = verify::secrets_in_file(&subject.image, &subject.snapshots, search, &secrets.findings);
     secrets.add(in_file.map_err(|error| failed(&error))?);
     if !options.shipped {
-        let apart = verify::set_shipped_apart(&subject.survey, &named, &mut secrets);
+        let apart = verify::set_shipped_apart(&subject.survey, &files, &mut secrets);
         apart.map_err(|error| failed(&error))?;
     }
-    secrets.notes.extend(notes);
     Ok(secrets)
 }

@@ -70,6 +70,7 @@ pub(super) fn archives(archives: &verify::Archives) -> report::Archives {
     let left_out = archives.outcome.left_out.iter();
     report::Archives {
         files: archives.files,
+        shipped: archives.shipped,
         streams: archives.outcome.streams,
         bytes: archives.outcome.bytes,
         left_out: left_out.map(|(reason, number)| (reason.name().to_owned(), *number)).collect(),

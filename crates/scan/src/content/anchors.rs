@@ -17,7 +17,7 @@ use block::is_zero;
 /// Zeros are skipped in pieces of this size.
 const PAGE: usize = 4 << 10;
 /// Searched by all searchers in turn, while it is in the cache.
-const BLOCK: usize = 64 << 10;
+const BLOCK: usize = 16 << 10;
 /// Bytes of a window: of an anchor that has them, and of the shortest.
 const WINDOWS: [usize; 2] = [4, 3];
 /// Buckets of a Teddy that looks at as many bytes at once as the processor can.

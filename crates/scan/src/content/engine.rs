@@ -8,9 +8,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use regex_automata::{Input, meta::Regex, util::captures::Captures};
-
-use super::{Candidate, ContentRule, anchors::Anchors};
+use super::{
+    Candidate, ContentRule,
+    anchors::Anchors,
+    pattern::{Pattern, Scratch},
+    wide::Text,
+};
 
 /// Bytes that a buffer should have before its fresh ones, so that a hit is found wherever a chunk begins.
 pub const LOOK_BACK: usize = ContentRule::MAX_REACH;
@@ -30,6 +33,8 @@ pub struct Hit {
     pub rank: usize,
     /// Where the secret lies in the buffer.
     pub secret: Range<usize>,
+    /// Whether it is stored as UTF-16, little-endian: each of its letters has a zero behind it.
+    pub wide: bool,
 }
 
 /// What all clones of a scanner share.
@@ -37,7 +42,7 @@ struct Shared {
     rules: Vec<(usize, &'static ContentRule)>,
     anchors: Anchors,
     /// A hundred patterns take their time to compile, and most are never needed.
-    patterns: Vec<OnceLock<Regex>>,
+    patterns: Vec<OnceLock<Pattern>>,
     before: usize,
 }
 
@@ -48,7 +53,7 @@ struct State {
     floor: usize,
     /// Bytes of windows in which there was nothing.
     vain: usize,
-    captures: Option<Captures>,
+    scratch: Option<Scratch>,
 }
 
 /// Scans buffers. Cheap to clone; each thread needs its own.
@@ -62,6 +67,15 @@ pub struct Scanner {
     done: usize,
     /// Those that have not been reported.
     hits: Vec<Hit>,
+    /// `None`: letters are not looked for among letters.
+    wide: Option<Wide>,
+}
+
+/// Text of UTF-16, and what finds secrets in it once there is some.
+#[derive(Clone, Default)]
+struct Wide {
+    text: Text,
+    scanner: Option<Box<Scanner>>,
 }
 
 impl Scanner {
@@ -83,8 +97,12 @@ impl Scanner {
             before: rules.iter().map(|(_, rule)| rule.before).max().unwrap_or(0),
             rules,
         };
+        Self::sharing(Arc::new(shared), Some(Wide::default()))
+    }
+
+    fn sharing(shared: Arc<Shared>, wide: Option<Wide>) -> Self {
         let states = vec![State::default(); shared.rules.len()];
-        Self { shared: Arc::new(shared), states, found: Vec::new(), done: 0, hits: Vec::new() }
+        Self { shared, states, found: Vec::new(), done: 0, hits: Vec::new(), wide }
     }
 
     /// The rules.
@@ -124,6 +142,23 @@ impl Scanner {
         self.go_on(buffer, fresh, visit);
     }
 
+    /// Adds the hits in text of UTF-16 that begin in `fresh`.
+    fn look_at_wide(&mut self, buffer: &[u8], fresh: &Range<usize>) {
+        let Some(Wide { text, scanner }) = &mut self.wide else { return };
+        text.gather(buffer, fresh.clone());
+        let letters = text.letters();
+        if letters.is_empty() {
+            return;
+        }
+        let scanner = scanner.get_or_insert_with(|| Box::new(Self::sharing(Arc::clone(&self.shared), None)));
+        let hits = &mut self.hits;
+        scanner.scan(letters, 0..letters.len(), &mut |hit| {
+            if let Some(secret) = text.stored(&hit.secret).filter(|secret| fresh.contains(&secret.start)) {
+                hits.push(Hit { secret, wide: true, ..hit });
+            }
+        });
+    }
+
     /// Looks at anchors from `done` on.
     fn go_on(&mut self, buffer: &[u8], fresh: Range<usize>, visit: &mut dyn FnMut(Hit)) {
         let end = fresh.end.saturating_add(self.shared.before).min(buffer.len());
@@ -136,11 +171,12 @@ impl Scanner {
                 found.push((at, rule));
             }
         });
-        if found.is_empty() && self.hits.is_empty() {
+        self.look_at_wide(buffer, &fresh);
+        if self.found.is_empty() && self.hits.is_empty() {
             return;
         }
-        found.sort_unstable();
-        found.dedup();
+        self.found.sort_unstable();
+        self.found.dedup();
         for state in &mut self.states {
             state.vain = 0;
         }
@@ -150,24 +186,25 @@ impl Scanner {
             if anchor < state.floor {
                 continue;
             }
-            let regex = self.shared.patterns[number]
+            let pattern = self.shared.patterns[number]
                 .get_or_init(|| rule.compile().expect("a test compiles every pattern of the registry"));
-            let captures = state.captures.get_or_insert_with(|| regex.create_captures());
+            let scratch = state.scratch.get_or_insert_with(|| pattern.scratch());
             let secret = if state.vain / CROWD < buffer.len().max(SMALL) {
-                let confirmed = rule.confirm(regex, captures, buffer, anchor, state.floor);
+                let mut looked = 0;
+                let confirmed = rule.confirm(pattern, scratch, buffer, anchor, state.floor, &mut looked);
                 match &confirmed {
                     Some((_, end)) => state.floor = *end,
-                    None => state.vain += rule.before.min(anchor) + rule.reach.min(buffer.len() - anchor),
+                    None => state.vain += looked,
                 }
                 confirmed.map(|(secret, _)| secret)
             } else {
                 let from = anchor.saturating_sub(rule.before).max(state.floor);
-                let (secret, floor) = next(rule, regex, captures, buffer, from, end);
+                let (secret, floor) = next(rule, pattern, scratch, buffer, from, end);
                 state.floor = floor;
                 secret
             };
             if let Some(secret) = secret.filter(|secret| secret.start >= fresh.start) {
-                self.hits.push(Hit { rule, rank, secret });
+                self.hits.push(Hit { rule, rank, secret, wide: false });
             }
         }
         // What begins behind the fresh bytes waits for the next ones.
@@ -181,15 +218,15 @@ impl Scanner {
 /// at is not looked at again.
 fn next(
     rule: &ContentRule,
-    regex: &Regex,
-    captures: &mut Captures,
+    pattern: &Pattern,
+    scratch: &mut Scratch,
     buffer: &[u8],
     from: usize,
     end: usize,
 ) -> (Option<Range<usize>>, usize) {
-    regex.search_captures(&Input::new(buffer).range(from..), captures);
-    let Some(whole) = captures.get_match().filter(|whole| whole.start() < end) else { return (None, end) };
-    let secret = Candidate::new(buffer, captures).filter(|candidate| (rule.check)(candidate));
+    let whole = pattern.find(scratch, buffer, from).then(|| scratch.captures.get_match()).flatten();
+    let Some(whole) = whole.filter(|whole| whole.start() < end) else { return (None, end) };
+    let secret = Candidate::new(buffer, &scratch.captures).filter(|candidate| (rule.check)(candidate));
     (secret.map(|candidate| candidate.range()), whole.end().max(from + 1))
 }
 
@@ -284,6 +321,27 @@ mod tests {
             scanner.scan(&buffer, 0..8192, &mut |hit| found.push((hit.secret.start, hit.secret.end)));
             assert_eq!(found, [(at, at + 40)]);
             buffer[at..at + 40].fill(0);
+        }
+    }
+
+    #[test]
+    fn text_of_utf_16_wherever_it_is_cut() {
+        let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        let text = format!("{}key=abcdefgh\r\nx = jo@host {}", "- ".repeat(40), "BEGIN and END".repeat(20));
+        let narrow = scan(text.as_bytes(), 0..text.len());
+        assert_eq!(narrow.len(), 22);
+        for before in [&b""[..], b"\xff", b"key=zzzz\0", &[0; 4097]] {
+            let buffer = [before, &wide(&text), &[0; 100]].concat();
+            let place = |at: usize| before.len() + 2 * at;
+            let stored = narrow.iter().map(|(secret, id)| (place(secret.start)..place(secret.end), *id));
+            let mut expected: Vec<_> = scan(before, 0..before.len()).into_iter().chain(stored).collect();
+            expected.sort_by_key(|(secret, _)| secret.start);
+            assert_eq!(scan(&buffer, 0..buffer.len()), expected);
+            for cut in (0..buffer.len()).step_by(7) {
+                let mut halves = scan(&buffer, 0..cut);
+                halves.extend(scan(&buffer, cut..buffer.len()));
+                assert_eq!(halves, expected, "cut at {cut}");
+            }
         }
     }
 

@@ -11,12 +11,14 @@ mod check;
 mod digest;
 mod engine;
 mod overlap;
+mod pattern;
 mod rule;
 pub mod rules;
 mod select;
 mod stream;
 mod sweep;
 pub mod unpack;
+mod wide;
 
 pub use digest::{Digest, Key};
 pub use engine::{Hit, LOOK_AHEAD, LOOK_BACK, Scanner};

@@ -2,12 +2,10 @@
 
 use std::{fmt, ops::Range};
 
-use regex_automata::{
-    Anchored, Input,
-    meta::{BuildError, Config, Regex},
-    util::{captures::Captures, syntax},
-};
+use regex_automata::util::captures::Captures;
 use serde::Serialize;
+
+use super::pattern::{Pattern, Scratch};
 
 /// How many matches around one anchor are checked: more only occur in text made for it.
 const TRIES: usize = 4;
@@ -83,38 +81,40 @@ impl ContentRule {
     pub const MAX_BEFORE: usize = 4 << 10;
 
     /// The compiled pattern. Fails if it is no regular expression, which a test excludes for all records.
-    pub(crate) fn compile(&self) -> Result<Regex, Box<BuildError>> {
-        Regex::builder()
-            .configure(Config::new().utf8_empty(false))
-            .syntax(syntax::Config::new().unicode(false).utf8(false))
-            .build(self.pattern)
-            .map_err(Box::new)
+    pub(crate) fn compile(&self) -> Result<Pattern, String> {
+        Pattern::new(self.pattern)
     }
 
     /// The match that belongs to the anchor at `anchor`: the first in its window from `floor` on that starts at
-    /// the anchor or before it. `captures` are the regex's. Returns the secret and the end of the match.
+    /// the anchor or before it. `scratch` is the pattern's. Returns the secret and the end of the match. `looked`
+    /// grows by the bytes that may have been looked at.
     pub(crate) fn confirm(
         &self,
-        regex: &Regex,
-        captures: &mut Captures,
+        pattern: &Pattern,
+        scratch: &mut Scratch,
         buffer: &[u8],
         anchor: usize,
         floor: usize,
+        looked: &mut usize,
     ) -> Option<(Range<usize>, usize)> {
-        let mut start = anchor.saturating_sub(self.before).max(floor);
         let end = anchor.saturating_add(self.reach).min(buffer.len());
-        let mode = if self.before == 0 { Anchored::Yes } else { Anchored::No };
-        for _ in 0..TRIES {
-            if start > anchor {
-                break;
+        let from = anchor.saturating_sub(self.before).max(floor);
+        let starts = (from..=anchor).filter(|&start| pattern.begins_with(buffer[start]));
+        let mut tries = 0;
+        for start in starts {
+            *looked += end - start;
+            if !pattern.at(scratch, buffer, start..end) {
+                continue;
             }
-            regex.search_captures(&Input::new(buffer).span(start..end).anchored(mode), captures);
-            let whole = captures.get_match().filter(|whole| whole.start() <= anchor)?;
-            let candidate = Candidate::new(buffer, captures)?;
+            let whole = scratch.captures.get_match()?;
+            let candidate = Candidate::new(buffer, &scratch.captures)?;
             if (self.check)(&candidate) {
                 return Some((candidate.range, whole.end()));
             }
-            start = whole.start() + 1;
+            tries += 1;
+            if tries == TRIES {
+                break;
+            }
         }
         None
     }
@@ -122,8 +122,8 @@ impl ContentRule {
     /// All secrets that the rule finds in `bytes`, the plain way. What the engine finds must be the same.
     #[cfg(test)]
     pub(crate) fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
-        let regex = self.compile().unwrap();
-        let mut captures = regex.create_captures();
+        let pattern = self.compile().unwrap();
+        let mut scratch = pattern.scratch();
         let mut anchors: Vec<usize> =
             self.anchors.iter().flat_map(|anchor| all_positions(bytes, anchor)).collect();
         anchors.sort_unstable();
@@ -133,7 +133,7 @@ impl ContentRule {
             if anchor < floor {
                 continue;
             }
-            if let Some((secret, end)) = self.confirm(&regex, &mut captures, bytes, anchor, floor) {
+            if let Some((secret, end)) = self.confirm(&pattern, &mut scratch, bytes, anchor, floor, &mut 0) {
                 found.push(secret);
                 floor = end;
             }

@@ -8,9 +8,12 @@ use std::{
     thread,
 };
 
-use block::{BlockRead, Extent, ExtentSet, to_u64, to_usize};
+use block::{BlockRead, Extent, ExtentSet, PageBuffer, to_u64, to_usize};
 
-use super::{ContentRule, Digest, Hit, Key, LOOK_AHEAD, LOOK_BACK, Overlaps, Scanner, Tier, overlap::Ranged};
+use super::{
+    ContentRule, Digest, Hit, Key, LOOK_AHEAD, LOOK_BACK, Overlaps, Scanner, Tier, overlap::Ranged,
+    wide::narrow,
+};
 
 /// Holes are left out in chunks of this size. They lie on a grid, so that where they end depends on nothing.
 pub(super) const CHUNK: u64 = 1 << 20;
@@ -18,6 +21,8 @@ pub(super) const CHUNK: u64 = 1 << 20;
 const RUN: u64 = 4 << 20;
 /// Fresh bytes of a buffer. What the kernel copies is searched while it is in the processor's own cache.
 const PIECE: u64 = 256 << 10;
+/// The most that a window holds: fresh bytes, and what stands before and behind them.
+const WINDOW: usize = LOOK_BACK + to_usize(PIECE) + LOOK_AHEAD;
 /// Runs that a worker may be ahead.
 const AHEAD: usize = 4;
 
@@ -28,7 +33,7 @@ pub struct Secret {
     pub rule: &'static ContentRule,
     /// Where it begins, on the device or in the stream.
     pub offset: u64,
-    /// Its length in bytes.
+    /// Its length in bytes, as it is stored.
     pub length: u64,
     /// Its keyed digest.
     pub digest: Digest,
@@ -44,7 +49,11 @@ impl Secret {
             rule: hit.rule,
             offset: base + to_u64(start),
             length: to_u64(end - start),
-            digest: Digest::new(key, &buffer[start..end]),
+            // The same secret has one digest, however it is stored.
+            digest: match hit.wide {
+                true => Digest::new(key, &narrow(&buffer[start..end])),
+                false => Digest::new(key, &buffer[start..end]),
+            },
             rank: hit.rank,
         }
     }
@@ -105,7 +114,7 @@ pub fn sweep(
     let mut sink = Sink { overlaps: Overlaps::default(), progress, visit };
     let mut scanned = 0;
     if workers <= 1 {
-        let (mut scanner, mut buffer) = (scanner.clone(), Vec::new());
+        let (mut scanner, mut buffer) = (scanner.clone(), PageBuffer::new(WINDOW));
         runs(device, parts, &mut |run| {
             scanned += run.len;
             sink.take(run, scan_run(device, run, &mut scanner, key, &mut buffer))
@@ -132,7 +141,7 @@ fn in_threads(
                 let (done, found) = sync_channel::<Found>(AHEAD);
                 let mut scanner = scanner.clone();
                 scope.spawn(move || {
-                    let mut buffer = Vec::new();
+                    let mut buffer = PageBuffer::new(WINDOW);
                     for run in work {
                         if done.send(scan_run(device, run, &mut scanner, key, &mut buffer)).is_err() {
                             break;
@@ -221,7 +230,7 @@ fn scan_run(
     run: Extent,
     scanner: &mut Scanner,
     key: &Key,
-    buffer: &mut Vec<u8>,
+    buffer: &mut [u8],
 ) -> Found {
     let mut found = Found { secrets: Vec::new(), failed: None };
     // The window begins at `base`, and its first `filled` bytes have been read.
@@ -237,9 +246,6 @@ fn scan_run(
             base = start;
         }
         let wanted = to_usize(end.saturating_add(to_u64(LOOK_AHEAD)).min(device.size()) - base);
-        if buffer.len() < wanted {
-            buffer.resize(wanted, 0);
-        }
         if filled < wanted {
             if let Err(error) = device.read_at(base + to_u64(filled), &mut buffer[filled..wanted]) {
                 found.failed = Some(error);
@@ -335,6 +341,27 @@ mod tests {
         assert!(one.iter().all(|secret| secret.length == 40 && secret.rule.id == "github-token"));
         for workers in [0, 2, 3, 16] {
             assert_eq!(found(&disk, &whole, workers), one, "{workers} threads");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_utf_16_is_the_same_secret() {
+        let token = sign("ghp_", &"w7".repeat(15));
+        let wide: Vec<u8> = token.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let piece = to_usize(PIECE);
+        let places = [0, 4097, piece - 80, piece * 2 - 39, piece * 3 - 79, piece * 5 + 1, 7 * piece - 80];
+        let mut data = vec![0xaa; 7 * piece];
+        for at in places {
+            data[at..at + 80].copy_from_slice(&wide);
+        }
+        data[piece * 6..piece * 6 + 40].copy_from_slice(token.as_bytes());
+        let disk = Sparse { data, holes: ExtentSet::default() };
+        let whole = [Extent { start: 0, len: disk.size() }].into_iter().collect();
+        for workers in [1, 3] {
+            let found = found(&disk, &whole, workers);
+            let (narrow, wide): (Vec<&Secret>, Vec<&Secret>) = found.iter().partition(|one| one.length == 40);
+            assert_eq!(wide.iter().map(|secret| to_usize(secret.offset)).collect::<Vec<_>>(), places);
+            assert!(wide.iter().all(|secret| secret.length == 80 && secret.digest == narrow[0].digest));
         }
     }
 

@@ -1,8 +1,9 @@
 //! Secrets in archives and compressed files: what a pass over the disk cannot see.
 //!
 //! Each live regular file that begins like an archive is read through its filesystem and unpacked. Streams whose bytes
-//! lie on the disk as they are (the members of a plain tar) are not searched again. Files are shared out among
-//! threads; the result is the same for any number of them.
+//! lie on the disk as they are (the members of a plain tar) are not searched again. Nor is what everybody has: a file
+//! that a package ships, by the sum of its content, is counted and left as it is. Files are shared out among threads;
+//! the result is the same for any number of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -20,9 +21,12 @@ use scan::content::{
 };
 use serde::Serialize;
 
-use super::{LISTED, Search, seams::on_disk};
+use super::{LISTED, Search, seams::on_disk, shipped::with_shipped_content};
 use crate::{Region, Survey};
 
+/// The largest file whose sum is compared with those of packages. What they ship compressed is small, and what is large
+/// is seldom theirs: it would be read twice.
+const COMPARED: u64 = 4 << 20;
 /// Decoded bytes of all files together. Once they are reached, the files that are left are left out.
 const ALL: u64 = 64 << 30;
 /// Bytes of a file that are read at once.
@@ -35,6 +39,8 @@ const AHEAD: usize = 256;
 pub struct Archives {
     /// Live files that are archives or compressed.
     pub files: u64,
+    /// Those of them whose content a package ships: they were not looked into.
+    pub shipped: u64,
     /// What is in them, and what was left out.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -69,16 +75,21 @@ struct Looked {
     unlisted: u64,
 }
 
-/// Looks into every archive. Gives each secret once for each stream that has it, in the order of the files on the
+/// The archives of a disk.
+struct Candidates {
+    /// To be looked into.
+    files: Vec<File>,
+    archives: Archives,
+}
+
+/// Looks into archives. Gives each secret once for each stream that has it, in the order of the files on the
 /// disk; of one file 10000, and the number of the others comes with them. Fails only if the medium does.
 pub(super) fn find(
     survey: &Survey,
     search: Search<'_>,
     visit: &mut dyn FnMut(Vec<Found>, u64),
 ) -> Result<Archives> {
-    let mut archives = Archives::default();
-    let files = candidates(survey, &mut archives.outcome)?;
-    archives.files = to_u64(files.len());
+    let Candidates { files, mut archives } = candidates(survey, search)?;
     let mut left_out = 0_u64;
     let mut visit = |looked: Looked| {
         // In the order of files, so that the limit is the same for any number of threads.
@@ -98,8 +109,26 @@ pub(super) fn find(
     Ok(archives)
 }
 
-/// The live regular files that begin like an archive, in the order of their first bytes on the disk.
-fn candidates(survey: &Survey, outcome: &mut Outcome) -> Result<Vec<File>> {
+/// The live regular files that begin like an archive, in the order of their first bytes on the disk. Fails only if the
+/// medium does.
+fn candidates(survey: &Survey, search: Search<'_>) -> Result<Candidates> {
+    let mut archives = Archives::default();
+    let mut files = all(survey, &mut archives.outcome)?;
+    archives.files = to_u64(files.len());
+    if !search.shipped {
+        let comparable =
+            files.iter().filter(|file| file.size <= COMPARED).map(|file| (file.volume, file.inode));
+        // Whatever is in a file that is known to hold secrets is in use.
+        let comparable = comparable.filter(|file| !search.named.contains(file)).collect();
+        let shipped = with_shipped_content(survey, &comparable)?;
+        files.retain(|file| !shipped.contains(&(file.volume, file.inode)));
+        archives.shipped = archives.files - to_u64(files.len());
+    }
+    files.sort_by_key(|file| file.start);
+    Ok(Candidates { files, archives })
+}
+
+fn all(survey: &Survey, outcome: &mut Outcome) -> Result<Vec<File>> {
     let mut inodes: BTreeMap<usize, BTreeSet<InodeId>> = BTreeMap::new();
     for area in survey.atlas.areas().filter(|area| area.region == Region::File) {
         if let (Some(volume), Some(inode)) = (area.volume, area.inode) {
@@ -117,7 +146,6 @@ fn candidates(survey: &Survey, outcome: &mut Outcome) -> Result<Vec<File>> {
             }
         }
     }
-    files.sort_by_key(|file| file.start);
     Ok(files)
 }
 

@@ -24,7 +24,7 @@ pub use file::{InFile, secrets_in_file};
 pub use named::{named_files, path_findings, unwanted, with_guest};
 pub use shipped::{Shipped, set_shipped_apart};
 
-use crate::{Finding, Note, Place, Region, Survey, Tier, attribute};
+use crate::{Finding, Note, Place, Region, Survey, Tier, attribute, side_by_side};
 
 /// Findings that are listed, in the order of their places; all are counted.
 const LISTED: usize = 10_000;
@@ -43,6 +43,8 @@ pub struct Search<'a> {
     pub named: &'a HashSet<(usize, InodeId)>,
     /// Whether to look into archives and compressed files.
     pub archives: bool,
+    /// Whether to look into those, too, whose content a package ships.
+    pub shipped: bool,
 }
 
 /// What was found.
@@ -107,15 +109,20 @@ pub fn secrets(
     };
     let whole = [Extent { start: 0, len: device.size() }].into_iter().collect();
     let workers = search.workers;
-    result.scanned = sweep(device, &whole, search.scanner, search.key, workers, progress, &mut |secret| {
-        let Some(region) = counts(&secret) else { return };
-        *result.totals.entry(region).or_default() += 1;
-        if found.len() < LISTED {
-            found.push(secret);
-        } else {
-            result.unlisted += 1;
-        }
-    })?;
+    let pass = || {
+        sweep(device, &whole, search.scanner, search.key, workers, progress, &mut |secret| {
+            let Some(region) = counts(&secret) else { return };
+            *result.totals.entry(region).or_default() += 1;
+            if found.len() < LISTED {
+                found.push(secret);
+            } else {
+                result.unlisted += 1;
+            }
+        })
+    };
+    let archives = || search.archives.then(|| look_inside(survey, search)).transpose();
+    let (scanned, inside) = side_by_side(workers, pass, archives);
+    result.scanned = scanned?;
     for (volume, details) in survey.layout.volumes.iter().enumerate() {
         let Some(filesystem) = survey.views.filesystem(volume).transpose()? else { continue };
         let mut note = |text| result.notes.push(Note { volume: Some(details.number), text });
@@ -134,8 +141,8 @@ pub fn secrets(
     }
     let mut found: Vec<(Secret, Vec<String>)> =
         found.into_iter().map(|secret| (secret, Vec::new())).collect();
-    if search.archives {
-        look_inside(survey, search, &mut found, &mut result)?;
+    if let Some(inside) = inside? {
+        add_inside(survey, inside, &mut found, &mut result);
     }
     found.sort_by_key(|(secret, _)| secret.offset);
     let extents: Vec<Extent> =
@@ -154,34 +161,55 @@ pub fn secrets(
     Ok(result)
 }
 
+/// What archives hold.
+struct Inside {
+    archives: Archives,
+    found: Vec<archives::Found>,
+    unlisted: u64,
+}
+
+/// Looks into archives. What only its context tells is left out where nothing else does.
+fn look_inside(survey: &Survey, search: Search<'_>) -> Result<Inside> {
+    let (mut all, mut further) = (Vec::new(), 0);
+    let archives = archives::find(survey, search, &mut |found, unlisted| {
+        further += unlisted;
+        for found in found {
+            let named = || search.named.contains(&(found.volume, found.inode));
+            if found.secret.rule.tier == Tier::Context && !named() {
+                continue;
+            }
+            // As many again may be known.
+            if all.len() < 2 * LISTED {
+                all.push(found);
+            } else {
+                further += 1;
+            }
+        }
+    })?;
+    Ok(Inside { archives, found: all, unlisted: further })
+}
+
 /// Adds what archives hold, but for what the same file shows outside of them.
-fn look_inside(
-    survey: &Survey,
-    search: Search<'_>,
-    found: &mut Vec<(Secret, Vec<String>)>,
-    result: &mut Secrets,
-) -> Result<()> {
+fn add_inside(survey: &Survey, inside: Inside, found: &mut Vec<(Secret, Vec<String>)>, result: &mut Secrets) {
     let owner = |secret: &Secret| {
         let area = survey.atlas.at(secret.offset).filter(|area| area.region == Region::File)?;
         Some((area.volume?, area.inode?, secret.rule.id, secret.digest))
     };
     let known: HashSet<_> = found.iter().filter_map(|(secret, _)| owner(secret)).collect();
-    let archives = archives::find(survey, search, &mut |inside, unlisted| {
-        *result.totals.entry(Region::File).or_default() += unlisted;
-        result.unlisted += unlisted;
-        for archives::Found { volume, inode, secret, inside } in inside {
-            let by_context = secret.rule.tier == Tier::Context && !search.named.contains(&(volume, inode));
-            if by_context || known.contains(&(volume, inode, secret.rule.id, secret.digest)) {
-                continue;
-            }
-            *result.totals.entry(Region::File).or_default() += 1;
-            if found.len() < LISTED {
-                found.push((secret, inside));
-            } else {
-                result.unlisted += 1;
-            }
+    let Inside { archives, found: all, unlisted } = inside;
+    *result.totals.entry(Region::File).or_default() += unlisted;
+    result.unlisted += unlisted;
+    for archives::Found { volume, inode, secret, inside } in all {
+        if known.contains(&(volume, inode, secret.rule.id, secret.digest)) {
+            continue;
         }
-    })?;
+        *result.totals.entry(Region::File).or_default() += 1;
+        if found.len() < LISTED {
+            found.push((secret, inside));
+        } else {
+            result.unlisted += 1;
+        }
+    }
     let reasons: Vec<String> =
         archives.outcome.left_out.iter().map(|(reason, number)| format!("{number} {reason}")).collect();
     if !reasons.is_empty() {
@@ -190,5 +218,4 @@ fn look_inside(
     }
     result.totals.retain(|_, number| *number > 0);
     result.archives = Some(archives);
-    Ok(())
 }

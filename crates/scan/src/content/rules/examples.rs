@@ -2,6 +2,7 @@
 //! run, from prefixes and noise, so that no scanner finds a token in this file, and none opens anything.
 
 use super::{ContentRule, Tier, all};
+use crate::content::Scanner;
 use crate::content::check::{base64, bech32, checksum, github, jwt, openssh, pgp, store};
 
 const LOWER: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
@@ -753,6 +754,36 @@ fn every_rule_finds_its_examples_and_passes_over_the_others() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// As Windows stores it: secrets of text only, and with what stands before them in a line.
+#[test]
+fn every_text_is_found_in_utf_16_too() {
+    let mut scanner = Scanner::new(&all().collect::<Vec<_>>());
+    let mut hits = |bytes: &[u8]| -> Vec<(&str, std::ops::Range<usize>, bool)> {
+        let mut hits = Vec::new();
+        scanner.scan(bytes, 0..bytes.len(), &mut |hit| hits.push((hit.rule.id, hit.secret, hit.wide)));
+        hits
+    };
+    let mut texts = 0;
+    for rule in all() {
+        for example in examples(rule.id).map(|examples| examples.found).unwrap_or_default() {
+            if !example.iter().all(|byte| (9..127).contains(byte)) {
+                continue;
+            }
+            let text = [b"a line before it\r\n", &example[..], b"\r\n"].concat();
+            let expected: Vec<_> = hits(&text)
+                .into_iter()
+                .map(|(id, at, _)| (id, 1 + 2 * at.start..1 + 2 * at.end, true))
+                .collect();
+            let wide: Vec<u8> = text.iter().flat_map(|&byte| [byte, 0]).collect();
+            let found = hits(&[&[0xff], &wide[..], &[0; 40]].concat());
+            assert!(found.iter().any(|(id, ..)| *id == rule.id), "{}: {}", rule.id, show(&example));
+            assert_eq!(found, expected, "{}", rule.id);
+            texts += 1;
+        }
+    }
+    assert!(texts > 150, "{texts}");
 }
 
 #[test]

@@ -180,6 +180,39 @@ fn owners(
     Ok(owners)
 }
 
+/// Those of these files whose content a package ships, under whatever name; configuration does not count. None, where
+/// that cannot be told. Fails only if the medium does.
+pub(super) fn with_shipped_content(survey: &Survey, files: &BTreeSet<File>) -> Result<HashSet<File>> {
+    let find = || {
+        let trees = named::trees(survey)?;
+        let guest = named::guest(&trees)?;
+        let kinds = Kinds { md5: dpkg::is_there(&guest)?, sha1: apk::is_there(&guest)? };
+        let mut shipped = HashSet::new();
+        if kinds == Kinds::default() || files.is_empty() {
+            return Ok(shipped);
+        }
+        let by_sum = by_sum(&guest, files, kinds, &mut |_| ())?;
+        let mut lists = Budget::new(LISTS);
+        let mut visit = |listed: Listed<'_>| {
+            if let Some(same) = by_sum.get(&listed.sum).filter(|_| !listed.configuration) {
+                shipped.extend(same);
+            }
+            Ok(())
+        };
+        if kinds.md5 {
+            dpkg::visit(&guest, &mut lists, &mut visit)?;
+        }
+        if kinds.sha1 {
+            apk::visit(&guest, &mut lists, &mut visit)?;
+        }
+        Ok(shipped)
+    };
+    match find() {
+        Err(error) if !matches!(error, Error::Io(_)) => Ok(HashSet::new()),
+        found => found,
+    }
+}
+
 /// The files by the sums of their content.
 fn by_sum(
     guest: &Guest<'_>,

@@ -1,7 +1,5 @@
 //! `clean --attest` and `verify-attestation`, with OpenSSL as the witness.
 
-#![allow(clippy::unwrap_used, reason = "these are tests throughout")]
-
 use std::{fs, path::PathBuf, process::Command};
 
 use serde_json::Value;

@@ -1,7 +1,5 @@
 //! Secrets that a package ships are no findings, wherever they lie: on an ext4 image with dpkg's or apk's database.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop")]
-
 use std::{
     fs::{self, OpenOptions},
     os::unix::fs::{FileExt, symlink},
@@ -11,18 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-/// Tokens with a right checksum, made here: no scanner shall find one in this file.
-fn token(number: usize) -> String {
-    let body = format!("a1B2c3D4e5F6g7H8i9J0k1L2m{number:05}");
-    let digits: Vec<char> = ('0'..='9').chain('A'..='Z').chain('a'..='z').collect();
-    let mut crc = crc32fast::hash(body.as_bytes());
-    let mut sum = String::new();
-    for _ in 0..6 {
-        sum.insert(0, digits[usize::try_from(crc % 62).unwrap()]);
-        crc /= 62;
-    }
-    ["gh", "p_", &body, &sum].concat()
-}
+use crate::sandbox::token;
 
 fn text(number: usize) -> String {
     format!("token = {}\n", token(number))
@@ -166,6 +153,56 @@ fn files_of_debian_packages_and_their_copies() {
     let all = json(dir, &["--shipped"]);
     assert_eq!(all["findings"].as_array().unwrap().len(), 13);
     assert_eq!(all["shipped"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn archives_of_packages_are_left_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let (dir, tree) = (directory.path(), directory.path().join("tree"));
+    write(&tree, "etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    let file = |name: &str| format!("usr/share/doc/tool/{name}");
+    for (name, number) in [("same", 1), ("changed", 2), ("own", 3), ("conffile", 4), ("deep", 5)] {
+        // Larger than an inode, so that it is a file on the disk.
+        let noise: String = (0..400_u32).map(|n| n.wrapping_mul(0x9e37_79b9).to_string()).collect();
+        write(&tree, &file(name), &format!("{noise}{}", text(number)));
+        run("gzip", &["-n", tree.join(file(name)).to_str().unwrap()]);
+    }
+    write(&tree, "root/.netrc", "");
+    fs::copy(tree.join(file("deep.gz")), tree.join("root/.netrc")).unwrap();
+    let sum = |name: &str| md5(&tree.join(file(name)));
+    let sums = format!(
+        "{}  {}\n{}  {}\n{}  {}\n",
+        sum("same.gz"),
+        file("same.gz"),
+        sum("same.gz"),
+        file("changed.gz"),
+        sum("deep.gz"),
+        file("deep.gz")
+    );
+    write(&tree, "var/lib/dpkg/info/tool.md5sums", &sums);
+    let status = format!("Package: tool\nConffiles:\n /{} {}\n", file("conffile.gz"), sum("conffile.gz"));
+    write(&tree, "var/lib/dpkg/status", &status);
+    make(dir, &tree);
+
+    let report = json(dir, &[]);
+    // What a rule by path knows is looked into, whoever ships it.
+    assert_eq!(
+        paths(&report["findings"]),
+        ["/root/.netrc", "changed.gz", "own.gz"]
+            .map(|name| { if name.starts_with('/') { name.to_owned() } else { format!("/{}", file(name)) } })
+    );
+    assert_eq!(paths(&report["shipped"]), [format!("/{}", file("conffile.gz"))]);
+    let archives = &report["archives"];
+    assert_eq!(
+        (&archives["files"], &archives["shipped"], &archives["streams"]),
+        (&6.into(), &2.into(), &4.into())
+    );
+    let said = scan(dir, &[]).1;
+    assert!(said.contains("looked into 4 archives: "), "{said}");
+    assert!(said.contains("\n2 archives that packages ship, unchanged, not unpacked\n"), "{said}");
+
+    let all = json(dir, &["--shipped"]);
+    assert_eq!((all["findings"].as_array().unwrap().len(), &all["archives"]["shipped"]), (6, &0.into()));
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! What the command does when it is asked for the impossible: one sentence, the right exit code, and nothing lost.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop")]
-
 use std::{
     fs,
     os::unix::{ffi::OsStrExt, fs::symlink},

@@ -1,0 +1,15 @@
+//! The command itself, as a user runs it: what it says, what it writes, and its exit codes.
+
+#![allow(clippy::unwrap_used, reason = "these are tests throughout")]
+
+mod archives;
+mod attestation;
+mod container;
+mod gate;
+mod history;
+mod refusals;
+mod report;
+mod sandbox;
+mod scan;
+mod shipped;
+mod verify;
