@@ -149,3 +149,43 @@ pub(crate) fn results(table: &Table, index: usize) -> Vec<Value> {
     };
     table.rows.iter().enumerate().map(result).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use crate::{html, human, sample, sarif};
+
+    #[test]
+    fn the_states_are_counted_and_the_worst_decides() {
+        let report = sample::audited();
+        assert!(!report.is_clean());
+        let text = human(&report);
+        let first = "audited.raw does not meet 3DS OUTSCALE, Guidelines for Building OUTSCALE Machine Images: \
+                     1 failed, 1 changed, 1 met, 1 not decidable offline, 1 not yet.";
+        assert_eq!(text.lines().next(), Some(first));
+        for line in
+            ["O2  FAILED ", "    ! /etc/shadow:1 (root-password) a password opens root", "To do: Lock it"]
+        {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        sample::assert_tame(&text);
+        let page = html(&report);
+        sample::assert_tame(&page);
+        assert!(page.contains("<header class=\"dirty\">") && !page.contains("<script"), "{page}");
+    }
+
+    #[test]
+    fn a_log_has_a_result_for_each_bullet() {
+        let log = sarif(&sample::audited());
+        let run = &log["runs"][0];
+        let results = run["results"].as_array().unwrap();
+        let kinds: Vec<&str> = results.iter().map(|result| result["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["pass", "fail", "pass", "review", "open"]);
+        for result in results {
+            let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+            let rule: &Value = &run["tool"]["driver"]["rules"][index];
+            assert_eq!(rule["id"], result["ruleId"]);
+        }
+    }
+}
