@@ -9,6 +9,7 @@ pub mod kernel;
 pub mod manifest;
 pub mod program;
 pub mod secrets;
+pub mod sketch;
 pub mod tree;
 
 /// What went wrong, in a sentence or a few lines.

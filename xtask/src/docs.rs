@@ -7,19 +7,26 @@ use crate::{
     run::{Result, at},
 };
 
+/// Each by its path, and what it has to say.
+const DOCUMENTS: [(&str, fn() -> String); 2] =
+    [("docs/rules.md", scan::rules_markdown), ("docs/guidelines.md", audit::guidelines_markdown)];
+
 /// Writes them anew.
 pub(crate) fn write() -> Result<()> {
-    let path = paths::root().join("docs/rules.md");
-    fs::write(&path, scan::rules_markdown()).map_err(at(&path))
+    for (path, text) in DOCUMENTS {
+        let path = paths::root().join(path);
+        fs::write(&path, text()).map_err(at(&path))?;
+    }
+    Ok(())
 }
 
 /// Fails if one is not what the code says.
 pub(crate) fn check() -> Result<()> {
-    let path = paths::root().join("docs/rules.md");
-    let committed = fs::read_to_string(&path).map_err(at(&path))?;
-    if committed == scan::rules_markdown() {
-        Ok(())
-    } else {
-        Err("docs/rules.md is stale: run `cargo xtask docs`".to_owned())
+    for (name, text) in DOCUMENTS {
+        let path = paths::root().join(name);
+        if fs::read_to_string(&path).map_err(at(&path))? != text() {
+            return Err(format!("{name} is stale: run `cargo xtask docs`"));
+        }
     }
+    Ok(())
 }

@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Scan(ScanArgs),
     /// Say what every byte of an image is, and what is left where nothing should be
     Verify(VerifyArgs),
+    /// Say of each bullet of a guideline whether an image meets it, and why
+    Audit(AuditArgs),
     /// Check the signature of an attestation, and that it speaks of an image
     VerifyAttestation(VerifyAttestationArgs),
     /// List or explain the rules
@@ -203,7 +205,7 @@ pub(crate) struct VerifyAttestationArgs {
 }
 
 /// What `scan` and `verify` share.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct SearchArgs {
     /// Do not look into archives and compressed files
     #[arg(long)]
@@ -253,14 +255,11 @@ pub(crate) struct ScanArgs {
     pub(crate) search: SearchArgs,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct VerifyArgs {
+/// What `verify` and `audit` share.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExamineArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
-
-    /// Policy whose files must not be there: default, aws, outscale, none, or a TOML file
-    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
-    pub(crate) policy: String,
 
     /// Search the image's files for pieces of what the policy removes from this image, which it was made from
     #[arg(long, value_name = "IMAGE")]
@@ -276,6 +275,26 @@ pub(crate) struct VerifyArgs {
 
     #[command(flatten)]
     pub(crate) search: SearchArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Policy whose files must not be there: default, aws, outscale, none, or a TOML file
+    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
+    pub(crate) policy: String,
+
+    #[command(flatten)]
+    pub(crate) examine: ExamineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// Whose guideline: aws, outscale, or a TOML file that extends one of them
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) policy: String,
+
+    #[command(flatten)]
+    pub(crate) examine: ExamineArgs,
 }
 
 #[derive(Debug, Args)]

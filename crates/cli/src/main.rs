@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Clean(args) => commands::clean::run(args),
         Command::Scan(args) => commands::scan::run(args),
         Command::Verify(args) => commands::verify::run(args),
+        Command::Audit(args) => commands::audit::run(args),
         Command::VerifyAttestation(args) => commands::verify_attestation::run(args),
         Command::Rules(args) => commands::rules::run(args),
         Command::Completions(args) => commands::assets::completions(args),

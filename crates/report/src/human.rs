@@ -3,7 +3,7 @@
 use verify::{Finding, Region};
 
 use crate::{
-    Report, Total, count, map,
+    Report, Total, count, guideline, map,
     row::{self, Row},
     size,
     text::{line, visible},
@@ -21,33 +21,43 @@ const ROWS: usize = 16;
 pub fn human(report: &Report) -> String {
     let mut text = String::new();
     line!(text, "{}", verdict(report));
+    if let Some(table) = &report.guideline {
+        guideline::text(&mut text, table);
+        lists(&mut text, report);
+        footer(&mut text, report);
+        return text;
+    }
     cleaned(&mut text, report);
     volumes(&mut text, report);
     picture(&mut text, report);
     findings(&mut text, report);
     residue(&mut text, report);
     accepted(&mut text, report);
-    let list = |text: &mut String, heading: &str, items: &[String]| {
-        if !items.is_empty() {
-            line!(text, "\n{heading}:");
-            items.iter().for_each(|item| line!(text, "  {}", visible(item)));
-        }
-    };
-    list(&mut text, "To know", &report.notes);
-    list(&mut text, "Image file", &report.container);
-    let opinions: Vec<String> = report.opinions.iter().map(opinion).collect();
-    list(&mut text, "Other readers", &opinions);
+    lists(&mut text, report);
     footer(&mut text, report);
     text
 }
 
+/// What is told in sentences.
+fn lists(text: &mut String, report: &Report) {
+    let opinions: Vec<String> = report.opinions.iter().map(opinion).collect();
+    let all = [("To know", &report.notes), ("Image file", &report.container), ("Other readers", &opinions)];
+    for (heading, items) in all.into_iter().filter(|(_, items)| !items.is_empty()) {
+        line!(text, "\n{heading}:");
+        items.iter().for_each(|item| line!(text, "  {}", visible(item)));
+    }
+}
+
 /// One sentence: `disk.raw: 3 findings (2 secrets); 12.3 MiB of residue`.
 pub(crate) fn verdict(report: &Report) -> String {
+    if let Some(table) = &report.guideline {
+        return guideline::verdict(report, table);
+    }
     let path = visible(&report.image.path);
     if report.is_clean() {
         let what = match report.command {
             crate::Command::Scan => "no secret was found",
-            crate::Command::Verify | crate::Command::Clean => {
+            crate::Command::Verify | crate::Command::Audit | crate::Command::Clean => {
                 "nothing was found that should not be, and every byte that nobody can reach is zero"
             }
         };

@@ -7,6 +7,7 @@
 pub mod allow;
 mod dfxml;
 mod format;
+mod guideline;
 mod html;
 mod human;
 mod json;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use audit::{Status, Table};
 use serde::{Serialize, Serializer};
 use verify::{Finding, Opinion, Place, Region, Shipped};
 
@@ -45,6 +46,9 @@ pub struct Report {
     pub residue: Vec<Place>,
     /// Runs of residue that are not listed.
     pub unlisted: u64,
+    /// The bullets of a guideline, answered; only `audit` asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guideline: Option<Table>,
     /// What was found, and is accepted.
     pub accepted: Vec<Accepted>,
     /// Digests of the allow file that nothing had.
@@ -89,6 +93,7 @@ impl Report {
             findings: Vec::new(),
             residue: Vec::new(),
             unlisted: 0,
+            guideline: None,
             accepted: Vec::new(),
             unused: Vec::new(),
             shipped: Vec::new(),
@@ -102,10 +107,11 @@ impl Report {
         }
     }
 
-    /// Whether nothing was found, or all of it is accepted.
+    /// Whether nothing was found, or all of it is accepted, and no bullet of a guideline is failed.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
+            && self.guideline.as_ref().is_none_or(|table| table.count(Status::Failed) == 0)
     }
 
     /// Bytes of residue in all.
@@ -158,6 +164,8 @@ pub enum Command {
     Scan,
     /// What is left, byte by byte.
     Verify,
+    /// Which bullets of a guideline are met.
+    Audit,
     /// Write a clean image, and verify it.
     Clean,
 }
@@ -169,6 +177,7 @@ impl Command {
         match self {
             Self::Scan => "scan",
             Self::Verify => "verify",
+            Self::Audit => "audit",
             Self::Clean => "clean",
         }
     }

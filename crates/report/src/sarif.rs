@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use verify::{Finding, Place, Region};
 
 use crate::{
-    Accepted, Report, Rule, human,
+    Accepted, Report, Rule, guideline, human,
     json::escape,
     own_rules,
     row::Row,
@@ -34,8 +34,13 @@ pub fn sarif(report: &Report) -> Value {
     let mut rules: Vec<Rule> = Vec::new();
     let results = report.findings.iter().map(|finding| (finding, None));
     let known = report.accepted.iter().map(|accepted| (&accepted.finding, Some(accepted)));
-    let results: Vec<Value> =
+    let mut results: Vec<Value> =
         results.chain(known).map(|(finding, why)| result(report, &mut rules, finding, why)).collect();
+    let mut descriptors: Vec<Value> = rules.iter().map(descriptor).collect();
+    if let Some(table) = &report.guideline {
+        results.extend(guideline::results(table, descriptors.len()));
+        descriptors.extend(guideline::descriptors(table));
+    }
     let notes = report.notes.iter().chain(&report.container);
     let notifications: Vec<Value> =
         notes.map(|note| json!({ "level": "note", "message": { "text": note } })).collect();
@@ -46,7 +51,7 @@ pub fn sarif(report: &Report) -> Value {
             "tool": { "driver": {
                 "name": report.tool.name,
                 "version": report.tool.version,
-                "rules": rules.iter().map(descriptor).collect::<Vec<_>>(),
+                "rules": descriptors,
             } },
             "automationDetails": { "id": format!("{}/", report.command.name()) },
             "invocations": [{

@@ -12,9 +12,14 @@ use std::{
 
 use report::{Format, Report};
 
-/// The three samples, by name.
-fn samples() -> [(&'static str, Report); 3] {
-    [("report", sample::report()), ("clean", sample::clean()), ("hostile", sample::hostile())]
+/// The samples, by name.
+fn samples() -> [(&'static str, Report); 4] {
+    [
+        ("report", sample::report()),
+        ("clean", sample::clean()),
+        ("audited", sample::audited()),
+        ("hostile", sample::hostile()),
+    ]
 }
 
 /// Runs a judge; its whole answer, if it is not content.

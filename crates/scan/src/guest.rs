@@ -331,7 +331,7 @@ impl<'a> Guest<'a> {
     }
 
     /// The entries of a directory that a path leads to; nothing if it is none.
-    pub(crate) fn list(&self, node: &Node) -> Result<Vec<Entry>> {
+    pub fn list(&self, node: &Node) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
         if node.kind == FileKind::Directory {
             self.mounts[node.mount].filesystem.entries(node.inode, &mut |entry| {

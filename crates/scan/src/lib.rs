@@ -30,4 +30,4 @@ pub use homes::{OperatingSystem, User};
 pub use markdown::rules_markdown;
 pub use policy::{BuiltIn, Overrides, Policy, PolicyError, Selection, built_in_policies, find_rule};
 pub use rule::{Action, Also, Detector, Find, GuestPath, Kinds, Rule, RuleId, Source};
-pub use walk::{contents, scan};
+pub use walk::{contents, host_key_maker, scan};

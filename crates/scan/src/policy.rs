@@ -165,6 +165,7 @@ fn hint(nearest: &Option<&'static str>) -> String {
 /// Rules by id, and patterns: what a policy says, resolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
+    base: &'static str,
     rules: BTreeSet<&'static str>,
     remove: Vec<String>,
     keep: Vec<String>,
@@ -181,7 +182,7 @@ impl Policy {
             let nearest = nearest(name, BUILT_IN.iter().map(|policy| policy.name));
             return Err(PolicyError::UnknownPolicy { name: name.to_owned(), nearest });
         };
-        let mut policy = Self::default();
+        let mut policy = Self { base: built_in.name, ..Self::default() };
         if name != "none" {
             policy.rules.extend(rules::all().filter(|rule| rule.default).map(|rule| rule.id));
         }
@@ -189,6 +190,12 @@ impl Policy {
             policy.rules.insert(known(id)?);
         }
         Ok(policy)
+    }
+
+    /// The built-in policy that it is, or starts from.
+    #[must_use]
+    pub const fn base(&self) -> &'static str {
+        self.base
     }
 
     /// Reads a policy file.

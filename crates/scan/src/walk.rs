@@ -33,7 +33,7 @@ pub fn scan(guest: &Guest<'_>, selection: &Selection) -> Result<Scan> {
     result.notes.extend(matcher.unmet().chain(matcher.notes.iter().cloned()));
     result.notes.extend(passwords::kept(guest, selection)?);
     let host_keys = RuleId::BuiltIn("ssh-host-keys");
-    if result.findings.iter().any(|finding| finding.rule == host_keys) && !makes_host_keys(guest)? {
+    if result.findings.iter().any(|finding| finding.rule == host_keys) && host_key_maker(guest)?.is_none() {
         result.notes.push(Note::NoHostKeys);
     }
     Ok(result)
@@ -41,23 +41,24 @@ pub fn scan(guest: &Guest<'_>, selection: &Selection) -> Result<Scan> {
 
 /// What makes SSH host keys on the first boot: cloud-init, the units of Fedora, Red Hat and Amazon, of openSUSE and
 /// Arch, and the init script of Alpine.
-const KEY_MAKERS: &[&[u8]] = &[
-    b"/usr/bin/cloud-init",
-    b"/usr/local/bin/cloud-init",
-    b"/lib/systemd/system/sshd-keygen@.service",
-    b"/lib/systemd/system/sshd-keygen.service",
-    b"/usr/sbin/sshd-gen-keys-start",
-    b"/lib/systemd/system/sshdgenkeys.service",
-    b"/etc/init.d/sshd",
+const KEY_MAKERS: &[&str] = &[
+    "/usr/bin/cloud-init",
+    "/usr/local/bin/cloud-init",
+    "/lib/systemd/system/sshd-keygen@.service",
+    "/lib/systemd/system/sshd-keygen.service",
+    "/usr/sbin/sshd-gen-keys-start",
+    "/lib/systemd/system/sshdgenkeys.service",
+    "/etc/init.d/sshd",
 ];
 
-fn makes_host_keys(guest: &Guest<'_>) -> Result<bool> {
+/// The first of them that is there, by its path.
+pub fn host_key_maker(guest: &Guest<'_>) -> Result<Option<&'static str>> {
     for path in KEY_MAKERS {
-        if guest.resolve(path)?.is_some() {
-            return Ok(true);
+        if guest.resolve(path.as_bytes())?.is_some() {
+            return Ok(Some(path));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// Calls `visit` for everything that a finding takes: path, kind and size in bytes; a directory before what

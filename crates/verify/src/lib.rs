@@ -55,7 +55,7 @@ pub use retained::{Expected, compare_trees};
 pub use second::{Opinion, Reader};
 pub use secrets::{
     Archives, InFile, Search, Secrets, Shipped, named_files, path_findings, secrets, secrets_in_file,
-    set_shipped_apart, unwanted,
+    set_shipped_apart, unwanted, with_guest,
 };
 pub use survey::Survey;
 pub use tails::{Visit as VisitTails, table_tails, volume_tails};

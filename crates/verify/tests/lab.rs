@@ -163,7 +163,8 @@ fn compare(lab: &Path, seen: &Path, image: &Path, tokens: &Path) {
         .enumerate()
         .any(|(index, _)| survey.views.summary(index).is_some_and(|summary| summary.dirty));
     let selection = Selection::new(&Policy::built_in("default").unwrap(), &Overrides::default()).unwrap();
-    let named = unwanted(&survey, &verify::path_findings(&survey, &selection, &mut Vec::new()).unwrap());
+    let named =
+        unwanted(&survey, &verify::path_findings(&survey, &selection, &mut Vec::new()).unwrap().findings);
     let grains: BTreeSet<u64> = hits.iter().map(|hit| hit.offset / GRAIN * GRAIN).collect();
     let grains: Vec<u64> = grains.into_iter().collect();
     let mut residue = Vec::new();

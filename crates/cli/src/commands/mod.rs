@@ -1,7 +1,9 @@
 //! One file a command, and what they share: opening the input, and the policy.
 
 pub(crate) mod assets;
+pub(crate) mod audit;
 pub(crate) mod clean;
+mod examine;
 pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod rules;
@@ -10,6 +12,8 @@ mod search;
 mod taint;
 pub(crate) mod verify;
 pub(crate) mod verify_attestation;
+
+pub(crate) use examine::Examined;
 
 use std::{fmt::Display, num::NonZero, path::Path, sync::Arc, thread};
 

@@ -92,7 +92,7 @@ impl Acceptance {
 
 /// What the rules by path take.
 pub(super) struct Named {
-    pub(super) findings: Vec<scan::Finding>,
+    pub(super) scan: scan::Scan,
     pub(super) notes: Vec<Note>,
     /// Of the rules' selection.
     digest: String,
@@ -109,9 +109,9 @@ impl Named {
 
     fn of(args: &InputArgs, subject: &Subject, selection: &Selection) -> Result<Self, Failure> {
         let mut notes = Vec::new();
-        let findings = verify::path_findings(&subject.survey, selection, &mut notes)
+        let scan = verify::path_findings(&subject.survey, selection, &mut notes)
             .map_err(|error| Failure::image(&args.input, &error))?;
-        Ok(Self { findings, notes, digest: selection.digest() })
+        Ok(Self { scan, notes, digest: selection.digest() })
     }
 
     /// The same by another selection; the tree is walked only if it is one.
@@ -136,7 +136,7 @@ pub(super) fn secrets(
     bar: &Bar,
 ) -> Result<Secrets, Failure> {
     let failed = |error: &block::Error| Failure::image(&args.input, error);
-    let files = verify::named_files(&named.findings);
+    let files = verify::named_files(&named.scan.findings);
     let scanner = Scanner::new(rules);
     let search = Search {
         scanner: &scanner,

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use report::{Cell, Coverage, Extent, Map, Report, Rule, Total, Volume, allow::Outcome};
 use scan::content::ContentRule;
-use verify::{ClassTotal, Examination, Finding, Region, Secrets, container::Examined};
+use verify::{ClassTotal, Finding, Region, container};
 
 use super::scan::{archives, coverage, explained, unlisted};
+use crate::commands::Examined;
 
 /// The examination in the words of every command's report.
 pub(crate) fn examined(
     begun: Report,
-    examination: &Examination,
-    container: &Examined,
-    secrets: &Secrets,
+    examined: &Examined,
     outcome: Outcome,
     content_rules: &[&ContentRule],
 ) -> Report {
+    let Examined { examination, container, secrets, .. } = examined;
     let totals = |volume: Option<u32>, classes: &[ClassTotal]| -> Vec<Total> {
         let total = |class: &ClassTotal| Total {
             volume,
@@ -73,7 +73,7 @@ pub(crate) fn examined(
 }
 
 /// All stored bytes of the image's files that are no part of the disk.
-fn container_total(container: &Examined) -> Option<Total> {
+fn container_total(container: &container::Examined) -> Option<Total> {
     let sums = || container.files.iter().flat_map(|file| file.unused.values());
     let total = Total {
         volume: None,
@@ -85,8 +85,8 @@ fn container_total(container: &Examined) -> Option<Total> {
 }
 
 /// What each file of the image holds besides the disk, and why.
-fn described(container: &Examined) -> Vec<String> {
-    let line = |file: &verify::container::FileUse| {
+fn described(container: &container::Examined) -> Vec<String> {
+    let line = |file: &container::FileUse| {
         let left = file.unused.iter().filter(|(_, sum)| sum.non_zero > 0);
         let reasons: Vec<String> =
             left.map(|(reason, sum)| format!("{} {reason}", report::size(sum.non_zero))).collect();

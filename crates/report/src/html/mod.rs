@@ -8,7 +8,7 @@ mod map;
 mod tables;
 
 use crate::{
-    Report, human,
+    Report, guideline, human,
     text::{line, markup},
     time,
 };
@@ -29,6 +29,9 @@ pub fn html(report: &Report) -> String {
     line!(page, "<style>\n{STYLE}</style>\n</head>\n<body>\n<main>");
     header(&mut page, report);
     tables::tiles(&mut page, report);
+    if let Some(table) = &report.guideline {
+        guideline::html(&mut page, table);
+    }
     map::section(&mut page, report);
     list(&mut page, "To know", &report.notes);
     tables::cleaned(&mut page, report);

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
+use audit::{Evidence, Guideline, Row, Severity, Status, Table};
 use report::{
     Accepted, Cell, Command, Coverage, Digest, Extent, Image, Map, Policy, Removed, Report, Rule, Tool,
     Total, Volume,
@@ -283,6 +284,41 @@ pub fn clean() -> Report {
     report.totals =
         vec![total(Some(2), Region::File, MIB, MIB), total(Some(2), Region::Free, DISK - SECOND - MIB, 0)];
     report.coverage = coverage();
+    report
+}
+
+/// A guideline in every state that a bullet can have.
+pub fn audited() -> Report {
+    let row = |id, status, evidence: &[(Severity, &str)], advice: &[&'static str]| Row {
+        id,
+        asks: "Remove and disable passwords, so that nobody can log in with one.",
+        status,
+        evidence: evidence
+            .iter()
+            .map(|(severity, what)| Evidence {
+                severity: *severity,
+                by: Some("root-password".to_owned()),
+                path: Some("/etc/shadow".to_owned()),
+                line: Some(1),
+                what: (*what).to_owned(),
+            })
+            .collect(),
+        advice: advice.to_vec(),
+    };
+    let rows = vec![
+        row("O1", Status::Met, &[], &[]),
+        row("O2", Status::Failed, &[(Severity::Fail, "a password opens root")], &["Lock it"]),
+        row("O3", Status::Changed, &[(Severity::Info, "before: a password opened root")], &[]),
+        row(
+            "O4",
+            Status::Undecided,
+            &[(Severity::Unknown, HOSTILE), (Severity::Warn, "it may be meant")],
+            &[],
+        ),
+        row("O5", Status::NotYet, &[], &[]),
+    ];
+    let mut report = Report::new(tool(), Command::Audit, 1_769_860_800, image("audited.raw", "raw"));
+    report.guideline = Some(Table { guideline: Guideline::Outscale, rows });
     report
 }
 

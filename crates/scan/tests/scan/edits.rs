@@ -2,7 +2,7 @@
 
 use scan::{Action, Guest, Overrides, Place, Policy, Scan, Selection, VolumeSource, scan};
 
-use crate::tree::Tree;
+use tests::sketch::Tree;
 
 const PASSWD: &str = "root:x:0:0::/root:/bin/sh\\nsshd:x:100:1::/run:/bin/false\\nal:x:1000:1000::/home/al:/bin/sh\\n\
                       bob:x:1001:1001::/home/bob:/bin/sh\\n";

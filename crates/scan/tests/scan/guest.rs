@@ -2,7 +2,7 @@
 
 use scan::{DeviceName, Guest, Note, VolumeSource};
 
-use crate::tree::Tree;
+use tests::sketch::Tree;
 
 fn volume(volume: usize, tree: &Tree) -> VolumeSource<'_> {
     VolumeSource { volume, filesystem: tree, names: Vec::new() }

@@ -3,5 +3,4 @@
 mod edits;
 mod guest;
 mod rules;
-mod tree;
 mod walk;

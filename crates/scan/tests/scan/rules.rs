@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::tree::Tree;
 use scan::{Guest, Kinds, Overrides, Place, Policy, Scan, Selection, VolumeSource, rules};
+use tests::sketch::Tree;
 
 /// Accounts of the trees in these tests; `old` has a home, but no line.
 const PASSWD: &str = "root:x:0:0::/root:/bin/sh\\nal:x:1000:1000::/home/al:/bin/bash\\nwww-data:x:33:33::/var/www:/bin/false\\npostgres:x:5:5::/var/lib/postgresql:/bin/sh";

@@ -2,7 +2,7 @@
 
 use scan::{Contents, Guest, Overrides, Place, Policy, Scan, Selection, VolumeSource, contents, scan};
 
-use crate::tree::Tree;
+use tests::sketch::Tree;
 
 fn selection(rules: &[&str], remove: &[&str], keep: &[&str]) -> Selection {
     let own = |list: &[&str]| list.iter().map(|&item| item.to_owned()).collect::<Vec<_>>();

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 pub use archives::Archives;
 pub use file::{InFile, secrets_in_file};
-pub use named::{named_files, path_findings, unwanted};
+pub use named::{named_files, path_findings, unwanted, with_guest};
 pub use shipped::{Shipped, set_shipped_apart};
 
 use crate::{Finding, Note, Place, Region, Survey, Tier, attribute, side_by_side};

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use block::{Extent, is_zero, to_u64};
 use filesystem::{Content, Error, FileKind, Filesystem, InodeId, Result};
-use scan::{Action, Place as Named, Selection};
+use scan::{Action, Guest, Place as Named, Selection};
 
 use crate::{
     Finding, Note, Place, Region, Survey,
@@ -14,21 +14,23 @@ use crate::{
 /// Bytes of a file that are read at once; at least the largest page of a swap area.
 const PIECE: usize = 1 << 20;
 
-/// What the selected path rules take; volumes are indices in the layout. A tree that cannot be walked has none, and a
-/// note says why. Fails only if the medium does.
-pub fn path_findings(
-    survey: &Survey,
-    selection: &Selection,
-    notes: &mut Vec<Note>,
-) -> Result<Vec<scan::Finding>> {
-    match walk(survey, selection) {
-        Ok(findings) => Ok(findings),
+/// What the selected path rules take, and what they say of it; volumes are indices in the layout. A tree that cannot be
+/// walked has none, and a note says why. Fails only if the medium does.
+pub fn path_findings(survey: &Survey, selection: &Selection, notes: &mut Vec<Note>) -> Result<scan::Scan> {
+    match with_guest(survey, |guest| scan::scan(guest, selection)) {
+        Ok(scan) => Ok(scan),
         Err(error @ Error::Io(_)) => Err(error),
         Err(error) => {
             notes.push(Note { volume: None, text: format!("the rules by path were not applied: {error}") });
-            Ok(Vec::new())
+            Ok(scan::Scan::default())
         }
     }
+}
+
+/// Asks the guest, laid out as it mounts the volumes with a tree; they are numbered as in the layout.
+pub fn with_guest<T>(survey: &Survey, ask: impl FnOnce(&Guest<'_>) -> Result<T>) -> Result<T> {
+    let trees = trees(survey)?;
+    ask(&guest(&trees)?)
 }
 
 /// The files among them, with the index of their volume.
@@ -103,11 +105,6 @@ fn is_blank(filesystem: &dyn Filesystem, inode: InodeId) -> Result<bool> {
         }
     }
     Ok(true)
-}
-
-fn walk(survey: &Survey, selection: &Selection) -> Result<Vec<scan::Finding>> {
-    let trees = trees(survey)?;
-    Ok(scan::scan(&guest(&trees)?, selection)?.findings)
 }
 
 /// The volumes with a tree.

@@ -1,7 +1,8 @@
 //! A filesystem from a few lines of text, for tests.
 //!
 //! `/a` is a file (`x` in it), `/a = text` one with content (`\n` as in C), `/a/` a directory, `/a -> b` a
-//! symbolic link, `/a => /b` a second name of `/b`. Directories above come by themselves.
+//! symbolic link, `/a => /b` a second name of `/b`. Directories above come by themselves. `/a [4755]`, with ` = text`
+//! behind it or not, has this mode, and `/a [4755 1000]` this owner, too.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +12,28 @@ use filesystem::{
 
 struct Inode {
     kind: FileKind,
+    mode: u16,
+    uid: u32,
     content: Vec<u8>,
     links: u32,
     names: BTreeMap<Vec<u8>, InodeId>,
 }
 
-pub(crate) struct Tree {
+/// A filesystem in memory.
+pub struct Tree {
     inodes: Vec<Inode>,
-    pub(crate) uuid: String,
-    pub(crate) label: String,
+    /// UUID of the filesystem.
+    pub uuid: String,
+    /// Its label.
+    pub label: String,
 }
 
 const ROOT: InodeId = InodeId(0);
 
 impl Tree {
-    pub(crate) fn new(text: &str) -> Self {
+    /// As the text says.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
         let mut tree = Self { inodes: Vec::new(), uuid: String::new(), label: String::new() };
         tree.inode(FileKind::Directory, Vec::new());
         for line in text.lines().filter(|line| !line.is_empty()) {
@@ -35,6 +43,18 @@ impl Tree {
     }
 
     fn line(&mut self, line: &str) {
+        let (name, rest) = line.split_at(line.find(" = ").unwrap_or(line.len()));
+        let Some((path, mode)) = name.strip_suffix(']').and_then(|name| name.split_once(" [")) else {
+            return self.plain(line);
+        };
+        self.plain(&[path, rest].concat());
+        let inode = self.find(path).expect("it was just made");
+        let (mode, uid) = mode.split_once(' ').unwrap_or((mode, "0"));
+        self.at(inode).mode = u16::from_str_radix(mode, 8).expect("an octal mode");
+        self.at(inode).uid = uid.parse().expect("an owner's number");
+    }
+
+    fn plain(&mut self, line: &str) {
         if let Some((path, target)) = line.split_once(" -> ") {
             let inode = self.inode(FileKind::Symlink, target.as_bytes().to_vec());
             self.link(path, inode);
@@ -53,13 +73,15 @@ impl Tree {
         }
     }
 
-    pub(crate) fn file(&mut self, path: &str, content: Vec<u8>) {
+    /// One more file.
+    pub fn file(&mut self, path: &str, content: Vec<u8>) {
         let inode = self.inode(FileKind::File, content);
         self.link(path, inode);
     }
 
     fn inode(&mut self, kind: FileKind, content: Vec<u8>) -> InodeId {
-        self.inodes.push(Inode { kind, content, links: 1, names: BTreeMap::new() });
+        let mode = if kind == FileKind::Directory { 0o755 } else { 0o644 };
+        self.inodes.push(Inode { kind, mode, uid: 0, content, links: 1, names: BTreeMap::new() });
         InodeId(u64::try_from(self.inodes.len() - 1).expect("small"))
     }
 
@@ -85,7 +107,7 @@ impl Tree {
     }
 
     /// A second name for a directory: what no filesystem should have.
-    pub(crate) fn loop_to_root(&mut self, path: &str) {
+    pub fn loop_to_root(&mut self, path: &str) {
         self.link(path, ROOT);
     }
 
@@ -142,12 +164,12 @@ impl Filesystem for Tree {
     }
 
     fn metadata(&self, inode: InodeId) -> Result<Metadata> {
-        let Inode { kind, content, links, .. } = self.get(inode);
+        let Inode { kind, mode, uid, content, links, .. } = self.get(inode);
         let size = u64::try_from(content.len()).expect("small");
         Ok(Metadata {
             kind: *kind,
-            mode: 0o644,
-            uid: 0,
+            mode: *mode,
+            uid: *uid,
             gid: 0,
             links: *links,
             size,

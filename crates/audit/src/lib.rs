@@ -1,0 +1,21 @@
+//! Audits: what a guest's configuration means to whoever publishes the image, told bullet by bullet of a guideline.
+//!
+//! A [`Check`] reads the guest and says what it saw, how bad it is and what to do. A [`Bullet`] is what a guideline
+//! asks, and the questions that answer it: checks, rules by path, secrets by content, residue. [`table`] puts the
+//! answers in the order of the document. Nothing is ever changed, and no answer holds a byte of a secret.
+
+mod bullet;
+mod bullets;
+mod check;
+pub mod checks;
+mod markdown;
+mod system;
+mod table;
+#[cfg(test)]
+mod testing;
+
+pub use bullet::{Bullet, Guideline, Question, bullets};
+pub use check::{Check, Observation, Severity, observe};
+pub use markdown::guidelines_markdown;
+pub use system::{Item, System};
+pub use table::{Answers, Evidence, Row, Status, Table, table};

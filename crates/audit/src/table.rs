@@ -1,0 +1,509 @@
+//! The table: every bullet of a guideline, its state, and the evidence.
+
+use std::{cmp::Reverse, collections::BTreeMap, fmt};
+
+use scan::{
+    Note, Place, Rule, RuleId, Selection, Source, built_in_policies, content::rules as content, rules,
+};
+use serde::Serialize;
+use verify::Finding;
+
+use crate::{Bullet, Guideline, Observation, Question, Severity, bullets, checks};
+
+/// Paths that one piece of evidence names.
+const NAMED: usize = 3;
+
+/// How a bullet stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Nothing speaks against it.
+    Met,
+    /// It was failed by the original, and is met now.
+    Changed,
+    /// Something speaks against it.
+    Failed,
+    /// The image alone does not decide it.
+    Undecided,
+    /// diskscrub does not look yet.
+    NotYet,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Met => "met",
+            Self::Changed => "changed",
+            Self::Failed => "FAILED",
+            Self::Undecided => "not decidable offline",
+            Self::NotYet => "not yet",
+        })
+    }
+}
+
+/// Why a bullet stands so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// How much it weighs.
+    pub severity: Severity,
+    /// The rule or check that says so; `None`: the bullet itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The file that shows it, escaped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The line in it, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// What it is, in a sentence without a full stop.
+    pub what: String,
+}
+
+impl From<&Observation> for Evidence {
+    fn from(seen: &Observation) -> Self {
+        Self {
+            severity: seen.severity,
+            by: Some(seen.check.to_owned()),
+            path: seen.path.clone(),
+            line: seen.line,
+            what: seen.what.clone(),
+        }
+    }
+}
+
+/// One bullet, answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// `A4`, `O12`; `policy` for what a policy asks beyond the guideline.
+    pub id: &'static str,
+    /// What is asked.
+    pub asks: &'static str,
+    /// How it stands.
+    pub status: Status,
+    /// Why, the worst first.
+    pub evidence: Vec<Evidence>,
+    /// What to do about it: advice of the checks that failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub advice: Vec<&'static str>,
+}
+
+/// A guideline, answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Table {
+    /// Which.
+    pub guideline: Guideline,
+    /// In the order of the document; the last says what else the policy asks.
+    pub rows: Vec<Row>,
+}
+
+/// All that is known about an image.
+#[derive(Debug, Clone, Copy)]
+pub struct Answers<'a> {
+    /// The rules by path that were asked.
+    pub selection: &'a Selection,
+    /// What they would take or change.
+    pub files: &'a [scan::Finding],
+    /// What they could not.
+    pub notes: &'a [Note],
+    /// Residue, secrets by content, disagreements; `None`: nobody looked.
+    pub findings: Option<&'a [Finding]>,
+    /// What the checks saw.
+    pub observations: &'a [Observation],
+}
+
+impl Table {
+    /// How many bullets stand so.
+    #[must_use]
+    pub fn count(&self, status: Status) -> usize {
+        self.rows.iter().filter(|row| row.status == status).count()
+    }
+
+    /// The same table, with what the original failed and this one meets as changed.
+    #[must_use]
+    pub fn since(mut self, before: &Self) -> Self {
+        for (row, was) in self.rows.iter_mut().zip(&before.rows) {
+            if row.status == Status::Met && was.status == Status::Failed {
+                row.status = Status::Changed;
+            }
+            if was.status == Status::Failed && row.status != Status::Failed {
+                let failed = was.evidence.iter().filter(|evidence| evidence.severity == Severity::Fail);
+                row.evidence.extend(failed.map(|evidence| Evidence {
+                    severity: Severity::Info,
+                    what: format!("before: {}", evidence.what),
+                    ..evidence.clone()
+                }));
+            }
+        }
+        self
+    }
+}
+
+/// Answers every bullet of a guideline.
+#[must_use]
+pub fn table(guideline: Guideline, answers: &Answers<'_>) -> Table {
+    let mut rows: Vec<Row> =
+        bullets(guideline).iter().map(|bullet| answer(guideline, bullet, answers)).collect();
+    rows.push(beyond(guideline, answers));
+    Table { guideline, rows }
+}
+
+/// Whether a bullet is among the sources of a rule.
+pub(crate) fn names(rule: &Rule, bullet: &str) -> bool {
+    rule.sources
+        .iter()
+        .any(|source| matches!(source, Source::Aws(id) | Source::Outscale(id) if *id == bullet))
+}
+
+/// Whether the guideline's own policy has a rule.
+fn wants(guideline: Guideline, rule: &Rule) -> bool {
+    built_in_policies().iter().any(|policy| policy.name == guideline.policy() && policy.applies(rule))
+}
+
+fn answer(guideline: Guideline, bullet: &Bullet, answers: &Answers<'_>) -> Row {
+    let mut evidence = Vec::new();
+    let mut advice = Vec::new();
+    let mut not_yet = false;
+    for question in bullet.questions {
+        match question {
+            Question::Rules => {
+                let asked = rules::all().filter(|rule| names(rule, bullet.id) && wants(guideline, rule));
+                for rule in asked {
+                    evidence.extend(of_rule(rule, answers));
+                }
+            }
+            Question::Secrets(known) => evidence.extend(of_secrets(known, answers.findings)),
+            Question::Residue => evidence.extend(of_residue(answers.findings)),
+            Question::Check(id) => {
+                let seen = answers.observations.iter().filter(|seen| seen.check == *id);
+                let before = evidence.len();
+                evidence.extend(seen.map(Evidence::from));
+                let failed = evidence[before..].iter().any(|evidence| evidence.severity == Severity::Fail);
+                advice.extend(checks::get(id).filter(|_| failed).map(|check| check.advice));
+            }
+            Question::Undecidable(why) => evidence.push(Evidence {
+                severity: Severity::Unknown,
+                by: None,
+                path: None,
+                line: None,
+                what: (*why).to_owned(),
+            }),
+            Question::NotYet => not_yet = true,
+        }
+    }
+    evidence.sort_by_key(|evidence| evidence.severity);
+    let status = match evidence.first().map(|worst| worst.severity) {
+        Some(Severity::Fail) => Status::Failed,
+        _ if not_yet => Status::NotYet,
+        Some(Severity::Unknown) => Status::Undecided,
+        _ => Status::Met,
+    };
+    Row { id: bullet.id, asks: bullet.asks, status, evidence, advice }
+}
+
+/// What a rule would still take, and what it could not edit.
+fn of_rule(rule: &Rule, answers: &Answers<'_>) -> Vec<Evidence> {
+    let id = RuleId::BuiltIn(rule.id);
+    if !answers.selection.rules().any(|asked| asked.id == rule.id) {
+        let what = "the policy leaves this rule out: nobody looked".to_owned();
+        return vec![Evidence {
+            severity: Severity::Unknown,
+            by: Some(rule.id.to_owned()),
+            path: None,
+            line: None,
+            what,
+        }];
+    }
+    let taken = answers.files.iter().filter(|finding| finding.rule == id);
+    let mut evidence: Vec<Evidence> = files(rule.id, rule.heading, taken).into_iter().collect();
+    for note in answers.notes {
+        if let Note::NotEdited { path, rule: by, reason, .. } = note
+            && *by == id
+        {
+            evidence.push(Evidence {
+                severity: Severity::Fail,
+                by: Some(rule.id.to_owned()),
+                path: Some(path.to_string()),
+                line: None,
+                what: format!("is left as it is: {reason}"),
+            });
+        }
+    }
+    evidence
+}
+
+/// One piece of evidence for all that a rule takes.
+fn files<'f>(by: &str, heading: &str, taken: impl Iterator<Item = &'f scan::Finding>) -> Option<Evidence> {
+    let paths: Vec<String> = taken
+        .map(|finding| {
+            let Place::File { path, .. } = &finding.place;
+            path.to_string()
+        })
+        .collect();
+    let first = paths.first()?.clone();
+    let what = match paths.len() {
+        1 => heading.to_owned(),
+        n => format!("{heading}: {n}, {}", listed(&paths)),
+    };
+    Some(Evidence { severity: Severity::Fail, by: Some(by.to_owned()), path: Some(first), line: None, what })
+}
+
+/// `a, b, c and 4 more`.
+fn listed(names: &[String]) -> String {
+    let shown = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn nobody_looked() -> Evidence {
+    let what = "nobody looked at the contents".to_owned();
+    Evidence { severity: Severity::Unknown, by: None, path: None, line: None, what }
+}
+
+/// Whether a content rule, or its family, is among those named.
+fn is_asked(rule: &str, known: &[&str]) -> bool {
+    let mut families = content::FAMILIES.iter().filter(|family| known.contains(&family.heading));
+    known.contains(&rule) || families.any(|family| family.rules.iter().any(|known| known.id == rule))
+}
+
+/// Secrets by content, of these rules or families.
+fn of_secrets(known: &[&str], findings: Option<&[Finding]>) -> Vec<Evidence> {
+    match findings {
+        Some(findings) => secrets(findings, |rule| is_asked(rule, known)),
+        None => vec![nobody_looked()],
+    }
+}
+
+/// One piece of evidence for each content rule that asks.
+fn secrets(findings: &[Finding], asks: impl Fn(&str) -> bool) -> Vec<Evidence> {
+    let mut by_rule: BTreeMap<&str, Vec<&verify::Place>> = BTreeMap::new();
+    for finding in findings {
+        if let Finding::Secret { rule, place, .. } = finding
+            && asks(rule)
+        {
+            by_rule.entry(rule).or_default().push(place);
+        }
+    }
+    by_rule
+        .into_iter()
+        .map(|(rule, places)| Evidence {
+            severity: Severity::Fail,
+            by: Some(rule.to_owned()),
+            path: places[0].path.clone(),
+            line: None,
+            what: match places.len() {
+                1 => places[0].to_string(),
+                n => format!("{n}, the first {}", places[0]),
+            },
+        })
+        .collect()
+}
+
+/// Bytes that should not be, in one piece of evidence; and pieces of removed files.
+fn of_residue(findings: Option<&[Finding]>) -> Vec<Evidence> {
+    let Some(findings) = findings else { return vec![nobody_looked()] };
+    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+    for finding in findings {
+        if let Finding::Residue { region, bytes, .. } = finding {
+            let sum = sums.entry(region.name()).or_default();
+            *sum = sum.saturating_add(*bytes);
+        }
+    }
+    let mut classes: Vec<(u64, &str)> = sums.into_iter().map(|(region, bytes)| (bytes, region)).collect();
+    classes.sort_unstable_by_key(|&(bytes, region)| (Reverse(bytes), region));
+    let remnants = findings.iter().filter(|finding| matches!(finding, Finding::Remnant { .. }));
+    let mut evidence: Vec<Evidence> = remnants.map(general).collect();
+    if !classes.is_empty() {
+        let classes: Vec<String> =
+            classes.into_iter().map(|(bytes, region)| format!("{bytes} in {region}")).collect();
+        let what = format!("bytes that nothing live claims are not zero: {}", listed(&classes));
+        evidence.push(Evidence {
+            severity: Severity::Fail,
+            by: Some("residue".to_owned()),
+            path: None,
+            line: None,
+            what,
+        });
+    }
+    evidence
+}
+
+fn general(finding: &Finding) -> Evidence {
+    let place = match finding {
+        Finding::Secret { place, .. } | Finding::Unwanted { place, .. } | Finding::Remnant { place, .. } => {
+            Some(place)
+        }
+        _ => None,
+    };
+    Evidence {
+        severity: Severity::Fail,
+        by: None,
+        path: place.and_then(|place| place.path.clone()),
+        line: None,
+        what: finding.to_string(),
+    }
+}
+
+/// What a policy asks beyond the guideline: rules and secrets that no bullet names, patterns and accounts of the user's,
+/// and what other readers say.
+fn beyond(guideline: Guideline, answers: &Answers<'_>) -> Row {
+    let bullets = bullets(guideline);
+    let named = |rule: &Rule| bullets.iter().any(|bullet| names(rule, bullet.id)) && wants(guideline, rule);
+    let mut evidence = Vec::new();
+    for rule in answers.selection.rules().filter(|rule| !named(rule)) {
+        evidence.extend(of_rule(rule, answers));
+    }
+    let mut own: BTreeMap<&RuleId, Vec<&scan::Finding>> = BTreeMap::new();
+    for finding in answers.files.iter().filter(|finding| !matches!(finding.rule, RuleId::BuiltIn(_))) {
+        own.entry(&finding.rule).or_default().push(finding);
+    }
+    for (rule, taken) in own {
+        evidence.extend(files(&rule.to_string(), "the user wants it gone", taken.into_iter()));
+    }
+    let asked = |rule: &str| {
+        let mut questions = bullets.iter().flat_map(|bullet| bullet.questions);
+        questions.any(|question| matches!(question, Question::Secrets(known) if is_asked(rule, known)))
+    };
+    evidence.extend(secrets(answers.findings.unwrap_or_default(), |rule| !asked(rule)));
+    let others = answers.findings.unwrap_or_default().iter();
+    let odd =
+        |finding: &&Finding| matches!(finding, Finding::NotRetained { .. } | Finding::Disagreement { .. });
+    evidence.extend(others.filter(odd).map(general));
+    let status = if evidence.is_empty() { Status::Met } else { Status::Failed };
+    Row {
+        id: "policy",
+        asks: "What the policy asks beyond the guideline.",
+        status,
+        evidence,
+        advice: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::tests::sketch::Tree;
+    use scan::{Guest, Overrides, Policy, VolumeSource};
+    use verify::{Place as Spot, Region, Tier};
+
+    use super::*;
+    use crate::{System, observe};
+
+    fn asked(tree: &str, policy: &str, findings: Option<&[Finding]>) -> Table {
+        let tree = Tree::new(&format!("/etc/os-release = ID=debian\n{tree}"));
+        let source = VolumeSource { volume: 0, filesystem: &tree, names: Vec::new() };
+        let guest = Guest::open(vec![source]).unwrap();
+        let policy = Policy::from_toml(policy).unwrap();
+        let selection = Selection::new(&policy, &Overrides::default()).unwrap();
+        let scan = scan::scan(&guest, &selection).unwrap();
+        let observations = observe(&System::new(&guest)).unwrap();
+        let answers = Answers {
+            selection: &selection,
+            files: &scan.findings,
+            notes: &scan.notes,
+            findings,
+            observations: &observations,
+        };
+        table(Guideline::of_policy(policy.base()).unwrap(), &answers)
+    }
+
+    fn row<'t>(table: &'t Table, id: &str) -> &'t Row {
+        table.rows.iter().find(|row| row.id == id).unwrap()
+    }
+
+    fn evidence(row: &Row) -> Vec<(Severity, &str, Option<&str>, &str)> {
+        row.evidence
+            .iter()
+            .map(|seen| {
+                let by = seen.by.as_deref().unwrap_or_default();
+                (seen.severity, by, seen.path.as_deref(), seen.what.as_str())
+            })
+            .collect()
+    }
+
+    fn secret(rule: &'static str) -> Finding {
+        let place = Spot {
+            volume: Some(1),
+            region: Region::File,
+            offset: 4096,
+            length: 40,
+            inode: Some(12),
+            path: Some("/opt/x".to_owned()),
+            file_offset: Some(0),
+            inside: Vec::new(),
+            was: None,
+        };
+        Finding::Secret { rule, tier: Tier::Likely, place, digest: String::new() }
+    }
+
+    #[test]
+    fn a_file_that_a_rule_would_take_fails_the_bullets_that_ask_for_the_rule() {
+        let table = asked("/root/.bash_history", "extends = 'aws'", Some(&[]));
+        let failed = evidence(row(&table, "A11"));
+        let heading = "Histories of shells";
+        assert_eq!(failed, [(Severity::Fail, "shell-histories", Some("/root/.bash_history"), heading)]);
+        assert_eq!(row(&table, "A11").status, Status::Failed);
+        assert_eq!(row(&table, "A7").status, Status::Met);
+        assert_eq!(asked("", "extends = 'aws'", Some(&[])).rows[10].status, Status::Met);
+    }
+
+    #[test]
+    fn a_rule_that_the_policy_leaves_out_decides_nothing() {
+        let table = asked("/root/.bash_history", "extends = 'aws'\nskip = ['shell-histories']", Some(&[]));
+        assert_eq!(row(&table, "A11").status, Status::Undecided);
+    }
+
+    #[test]
+    fn what_cannot_be_edited_fails_its_bullet() {
+        let table = asked("/etc/shadow = root", "extends = 'outscale'", Some(&[]));
+        let [(Severity::Fail, "password-hashes", Some("/etc/shadow"), why), ..] =
+            evidence(row(&table, "O9"))[..]
+        else {
+            panic!("{:?}", row(&table, "O9"))
+        };
+        assert!(why.starts_with("is left as it is: "), "{why}");
+    }
+
+    #[test]
+    fn contents_answer_only_if_somebody_looked() {
+        let state = |findings, id| row(&asked("", "extends = 'outscale'", findings), id).status;
+        assert_eq!(state(None, "O3"), Status::Undecided);
+        assert_eq!(state(Some(&[]), "O3"), Status::Met);
+        let key = [secret("outscale-secret-key")];
+        assert_eq!(state(Some(&key), "O3"), Status::Failed);
+        assert_eq!(state(Some(&key), "O4"), Status::Failed, "a cloud's, too");
+        assert_eq!(state(Some(&key), "O9"), Status::Met);
+        // No bullet asks for what only its context tells.
+        let other = content::FAMILIES.iter().find(|family| family.heading == "By context").unwrap();
+        assert_eq!(state(Some(&[secret(other.rules[0].id)]), "policy"), Status::Failed);
+    }
+
+    #[test]
+    fn residue_is_one_piece_of_evidence() {
+        let left = |region, bytes| Finding::Residue { volume: Some(1), region, first: 512, bytes };
+        let findings = [left(Region::Journal, 7), left(Region::Free, 9), left(Region::Journal, 5)];
+        let table = asked("", "extends = 'aws'", Some(&findings));
+        let what = "bytes that nothing live claims are not zero: 12 in journal, 9 in free";
+        assert_eq!(evidence(row(&table, "A5")), [(Severity::Fail, "residue", None, what)]);
+    }
+
+    #[test]
+    fn windows_is_never_met() {
+        let table = asked("", "extends = 'outscale'", Some(&[]));
+        for row in table.rows.iter().filter(|row| row.asks.starts_with("Windows")) {
+            assert!(matches!(row.status, Status::NotYet | Status::Failed), "{}: {}", row.id, row.status);
+        }
+        assert_eq!(table.rows.iter().filter(|row| row.asks.starts_with("Windows")).count(), 11);
+    }
+
+    #[test]
+    fn what_the_original_failed_is_changed() {
+        let policy = "extends = 'aws'";
+        let before = asked("/root/.bash_history\n/root/.ssh/authorized_keys", policy, Some(&[]));
+        let table = asked("/root/.ssh/authorized_keys", policy, Some(&[])).since(&before);
+        assert_eq!(row(&table, "A11").status, Status::Changed);
+        assert_eq!(evidence(row(&table, "A11"))[0].3, "before: Histories of shells");
+        assert_eq!(row(&table, "A7").status, Status::Failed);
+        assert_eq!(row(&table, "A14").status, Status::Met);
+    }
+}

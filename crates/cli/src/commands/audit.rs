@@ -1,0 +1,90 @@
+//! `diskscrub audit`: the bullets of a guideline, each with its answer.
+
+use std::process::ExitCode;
+
+use audit::{Answers, Guideline, Observation, Status, System, Table};
+use scan::{Overrides, Selection};
+use verify::Finding;
+
+use super::{
+    examine::{self, Begun, Examined},
+    open_image, policy,
+};
+use crate::{
+    args::{AuditArgs, ExamineArgs, InputArgs},
+    bar::{Bar, Unit},
+    failure::{FINDINGS, Failure},
+    output, reports,
+};
+
+/// Answers a guideline.
+pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
+    let policy = policy(&args.policy)?;
+    let guideline = Guideline::of_policy(policy.base()).ok_or_else(|| {
+        let known = Guideline::ALL.map(Guideline::policy).join(" or ");
+        Failure::usage(format_args!(
+            "the policy {:?} follows no guideline: take {known}, or a file that extends one of them",
+            args.policy
+        ))
+    })?;
+    let selection = Selection::new(&policy, &Overrides::default()).map_err(Failure::usage)?;
+    let (name, args) = (&args.policy, &args.examine);
+    let Begun { mut report, files, acceptance, inputs, image, rules } =
+        examine::begin(args, report::Command::Audit, name, &selection)?;
+    let bar = Bar::new(args.search.quiet || args.input.json);
+    let examined = examine::examine(args, image, &selection, &rules, &acceptance, &bar)?;
+    let observations = observe(&args.input, &examined, &bar)?;
+    // What the original was like, by the same questions.
+    let before = args.original.as_ref().map(|original| -> Result<Table, Failure> {
+        let input = InputArgs { input: original.clone(), format: None, ..args.input.clone() };
+        let args = ExamineArgs { input, original: None, ..args.clone() };
+        let image = open_image(&args.input)?;
+        let examined = examine::examine(&args, image, &selection, &rules, &acceptance, &bar)?;
+        let observations = observe(&args.input, &examined, &bar)?;
+        Ok(answer(guideline, &selection, &examined, &examined.findings(), &observations))
+    });
+    let before = before.transpose()?;
+    drop(bar);
+
+    let outcome = acceptance.apply(&args.search, examined.findings(), &inputs)?;
+    let table = answer(guideline, &selection, &examined, &outcome.remaining, &observations);
+    let table = match before {
+        Some(before) => table.since(&before),
+        None => table,
+    };
+    let failed = table.count(Status::Failed);
+    report.original = examined.original();
+    let mut whole = reports::examined(report, &examined, outcome, &rules);
+    whole.guideline = Some(table);
+    files.publish(&whole)?;
+    if args.input.json {
+        output::print_json(&report::json(&whole))?;
+    } else {
+        output::print(&report::human(&whole))?;
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
+}
+
+/// What the checks see.
+fn observe(input: &InputArgs, examined: &Examined, bar: &Bar) -> Result<Vec<Observation>, Failure> {
+    bar.begin("auditing", Unit::Pieces, None);
+    verify::with_guest(&examined.subject.survey, |guest| audit::observe(&System::new(guest)))
+        .map_err(|error| Failure::image(&input.input, &error))
+}
+
+fn answer(
+    guideline: Guideline,
+    selection: &Selection,
+    examined: &Examined,
+    findings: &[Finding],
+    observations: &[Observation],
+) -> Table {
+    let answers = Answers {
+        selection,
+        files: &examined.files.findings,
+        notes: &examined.files.notes,
+        findings: Some(findings),
+        observations,
+    };
+    audit::table(guideline, &answers)
+}

@@ -1,0 +1,191 @@
+//! The bullets of a guideline, for every format: a sentence, lines of text, a table of the page, results of SARIF.
+
+use audit::{Evidence, Row, Severity, Status, Table};
+use serde_json::{Value, json};
+
+use crate::{
+    Report,
+    human::known_count,
+    text::{line, markup, visible},
+};
+
+/// Evidence shown of a bullet in text; JSON has all.
+const SHOWN: usize = 8;
+
+/// `disk.raw does not meet AWS, Guidelines ...: 2 failed, 9 met, 1 not decidable offline.`
+pub(crate) fn verdict(report: &Report, table: &Table) -> String {
+    let failed = table.count(Status::Failed);
+    let does = if failed == 0 { "fails no bullet of" } else { "does not meet" };
+    let states = [Status::Failed, Status::Changed, Status::Met, Status::Undecided, Status::NotYet];
+    let counts: Vec<String> = states
+        .into_iter()
+        .filter(|status| table.count(*status) > 0)
+        .map(|status| format!("{} {}", table.count(status), status.to_string().to_lowercase()))
+        .collect();
+    format!("{} {does} {}: {}.", visible(&report.image.path), table.guideline, counts.join(", "))
+}
+
+/// Where the evidence is and what it says: `/etc/shadow:3 (root-password): ...`.
+fn sentence(evidence: &Evidence) -> String {
+    let mut text = String::new();
+    if let Some(path) = evidence.path.as_ref().filter(|path| !evidence.what.contains(path.as_str())) {
+        text.push_str(path);
+        if let Some(line) = evidence.line {
+            text.push_str(&format!(":{line}"));
+        }
+        text.push(' ');
+    }
+    if let Some(by) = &evidence.by {
+        text.push_str(&format!("({by}) "));
+    }
+    text + &evidence.what
+}
+
+const fn mark(severity: Severity) -> char {
+    match severity {
+        Severity::Fail => '!',
+        Severity::Unknown => '?',
+        Severity::Warn => '~',
+        Severity::Info => '-',
+    }
+}
+
+/// The table as text.
+pub(crate) fn text(text: &mut String, table: &Table) {
+    line!(text, "");
+    let width = table.rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
+    for row in &table.rows {
+        line!(text, "{:width$}  {:<21}  {}", row.id, row.status.to_string(), row.asks);
+        for evidence in row.evidence.iter().take(SHOWN) {
+            let mut lines = sentence(evidence);
+            // A description to paste has lines of its own.
+            if lines.contains('\n') {
+                lines = lines.lines().map(|line| format!("\n{:width$}      {}", "", visible(line))).collect();
+                line!(text, "{:width$}    {}{lines}", "", mark(evidence.severity));
+            } else {
+                line!(text, "{:width$}    {} {}", "", mark(evidence.severity), visible(&lines));
+            }
+        }
+        if row.evidence.len() > SHOWN {
+            let more = known_count(row.evidence.len() - SHOWN);
+            line!(text, "{:width$}      and {more} more", "");
+        }
+        row.advice.iter().for_each(|advice| line!(text, "{:width$}      To do: {advice}", ""));
+    }
+    line!(text, "\n! fails it   ? cannot be decided   ~ to be decided by people   - for the picture");
+}
+
+/// The table as part of the page.
+pub(crate) fn html(page: &mut String, table: &Table) {
+    line!(
+        page,
+        "<h2>{}</h2>\n<div class=\"card\"><table>\n<thead><tr><th></th><th>Asked</th><th>State</th><th>Evidence</th>\
+         </tr></thead>\n<tbody>",
+        markup(&table.guideline.to_string())
+    );
+    for row in &table.rows {
+        let class = if row.status == Status::Failed { " class=\"bad\"" } else { "" };
+        line!(
+            page,
+            "<tr{class}><td>{}</td><td>{}</td><td>{}</td><td class=\"wide\">",
+            row.id,
+            markup(row.asks),
+            row.status
+        );
+        if !row.evidence.is_empty() {
+            line!(page, "<ul>");
+            for evidence in &row.evidence {
+                let class = if evidence.severity == Severity::Fail { "" } else { " class=\"dim\"" };
+                let shown = markup(&sentence(evidence)).replace('\n', "<br>");
+                line!(page, "<li{class}>{shown}</li>");
+            }
+            line!(page, "</ul>");
+        }
+        row.advice.iter().for_each(|advice| line!(page, "<p>To do: {}</p>", markup(advice)));
+        line!(page, "</td></tr>");
+    }
+    line!(page, "</tbody></table></div>");
+}
+
+/// The id of a bullet among the rules of a log: `aws/A4`.
+fn id(table: &Table, row: &Row) -> String {
+    format!("{}/{}", table.guideline.policy(), row.id)
+}
+
+/// The bullets as rules of a SARIF log.
+pub(crate) fn descriptors(table: &Table) -> Vec<Value> {
+    let descriptor = |row: &Row| {
+        json!({
+            "id": id(table, row),
+            "shortDescription": { "text": row.asks },
+            "fullDescription": { "text": format!("{}: {}", table.guideline, row.asks) },
+            "properties": { "tags": ["compliance"] },
+        })
+    };
+    table.rows.iter().map(descriptor).collect()
+}
+
+/// A result for each bullet (SARIF 2.1.0, section 3.27.9: `kind`). `index` is that of the first bullet's rule.
+pub(crate) fn results(table: &Table, index: usize) -> Vec<Value> {
+    let result = |(number, row): (usize, &Row)| {
+        let (kind, level) = match row.status {
+            Status::Met | Status::Changed => ("pass", "none"),
+            Status::Failed => ("fail", "error"),
+            Status::Undecided => ("review", "none"),
+            Status::NotYet => ("open", "none"),
+        };
+        let evidence: Vec<String> = row.evidence.iter().map(sentence).collect();
+        let text = match evidence.len() {
+            0 => format!("{}: {}", row.id, row.status),
+            _ => format!("{}: {}. {}", row.id, row.status, evidence.join(". ")),
+        };
+        json!({
+            "ruleId": id(table, row),
+            "ruleIndex": index + number,
+            "kind": kind,
+            "level": level,
+            "message": { "text": text },
+        })
+    };
+    table.rows.iter().enumerate().map(result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use crate::{html, human, sample, sarif};
+
+    #[test]
+    fn the_states_are_counted_and_the_worst_decides() {
+        let report = sample::audited();
+        assert!(!report.is_clean());
+        let text = human(&report);
+        let first = "audited.raw does not meet 3DS OUTSCALE, Guidelines for Building OUTSCALE Machine Images: \
+                     1 failed, 1 changed, 1 met, 1 not decidable offline, 1 not yet.";
+        assert_eq!(text.lines().next(), Some(first));
+        for line in
+            ["O2  FAILED ", "    ! /etc/shadow:1 (root-password) a password opens root", "To do: Lock it"]
+        {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        sample::assert_tame(&text);
+        let page = html(&report);
+        sample::assert_tame(&page);
+        assert!(page.contains("<header class=\"dirty\">") && !page.contains("<script"), "{page}");
+    }
+
+    #[test]
+    fn a_log_has_a_result_for_each_bullet() {
+        let log = sarif(&sample::audited());
+        let run = &log["runs"][0];
+        let results = run["results"].as_array().unwrap();
+        let kinds: Vec<&str> = results.iter().map(|result| result["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["pass", "fail", "pass", "review", "open"]);
+        for result in results {
+            let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+            let rule: &Value = &run["tool"]["driver"]["rules"][index];
+            assert_eq!(rule["id"], result["ruleId"]);
+        }
+    }
+}
