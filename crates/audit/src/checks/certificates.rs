@@ -86,7 +86,7 @@ fn below(system: &System<'_, '_>, directory: &str) -> Result<Vec<GuestPath>> {
         for item in system.list(&directory)? {
             match item.kind {
                 FileKind::File if item.name != b"README" && !item.name.starts_with(b".") => {
-                    files.push(item.path)
+                    files.push(item.path);
                 }
                 FileKind::Directory if depth < MAX_DEPTH => todo.push((item.path.0, depth + 1)),
                 _ => {}

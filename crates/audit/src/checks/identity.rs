@@ -99,19 +99,26 @@ fn openssh(system: &System<'_, '_>) -> Result<Option<String>> {
     };
     let mut best = None;
     for (at, window) in program.windows(OPENSSH.len()).enumerate() {
-        if window == OPENSSH && program.get(at + OPENSSH.len()).is_some_and(u8::is_ascii_digit) {
-            let rest = program[at..]
-                .iter()
-                .take(MAX_VERSION)
-                .take_while(|byte| byte.is_ascii_graphic() || **byte == b' ');
-            let version: String = rest.map(|&byte| char::from(byte)).collect();
-            // Distributions add theirs: the longest says most.
-            if best.as_ref().is_none_or(|best: &String| best.len() < version.len()) {
-                best = Some(version);
-            }
+        if window != OPENSSH {
+            continue;
+        }
+        let rest = program[at..].iter().take(MAX_VERSION);
+        let rest = rest.take_while(|byte| byte.is_ascii_graphic() || **byte == b' ');
+        let version: String = rest.map(|&byte| char::from(byte)).collect();
+        // Distributions add theirs: the longest says most.
+        if is_version(&version) && best.as_ref().is_none_or(|best: &String| best.len() < version.len()) {
+            best = Some(version);
         }
     }
     Ok(best)
+}
+
+/// `OpenSSH_9.2p1`, and no pattern of versions that are known to have bugs: `OpenSSH_7.0*,OpenSSH_7.1*`.
+fn is_version(text: &str) -> bool {
+    let first = text.split(' ').next().unwrap_or_default();
+    let rest =
+        first.trim_start_matches("OpenSSH_").trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    !text.contains(['*', ',']) && rest.starts_with('p') && rest[1..].starts_with(|c: char| c.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -122,7 +129,7 @@ mod tests {
     #[test]
     fn facts_are_plain_lines() {
         let tree = "/boot/vmlinuz-6.1.0-35-amd64\n/boot/vmlinuz-0-rescue-x\n/var/lib/dpkg/status\n/var/lib/dpkg/info/a.list\n\
-                    /usr/sbin/sshd = \u{1}OpenSSH_9.2\u{1}OpenSSH_9.2p1 Debian-2\u{1}OpenSSH_x\n/usr/bin/cloud-init\n\
+                    /usr/sbin/sshd = \u{1}OpenSSH_7.0*,OpenSSH_7.1*\u{1}OpenSSH_9.2p1\u{1}OpenSSH_9.2p1 Debian-2\u{1}OpenSSH_x\n/usr/bin/cloud-init\n\
                     /etc/cloud/cloud.cfg = default_user:\\n  name: debian\u{1b}[2J\\n";
         assert_eq!(
             seen(&IDENTITY, tree),

@@ -54,12 +54,12 @@ const PROGRAMS: &[&[u8]] = &[
 
 /// A few paths, and how many there are.
 #[derive(Default)]
-struct Some4 {
+struct Few {
     first: Vec<GuestPath>,
     count: usize,
 }
 
-impl Some4 {
+impl Few {
     fn add(&mut self, path: &GuestPath) {
         self.count += 1;
         if self.first.len() < NAMED {
@@ -83,7 +83,7 @@ impl Some4 {
 
 fn permissions(system: &System<'_, '_>) -> Result<Vec<Observation>> {
     let owners: HashSet<u32> = accounts(system)?.into_iter().map(|account| account.uid).collect();
-    let (mut files, mut directories, mut unowned) = (Some4::default(), Some4::default(), Some4::default());
+    let (mut files, mut directories, mut unowned) = (Few::default(), Few::default(), Few::default());
     let mut programs = Vec::new();
     walk(system, &mut |path, status| {
         let anybody = status.mode & ANYBODY_WRITES != 0;
@@ -112,7 +112,7 @@ fn permissions(system: &System<'_, '_>) -> Result<Vec<Observation>> {
     if !by_package {
         programs.retain(|path| !is_usual(&path.0));
     }
-    let mut strange = Some4::default();
+    let mut strange = Few::default();
     programs.iter().for_each(|path| strange.add(path));
     let (one, many) = if by_package {
         (

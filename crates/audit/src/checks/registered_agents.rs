@@ -13,7 +13,7 @@ pub(super) const REGISTERED_AGENTS: Check = Check {
     heading: "Registered agents",
     explain: "State by which an agent's server knows the machine: a clone with it acts as this machine, and may read \
               what is meant for it. Most of these files go by a rule of their own, which is named; an agent that is \
-              started but not registered makes a registration of its own on every clone, which is told as a fact.",
+              started without one registers the clone, if it is configured to, which is told as a fact.",
     advice: "Unregister the machine where it was registered, and remove the state; let the first boot register the clone.",
     run: registered_agents,
 };
@@ -224,7 +224,7 @@ const AGENTS: &[Agent] = &[
         &["/var/lib/ipa-client/sysrestore/sysrestore.index", "/etc/ipa/default.conf"],
         Some("ipa-client"),
     ),
-    agent("a domain of Kerberos", &[], &["/etc/krb5.keytab"], Some("kerberos-keytab")),
+    agent("a realm of Kerberos", &[], &["/etc/krb5.keytab"], Some("kerberos-keytab")),
 ];
 
 fn registered_agents(system: &System<'_, '_>) -> Result<Vec<Observation>> {
@@ -235,8 +235,7 @@ fn registered_agents(system: &System<'_, '_>) -> Result<Vec<Observation>> {
         match state(system, agent)? {
             Some((path, line)) => seen.push(registered(system, agent, path, line, started)?),
             None => seen.extend(started.map(|service| {
-                let what =
-                    format!("{} is started and not registered: each clone registers on its own", agent.name);
+                let what = format!("{} is started, with no registration of this machine", agent.name);
                 Observation::new(Severity::Info, what).at(&service.path)
             })),
         }
@@ -251,10 +250,12 @@ fn registered(
     line: Option<usize>,
     started: Option<&Service>,
 ) -> Result<Observation> {
-    let clone =
-        if started.is_some() { "is started on every clone, with" } else { "is not started, but left" };
     let rule = agent.rule.map(|rule| format!(" (rule {rule})")).unwrap_or_default();
-    let what = format!("{} {clone} the registration of this machine{rule}", agent.name);
+    let name = agent.name;
+    let what = match started {
+        Some(_) => format!("{name} is started on every clone, with the registration of this machine{rule}"),
+        None => format!("the registration of this machine with {name} is in the image{rule}"),
+    };
     let observation = Observation::new(Severity::Warn, what);
     let observation = match system.resolve(path)? {
         Some(node) => observation.at(&node.path),
@@ -320,7 +321,7 @@ mod tests {
         assert_eq!(
             seen(&REGISTERED_AGENTS, units),
             [
-                "info /usr/lib/systemd/system/salt-minion.service Salt's minion is started and not registered: each clone registers on its own"
+                "info /usr/lib/systemd/system/salt-minion.service Salt's minion is started, with no registration of this machine"
             ]
         );
         let tree = format!(
@@ -331,8 +332,8 @@ mod tests {
             seen(&REGISTERED_AGENTS, &tree),
             [
                 "warn /etc/salt/pki/minion/minion.pem Salt's minion is started on every clone, with the registration of this machine (rule salt)",
-                "warn /etc/chef/client.pem Chef's client is not started, but left the registration of this machine (rule chef)",
-                "warn /etc/datadog-agent/datadog.yaml:2 Datadog's agent is not started, but left the registration of this machine (rule security-agents)",
+                "warn /etc/chef/client.pem the registration of this machine with Chef's client is in the image (rule chef)",
+                "warn /etc/datadog-agent/datadog.yaml:2 the registration of this machine with Datadog's agent is in the image (rule security-agents)",
             ]
         );
     }

@@ -27,12 +27,15 @@ const ADMINISTRATORS: &[&str] = &["%wheel", "%sudo", "%admin", "%adm", "%google-
 const CLOUDS: &[&str] =
     &["90-cloud-init-users", "google_sudoers", "waagent", "90-waagent", "ssm-agent-users", "google-oslogin"];
 
+/// Lines that cannot be read and are named.
+const MAX_STRANGE: usize = 10;
+
 fn sudo_rights(system: &System<'_, '_>) -> Result<Vec<Observation>> {
     let mut seen = Vec::new();
     match sudoers(system) {
         Ok(None) => {}
         Ok(Some(sudoers)) => {
-            for (path, line) in &sudoers.strange {
+            for (path, line) in sudoers.strange.iter().take(MAX_STRANGE) {
                 let what =
                     "the line is not understood: sudo may refuse the file, or give what is not seen here";
                 seen.push(Observation::new(Severity::Warn, what).at(path).line(*line));
