@@ -4,15 +4,24 @@
 //! asks, and the questions that answer it: checks, rules by path, secrets by content, residue. [`table`] puts the
 //! answers in the order of the document. Nothing is ever changed, and no answer holds a byte of a secret.
 
+mod accounts;
 mod bullet;
 mod bullets;
 mod check;
 pub mod checks;
+mod cloud_init;
+mod day;
+mod hashes;
 mod markdown;
+mod packages;
+mod services;
+mod settings;
+mod sudoers;
 mod system;
 mod table;
 #[cfg(test)]
 mod testing;
+mod walk;
 
 pub use bullet::{Bullet, Guideline, Question, bullets};
 pub use check::{Check, Observation, Severity, observe};

@@ -20,13 +20,28 @@ pub struct Item {
 /// A guest, as checks read it.
 pub struct System<'g, 'a> {
     guest: &'g Guest<'a>,
+    today: Option<i64>,
 }
 
 impl<'g, 'a> System<'g, 'a> {
     /// Of a guest.
     #[must_use]
     pub const fn new(guest: &'g Guest<'a>) -> Self {
-        Self { guest }
+        Self { guest, today: None }
+    }
+
+    /// The same, on a day: seconds since 1970. Without one, nothing is compared with today, and the same image gets the
+    /// same answers for ever.
+    #[must_use]
+    pub const fn today(mut self, unix: i64) -> Self {
+        self.today = Some(unix);
+        self
+    }
+
+    /// The day, if the caller gave one.
+    #[must_use]
+    pub const fn day(&self) -> Option<i64> {
+        self.today
     }
 
     /// The guest itself.
@@ -84,6 +99,18 @@ impl<'g, 'a> System<'g, 'a> {
             .collect();
         items.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(items)
+    }
+
+    /// The files in a directory whose names end so, sorted, as `conf.d` directories are read.
+    pub fn files(&self, directory: &str, end: &str) -> Result<Vec<Item>> {
+        let mut items = self.list(directory.as_bytes())?;
+        items.retain(|item| item.kind != FileKind::Directory && item.name.ends_with(end.as_bytes()));
+        Ok(items)
+    }
+
+    /// Mode, owner, size and times of a name in a directory; of the link itself, if it is one.
+    pub fn status(&self, item: &Item) -> Result<Metadata> {
+        self.filesystem(item.volume)?.metadata(item.inode)
     }
 
     /// Where a symbolic link points, as it is written; `None` for all else.

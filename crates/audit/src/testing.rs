@@ -20,6 +20,11 @@ pub(crate) fn seen(check: &Check, tree: &str) -> Vec<String> {
 
 /// Asks about a tree.
 pub(crate) fn with(tree: &str, ask: impl Fn(&System<'_, '_>) -> Vec<Observation>) -> Vec<Observation> {
+    with_system(tree, ask)
+}
+
+/// Looks at a tree.
+pub(crate) fn with_system<T>(tree: &str, ask: impl Fn(&System<'_, '_>) -> T) -> T {
     // What makes it the root.
     let tree = Tree::new(&format!("/etc/os-release = ID=debian\\nVERSION_ID=12\n{tree}"));
     let source = VolumeSource { volume: 0, filesystem: &tree, names: Vec::new() };

@@ -1,44 +1,46 @@
-//! What the first boot of a clone does: who makes host keys, and who brings the owner's key.
+//! What the first boot of a clone does: who makes host keys, who brings the owner's key, and whether it opens anything.
+
+mod host_keys;
+mod login;
+mod login_key;
+
+pub(super) use host_keys::HOST_KEY_MAKER;
+pub(super) use login::LOGIN;
+pub(super) use login_key::LOGIN_KEY;
 
 use block::Result;
 
-use crate::{Check, Observation, Severity, System};
-
-pub(super) const HOST_KEY_MAKER: Check = Check {
-    id: "host-key-maker",
-    heading: "New SSH host keys on the first boot",
-    explain: "Without host keys sshd does not start. cloud-init makes them, as do sshd-keygen of Fedora, Red Hat and \
-              Amazon, and units of openSUSE, Arch and Alpine; Debian alone does not.",
-    advice: "Install cloud-init, or a unit that runs `ssh-keygen -A` before sshd.",
-    run: host_key_maker,
+use crate::{
+    System,
+    services::{self, Service},
 };
 
-fn host_key_maker(system: &System<'_, '_>) -> Result<Vec<Observation>> {
-    let server = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/sbin/dropbear"];
-    let Some(_) = system.first(&server)? else {
-        return Ok(vec![Observation::new(Severity::Info, "no SSH server is installed")]);
-    };
-    Ok(match scan::host_key_maker(system.guest())? {
-        Some(maker) => vec![Observation::new(Severity::Info, format!("{maker} makes them"))],
-        None => vec![Observation::new(
-            Severity::Fail,
-            "nothing that makes host keys was found: sshd will not start",
-        )],
-    })
-}
+/// Servers of SSH.
+const SERVERS: &[&str] =
+    &["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd", "/usr/sbin/dropbear", "/usr/bin/dropbear"];
+/// Their units, sockets and scripts.
+const SERVER_UNITS: &[&str] = &["ssh", "sshd", "dropbear", "ssh@", "sshd@", "dropbear@"];
+/// Scripts that init runs last, as Red Hat, Debian and OUTSCALE's guideline have them.
+const RC_LOCAL: &[&str] = &["/etc/rc.local", "/etc/rc.d/rc.local"];
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::seen;
-
-    #[test]
-    fn somebody_has_to_make_host_keys() {
-        let server = "/usr/sbin/sshd\n";
-        let missing = "fail nothing that makes host keys was found: sshd will not start";
-        assert_eq!(seen(&HOST_KEY_MAKER, ""), ["info no SSH server is installed"]);
-        assert_eq!(seen(&HOST_KEY_MAKER, server), [missing]);
-        let made = seen(&HOST_KEY_MAKER, &format!("{server}/usr/bin/cloud-init"));
-        assert_eq!(made, ["info /usr/bin/cloud-init makes them"]);
+/// The first enabled service, or rc.local, in whose text every one of these words stands.
+fn says(system: &System<'_, '_>, enabled: &[Service], words: &[&[&str]]) -> Result<Option<String>> {
+    let all = |text: &str| words.iter().all(|any| any.iter().any(|word| text.contains(word)));
+    for path in RC_LOCAL {
+        let Some(node) = system.resolve(path)? else { continue };
+        // systemd runs it only if it may be executed.
+        let runs = system.metadata(&node)?.mode & 0o111 != 0;
+        if let Some(text) = services::small(system, path.as_bytes())?.filter(|_| runs) {
+            let code: Vec<&str> = text.lines().filter(|line| !line.trim().starts_with('#')).collect();
+            if all(&code.join("\n")) {
+                return Ok(Some((*path).to_owned()));
+            }
+        }
     }
+    for service in enabled {
+        if services::texts(system, service)?.iter().any(|text| all(text)) {
+            return Ok(Some(service.path.to_string()));
+        }
+    }
+    Ok(None)
 }

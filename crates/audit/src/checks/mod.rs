@@ -1,11 +1,36 @@
 //! The registry of checks. Each file holds one question and its record.
 
+mod certificates;
+mod clear_text;
 mod first_boot;
+mod identity;
+mod network_services;
+mod package_age;
+mod passwords;
+mod permissions;
+mod registered_agents;
+mod sudo_rights;
+mod uid_zero;
 
 use crate::Check;
 
 /// All checks.
-const CHECKS: &[Check] = &[first_boot::HOST_KEY_MAKER];
+const CHECKS: &[Check] = &[
+    clear_text::CLEAR_TEXT_SERVICES,
+    network_services::NETWORK_SERVICES,
+    registered_agents::REGISTERED_AGENTS,
+    certificates::CERTIFICATES,
+    passwords::DEFAULT_PASSWORDS,
+    uid_zero::UID_ZERO,
+    sudo_rights::SUDO_RIGHTS,
+    passwords::ROOT_PASSWORD,
+    package_age::PACKAGE_AGE,
+    first_boot::LOGIN_KEY,
+    first_boot::LOGIN,
+    first_boot::HOST_KEY_MAKER,
+    permissions::PERMISSIONS,
+    identity::IDENTITY,
+];
 
 /// Every check, in order.
 pub fn all() -> impl Iterator<Item = &'static Check> {

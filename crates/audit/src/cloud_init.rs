@@ -1,0 +1,217 @@
+//! cloud-init, as far as a first boot depends on it: whether it runs, what it asks, and which account it makes.
+//!
+//! Its configuration is YAML; what is read here is the one key that matters in each case, by its indentation, from the
+//! files in cloud-init's order, the last one winning.
+
+use block::Result;
+use scan::GuestPath;
+
+use crate::System;
+
+/// Where the program is.
+const PROGRAMS: &[&str] = &["/usr/bin/cloud-init", "/usr/local/bin/cloud-init", "/usr/sbin/cloud-init"];
+/// Data sources that are no provider's: seeds, and nothing.
+const NO_PROVIDERS: &[&str] = &["NoCloud", "None", "Configured"];
+
+/// What is known of it.
+#[derive(Debug, Default)]
+pub(crate) struct CloudInit {
+    /// Why it does nothing at boot, in a clause, if so.
+    pub(crate) off: Option<&'static str>,
+    /// It asks seeds only, as an installer configured it.
+    pub(crate) seeds_only: Option<(GuestPath, usize)>,
+    /// The account that it makes.
+    pub(crate) default_user: Option<String>,
+    /// That account's groups and shell.
+    pub(crate) groups: Vec<String>,
+    pub(crate) shell: Option<String>,
+    /// It keeps old host keys.
+    pub(crate) keeps_host_keys: Option<(GuestPath, usize)>,
+    /// It makes no host keys.
+    pub(crate) makes_no_host_keys: Option<(GuestPath, usize)>,
+    /// Its version, where its program says so.
+    pub(crate) version: Option<String>,
+}
+
+/// A line of a configuration.
+struct Line {
+    indent: usize,
+    key: String,
+    value: String,
+    path: GuestPath,
+    number: usize,
+}
+
+/// `None` if it is not installed.
+pub(crate) fn cloud_init(system: &System<'_, '_>) -> Result<Option<CloudInit>> {
+    if system.first(PROGRAMS)?.is_none() {
+        return Ok(None);
+    }
+    let mut found = CloudInit { version: version(system)?, ..CloudInit::default() };
+    let mut files = vec![GuestPath(b"/etc/cloud/cloud.cfg".to_vec())];
+    files.extend(system.files("/etc/cloud/cloud.cfg.d", ".cfg")?.into_iter().map(|item| item.path));
+    for path in files {
+        let text = system.read(&path.0)?.unwrap_or_default();
+        found.read(&lines(&String::from_utf8_lossy(&text), &path));
+    }
+    let identify = system.text("/etc/cloud/ds-identify.cfg")?.unwrap_or_default();
+    if system.exists("/etc/cloud/cloud-init.disabled")? {
+        found.off = Some("/etc/cloud/cloud-init.disabled is there");
+    } else if identify.lines().any(|line| line.replace(' ', "").starts_with("policy:disabled")) {
+        found.off = Some("/etc/cloud/ds-identify.cfg disables it");
+    } else if masked(system)? {
+        found.off = Some("its units are masked");
+    }
+    Ok(Some(found))
+}
+
+/// Whether one of the units that all others need leads to /dev/null.
+fn masked(system: &System<'_, '_>) -> Result<bool> {
+    for item in system.list(b"/etc/systemd/system")? {
+        let unit = [
+            "cloud-init.target",
+            "cloud-init.service",
+            "cloud-init-network.service",
+            "cloud-init-main.service",
+        ];
+        if unit.iter().any(|unit| unit.as_bytes() == item.name)
+            && system.target(&item)?.is_some_and(|target| target == b"/dev/null")
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+impl CloudInit {
+    fn read(&mut self, lines: &[Line]) {
+        for (at, line) in lines.iter().enumerate() {
+            let here = || Some((line.path.clone(), line.number));
+            let no = matches!(line.value.to_lowercase().as_str(), "false" | "no" | "off" | "0");
+            match line.key.as_str() {
+                "datasource_list" => {
+                    let sources = list(lines, at);
+                    let seeds = !sources.is_empty()
+                        && sources.iter().all(|source| NO_PROVIDERS.contains(&source.as_str()));
+                    self.seeds_only = here().filter(|_| seeds);
+                }
+                "ssh_deletekeys" => self.keeps_host_keys = here().filter(|_| no),
+                "ssh_genkeytypes" => {
+                    let none = line.value == "[]" || line.value == "~";
+                    self.makes_no_host_keys = here().filter(|_| none);
+                }
+                "default_user" => self.user(lines, at),
+                _ => {}
+            }
+        }
+    }
+
+    fn user(&mut self, lines: &[Line], at: usize) {
+        let below =
+            lines.iter().enumerate().skip(at + 1).take_while(|(_, line)| line.indent > lines[at].indent);
+        for (at, line) in below {
+            match line.key.as_str() {
+                "name" => self.default_user = Some(line.value.clone()).filter(|name| !name.is_empty()),
+                "shell" => self.shell = Some(line.value.clone()),
+                "groups" => self.groups = list(lines, at),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A list behind a key: `[a, b]`, or lines with a dash.
+fn list(lines: &[Line], at: usize) -> Vec<String> {
+    let clean = |word: &str| word.trim().trim_matches(['"', '\'']).to_owned();
+    let inline = lines[at].value.trim_start_matches('[').trim_end_matches(']');
+    if !lines[at].value.is_empty() {
+        return inline.split(',').map(clean).filter(|word| !word.is_empty()).collect();
+    }
+    let below = lines[at + 1..].iter().take_while(|line| line.key == "-" && line.indent >= lines[at].indent);
+    below.map(|line| clean(&line.value)).collect()
+}
+
+fn lines(text: &str, path: &GuestPath) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let trimmed = line.trim();
+        if trimmed.is_empty() || trimmed.starts_with('#') {
+            continue;
+        }
+        let indent = line.len() - line.trim_start().len();
+        let (key, value) = match trimmed.strip_prefix("- ") {
+            Some(item) => ("-", item),
+            None => trimmed.split_once(':').unwrap_or((trimmed, "")),
+        };
+        let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        lines.push(Line {
+            indent,
+            key: key.trim().to_owned(),
+            value: value.to_owned(),
+            path: path.clone(),
+            number,
+        });
+    }
+    lines
+}
+
+/// `_PACKAGED_VERSION` of its Python module, which packagers replace; else `__VERSION__`.
+fn version(system: &System<'_, '_>) -> Result<Option<String>> {
+    let mut places = vec![b"/usr/lib/python3/dist-packages".to_vec()];
+    for base in ["/usr/lib", "/usr/local/lib"] {
+        for item in system.list(base.as_bytes())? {
+            if item.name.starts_with(b"python") {
+                places.push([&*item.path.0, b"/site-packages"].concat());
+            }
+        }
+    }
+    for place in places {
+        let Some(text) = system.read(&[&*place, b"/cloudinit/version.py"].concat())? else { continue };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let of = |key: &str| {
+            let value = text.lines().find_map(|line| line.strip_prefix(key)?.trim().strip_prefix('='))?;
+            Some(value.trim().trim_matches(['"', '\'']).to_owned()).filter(|value| !value.starts_with('@'))
+        };
+        return Ok(of("_PACKAGED_VERSION").or_else(|| of("__VERSION__")));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::with_system;
+
+    #[test]
+    fn the_keys_that_a_first_boot_depends_on() {
+        with_system("/etc/cloud/cloud.cfg", |system| assert!(cloud_init(system).unwrap().is_none()));
+        let stock = "/usr/bin/cloud-init\n/etc/cloud/cloud.cfg = users:\\n   - default\\nssh_deletekeys: true\\n\
+                     system_info:\\n   distro: debian\\n   default_user:\\n     name: debian # x\\n     groups: [adm, sudo]\\n\
+                     \u{20}    shell: /bin/bash\\n   paths:\\n      name: no\\n\n\
+                     /usr/lib/python3/dist-packages/cloudinit/version.py = __VERSION__ = \"22.4.2\"\\n_PACKAGED_VERSION = '22.4.2-1'\\n";
+        with_system(stock, |system| {
+            let found = cloud_init(system).unwrap().unwrap();
+            assert_eq!(found.default_user.as_deref(), Some("debian"));
+            assert_eq!(
+                (found.groups.join("+"), found.shell.as_deref()),
+                ("adm+sudo".to_owned(), Some("/bin/bash"))
+            );
+            assert_eq!(found.version.as_deref(), Some("22.4.2-1"));
+            assert!(found.off.is_none() && found.seeds_only.is_none() && found.keeps_host_keys.is_none());
+        });
+        let odd = format!(
+            "{stock}\n/etc/cloud/cloud.cfg.d/90_dpkg.cfg = datasource_list: [ NoCloud, None ]\\n\n\
+             /etc/cloud/cloud.cfg.d/99_x.cfg = ssh_deletekeys: false\\nssh_genkeytypes: []\\n\n/etc/cloud/cloud-init.disabled =\n"
+        );
+        with_system(&odd, |system| {
+            let found = cloud_init(system).unwrap().unwrap();
+            assert_eq!(found.off, Some("/etc/cloud/cloud-init.disabled is there"));
+            assert_eq!(found.seeds_only.unwrap().1, 1);
+            assert_eq!(found.makes_no_host_keys.unwrap().1, 2);
+            assert_eq!(found.keeps_host_keys.unwrap().1, 1);
+        });
+        let dashes =
+            "/usr/bin/cloud-init\n/etc/cloud/cloud.cfg = datasource_list:\\n- Ec2\\n- None\\nx: y\\n";
+        with_system(dashes, |system| assert!(cloud_init(system).unwrap().unwrap().seeds_only.is_none()));
+    }
+}
