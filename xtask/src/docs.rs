@@ -7,8 +7,10 @@ use crate::{
     run::{Result, at},
 };
 
-/// Each by its path, and what it has to say.
-const DOCUMENTS: [(&str, fn() -> String); 2] =
+/// A path, and what has to be there.
+type Document = (&'static str, fn() -> String);
+
+const DOCUMENTS: [Document; 2] =
     [("docs/rules.md", scan::rules_markdown), ("docs/guidelines.md", audit::guidelines_markdown)];
 
 /// Writes them anew.
