@@ -157,26 +157,17 @@ fn owners(
 pub(super) fn with_shipped_content(survey: &Survey, files: &BTreeSet<File>) -> Result<HashSet<File>> {
     let find = || {
         let trees = named::trees(survey)?;
-        let guest = named::guest(&trees)?;
-        let kinds = Kinds { md5: dpkg::is_there(&guest)?, sha1: apk::is_there(&guest)? };
+        let guest = guest(&trees)?;
         let mut shipped = HashSet::new();
-        if kinds == Kinds::default() || files.is_empty() {
-            return Ok(shipped);
-        }
-        let by_sum = by_sum(&guest, files, kinds, &mut |_| ())?;
-        let mut lists = Budget::new(LISTS);
-        let mut visit = |listed: Listed<'_>| {
+        let packages = Packages::of(&guest)?.filter(|_| !files.is_empty());
+        let Some(packages) = packages else { return Ok(shipped) };
+        let by_sum = by_sum(&guest, files, &packages, &mut |_| ())?;
+        packages.visit(&mut |listed: Listed<'_>| {
             if let Some(same) = by_sum.get(&listed.sum).filter(|_| !listed.configuration) {
                 shipped.extend(same);
             }
             Ok(())
-        };
-        if kinds.md5 {
-            dpkg::visit(&guest, &mut lists, &mut visit)?;
-        }
-        if kinds.sha1 {
-            apk::visit(&guest, &mut lists, &mut visit)?;
-        }
+        })?;
         Ok(shipped)
     };
     match find() {
