@@ -107,7 +107,7 @@ fn first_bytes(nfa: &NFA) -> [bool; 256] {
         match nfa.state(id) {
             State::ByteRange { trans } => range(trans.start, trans.end),
             State::Sparse(sparse) => {
-                sparse.transitions.iter().for_each(|trans| range(trans.start, trans.end))
+                sparse.transitions.iter().for_each(|trans| range(trans.start, trans.end));
             }
             State::Dense(_) => range(0, u8::MAX),
             State::Look { next, .. } | State::Capture { next, .. } => ahead.push(*next),
