@@ -13,10 +13,11 @@ use filesystem::FileKind;
 use globset::{Candidate, GlobSet, GlobSetBuilder};
 
 use crate::{
-    Action, Detector, Guest, Kinds, Note, RuleId, Selection, dynamic,
+    Action, Also, Detector, Guest, Kinds, Note, RuleId, Selection, dynamic,
     edits::Account,
     leaving::leaving,
     pattern::{ANY_DEPTH, Pattern},
+    sshd::Configurations,
 };
 
 /// A rule, as the walk needs it.
@@ -58,6 +59,8 @@ pub(crate) struct Matcher {
     pub(crate) keep_users: BTreeSet<String>,
     /// What the accounts to be removed give reason to say.
     pub(crate) notes: Vec<Note>,
+    /// How the guest's sshd is configured, where a rule asks.
+    pub(crate) sshd: Configurations,
 }
 
 /// A note that stands until a path matches.
@@ -141,6 +144,12 @@ impl Matcher {
                 takers.push(Taker { id, action, kinds, detector: None, account });
             }
         }
+        let asks = |also| selection.rules().any(|rule| rule.find.also == Some(also));
+        let sshd = if asks(Also::SshdConfig) || asks(Also::HostKey) || asks(Also::AuthorizedKeysFile) {
+            Configurations::read(guest, asks(Also::SshdConfig))?
+        } else {
+            Configurations::default()
+        };
         for rule in selection.rules() {
             let taker = takers.len();
             for (texts, role) in
@@ -155,7 +164,9 @@ impl Matcher {
                 }
             }
             if let Some(also) = rule.find.also {
-                patterns.extend(dynamic::patterns(guest, also)?.into_iter().map(|p| (p, Role::Take(taker))));
+                patterns.extend(
+                    dynamic::patterns(guest, also, &sshd).into_iter().map(|p| (p, Role::Take(taker))),
+                );
             }
             let id = RuleId::BuiltIn(rule.id);
             takers.push(Taker {
@@ -213,6 +224,7 @@ impl Matcher {
             keeping,
             keep_users: selection.keep_users().clone(),
             notes,
+            sshd,
         })
     }
 
