@@ -14,11 +14,18 @@ use globset::{Candidate, GlobSet, GlobSetBuilder};
 
 use crate::{
     Action, Also, Detector, Guest, Kinds, Note, RuleId, Selection, dynamic,
-    edits::Account,
+    edits::{self, Account, EditId},
     leaving::leaving,
     pattern::{ANY_DEPTH, Pattern},
     sshd::Configurations,
 };
+
+/// Where a machine has its name, and what such a file is called.
+const NAMED_IN: [(&[u8], &[u8]); 3] = [
+    (b"/etc/hostname", b"hostname"),
+    (b"/etc/HOSTNAME", b"HOSTNAME"),
+    (b"/etc/sysconfig/network", b"network"),
+];
 
 /// A rule, as the walk needs it.
 pub(crate) struct Taker {
@@ -61,6 +68,8 @@ pub(crate) struct Matcher {
     pub(crate) notes: Vec<Note>,
     /// How the guest's sshd is configured, where a rule asks.
     pub(crate) sshd: Configurations,
+    /// What the guest calls itself, where a rule asks.
+    pub(crate) host_names: BTreeSet<String>,
 }
 
 /// A note that stands until a path matches.
@@ -150,6 +159,14 @@ impl Matcher {
         } else {
             Configurations::default()
         };
+        let mut host_names = BTreeSet::new();
+        if selection.rules().any(|rule| rule.action == Action::Edit(EditId::ForgetHostName)) {
+            for (path, file) in NAMED_IN {
+                for content in guest.read_each_small(path, edits::MAX_FILE)? {
+                    host_names.extend(edits::host_names(file, &content));
+                }
+            }
+        }
         for rule in selection.rules() {
             let taker = takers.len();
             for (texts, role) in
@@ -225,6 +242,7 @@ impl Matcher {
             keep_users: selection.keep_users().clone(),
             notes,
             sshd,
+            host_names,
         })
     }
 

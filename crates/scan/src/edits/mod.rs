@@ -5,6 +5,8 @@
 //! groups, never a hash. Editing twice changes nothing.
 
 mod accounts;
+mod hardware;
+mod hostname;
 mod lines;
 mod passwords;
 mod sshd;
@@ -13,6 +15,7 @@ mod sudoers;
 use std::{collections::BTreeSet, fmt};
 
 pub use accounts::own_group;
+pub(crate) use hostname::host_names;
 pub use passwords::{Passwords, passwords};
 
 use crate::sshd::Part;
@@ -39,6 +42,10 @@ pub enum EditId {
     SshdNoPasswords,
     /// sshd looks no client's name up.
     SshdNoDns,
+    /// The name of the machine goes: hostname, hosts, mailname and their like.
+    ForgetHostName,
+    /// The hardware addresses of the machine's cards go from the configuration of its network.
+    ForgetHardware,
 }
 
 impl EditId {
@@ -53,6 +60,8 @@ impl EditId {
             Self::SshdPubkey => "PubkeyAuthentication becomes `yes`",
             Self::SshdNoPasswords => "PasswordAuthentication and KbdInteractiveAuthentication become `no`",
             Self::SshdNoDns => "UseDNS becomes `no`",
+            Self::ForgetHostName => "the machine's own name goes",
+            Self::ForgetHardware => "hardware addresses and ids of connections go",
         }
     }
 }
@@ -79,6 +88,20 @@ pub struct Context<'a> {
     pub account: Option<&'a Account>,
     /// What the file is to sshd, for the edits of its configuration.
     pub(crate) sshd: Option<Part<'a>>,
+    /// The machine's own names, in lower case.
+    pub(crate) host_names: &'a BTreeSet<String>,
+}
+
+#[cfg(test)]
+impl Context<'_> {
+    /// Nothing: the base that others name their differences from.
+    pub(crate) const NONE: Self = Self {
+        beside: &BTreeSet::new(),
+        keep: &BTreeSet::new(),
+        account: None,
+        sshd: None,
+        host_names: &BTreeSet::new(),
+    };
 }
 
 /// What becomes of a file.
@@ -131,6 +154,8 @@ pub fn edit(edit: EditId, file: &[u8], content: &[u8], context: &Context<'_>) ->
         EditId::SshdRootLogin | EditId::SshdPubkey | EditId::SshdNoPasswords | EditId::SshdNoDns => {
             sshd::harden(edit, content, context.sshd)
         }
+        EditId::ForgetHostName => hostname::forget(file, content, context),
+        EditId::ForgetHardware => hardware::forget(file, content),
     }
 }
 
