@@ -1,62 +1,29 @@
 //! Places that only the guest's own configuration tells: sshd_config and fstab.
 
-use block::Result;
-
-use crate::{Also, Guest, pattern::Pattern};
-
-/// Include files of sshd_config that are read; more is a configuration gone mad.
-const MAX_INCLUDES: usize = 256;
+use crate::{Also, Guest, pattern::Pattern, sshd::Configurations};
 
 /// The patterns that the guest's configuration adds to a rule.
-pub(crate) fn patterns(guest: &Guest<'_>, also: Also) -> Result<Vec<Pattern>> {
+pub(crate) fn patterns(guest: &Guest<'_>, also: Also, sshd: &Configurations) -> Vec<Pattern> {
     let texts: Vec<String> = match also {
         Also::FstabSwap => guest.swap_files().iter().map(|path| globset::escape(path)).collect(),
         Also::AuthorizedKeysFile => {
             let names: Vec<&str> = guest.users().iter().map(|user| user.name.as_str()).collect();
-            sshd_values(guest, &["authorizedkeysfile"])?
-                .iter()
-                .flat_map(|value| keys_files(value, &names))
-                .collect()
+            sshd.values(&["authorizedkeysfile"]).flat_map(|value| keys_files(value, &names)).collect()
         }
-        Also::HostKey => sshd_values(guest, &["hostkey", "hostcertificate"])?
-            .into_iter()
+        Also::HostKey => sshd
+            .values(&["hostkey", "hostcertificate"])
             .filter(|path| path.starts_with('/'))
             .flat_map(|path| {
-                let key = globset::escape(&path);
+                let key = globset::escape(path);
                 [format!("{key}.pub"), format!("{key}-cert.pub"), key]
             })
             .collect(),
+        Also::SshdConfig => {
+            return sshd.files().filter_map(|path| Pattern::absolute(&path.0, "")).collect();
+        }
     };
     // What is no pattern (an odd path in a configuration) names no file.
-    Ok(texts.iter().filter_map(|text| Pattern::parse(text).ok()).collect())
-}
-
-/// The arguments of some keywords (in lower case), in Match blocks too: whoever they are for, keys are keys.
-fn sshd_values(guest: &Guest<'_>, keywords: &[&str]) -> Result<Vec<String>> {
-    let mut todo = vec![b"/etc/ssh/sshd_config".to_vec()];
-    if let Some(node) = guest.resolve(b"/etc/ssh/sshd_config.d")? {
-        for entry in guest.list(&node)? {
-            if entry.name.ends_with(b".conf") && todo.len() < MAX_INCLUDES {
-                todo.push([b"/etc/ssh/sshd_config.d/", entry.name.as_slice()].concat());
-            }
-        }
-    }
-    let mut values = Vec::new();
-    for path in todo {
-        let Some(text) = guest.read_file(&path)? else { continue };
-        for line in String::from_utf8_lossy(&text).lines() {
-            let mut words = line.split([' ', '\t', '=']).filter(|word| !word.is_empty());
-            let Some(keyword) = words.next() else { continue };
-            if keywords.contains(&keyword.to_ascii_lowercase().as_str()) {
-                values.extend(
-                    words
-                        .take_while(|word| !word.starts_with('#'))
-                        .map(|word| word.trim_matches('"').to_owned()),
-                );
-            }
-        }
-    }
-    Ok(values)
+    texts.iter().filter_map(|text| Pattern::parse(text).ok()).collect()
 }
 
 /// A value of AuthorizedKeysFile as patterns. `%h` is the home. The user is anybody where a directory is there

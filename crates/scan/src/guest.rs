@@ -212,7 +212,15 @@ impl<'a> Guest<'a> {
         Ok(contents)
     }
 
-    fn read_node(&self, node: &Node) -> Result<Option<Vec<u8>>> {
+    /// The mounts that are taken as if mounted at `/`, the root first.
+    pub(crate) fn roots(&self) -> Vec<usize> {
+        let all = 0..self.mounts.len();
+        let mut roots: Vec<usize> = all.filter(|&mount| self.mounts[mount].mount_point == b"/").collect();
+        roots.sort_by_key(|&mount| Some(mount) != self.root);
+        roots
+    }
+
+    pub(crate) fn read_node(&self, node: &Node) -> Result<Option<Vec<u8>>> {
         if node.kind != FileKind::File {
             return Ok(None);
         }

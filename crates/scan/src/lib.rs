@@ -21,6 +21,7 @@ mod pattern;
 mod policy;
 mod rule;
 pub mod rules;
+pub mod sshd;
 mod walk;
 
 pub use creation::{Creation, Parent, Wanted, creations};

@@ -13,11 +13,19 @@ use filesystem::FileKind;
 use globset::{Candidate, GlobSet, GlobSetBuilder};
 
 use crate::{
-    Action, Detector, Guest, Kinds, Note, RuleId, Selection, dynamic,
-    edits::Account,
+    Action, Also, Detector, Guest, Kinds, Note, RuleId, Selection, dynamic,
+    edits::{self, Account, EditId},
     leaving::leaving,
     pattern::{ANY_DEPTH, Pattern},
+    sshd::Configurations,
 };
+
+/// Where a machine has its name, and what such a file is called.
+const NAMED_IN: [(&[u8], &[u8]); 3] = [
+    (b"/etc/hostname", b"hostname"),
+    (b"/etc/HOSTNAME", b"HOSTNAME"),
+    (b"/etc/sysconfig/network", b"network"),
+];
 
 /// A rule, as the walk needs it.
 pub(crate) struct Taker {
@@ -58,6 +66,10 @@ pub(crate) struct Matcher {
     pub(crate) keep_users: BTreeSet<String>,
     /// What the accounts to be removed give reason to say.
     pub(crate) notes: Vec<Note>,
+    /// How the guest's sshd is configured, where a rule asks.
+    pub(crate) sshd: Configurations,
+    /// What the guest calls itself, where a rule asks.
+    pub(crate) host_names: BTreeSet<String>,
 }
 
 /// A note that stands until a path matches.
@@ -141,6 +153,20 @@ impl Matcher {
                 takers.push(Taker { id, action, kinds, detector: None, account });
             }
         }
+        let asks = |also| selection.rules().any(|rule| rule.find.also == Some(also));
+        let sshd = if asks(Also::SshdConfig) || asks(Also::HostKey) || asks(Also::AuthorizedKeysFile) {
+            Configurations::read(guest, asks(Also::SshdConfig))?
+        } else {
+            Configurations::default()
+        };
+        let mut host_names = BTreeSet::new();
+        if selection.rules().any(|rule| rule.action == Action::Edit(EditId::ForgetHostName)) {
+            for (path, file) in NAMED_IN {
+                for content in guest.read_each_small(path, edits::MAX_FILE)? {
+                    host_names.extend(edits::host_names(file, &content));
+                }
+            }
+        }
         for rule in selection.rules() {
             let taker = takers.len();
             for (texts, role) in
@@ -155,7 +181,9 @@ impl Matcher {
                 }
             }
             if let Some(also) = rule.find.also {
-                patterns.extend(dynamic::patterns(guest, also)?.into_iter().map(|p| (p, Role::Take(taker))));
+                patterns.extend(
+                    dynamic::patterns(guest, also, &sshd).into_iter().map(|p| (p, Role::Take(taker))),
+                );
             }
             let id = RuleId::BuiltIn(rule.id);
             takers.push(Taker {
@@ -213,6 +241,8 @@ impl Matcher {
             keeping,
             keep_users: selection.keep_users().clone(),
             notes,
+            sshd,
+            host_names,
         })
     }
 

@@ -27,9 +27,12 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "aws",
         explain: "For an AMI that others will start: the default rules, and the keys and tools' state that the \
-                  AWS guidelines for shared Linux AMIs name; no account keeps a password.",
+                  AWS guidelines for shared Linux AMIs name; no account keeps a password, and sshd takes keys only.",
         on: &[
             ("password-hashes", "A3"),
+            ("sshd-root-login", "A2"),
+            ("sshd-pubkey", "A6"),
+            ("sshd-no-passwords", "A6"),
             ("keystores", "A9, A14"),
             ("terraform-state", "A9"),
             ("sudoers-cloud-users", "A6"),
@@ -39,9 +42,12 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "outscale",
         explain: "For an OMI that others will start: the default rules, and all further certificates and key \
-                  material that the OUTSCALE guidelines name; no account keeps a password.",
+                  material that the OUTSCALE guidelines name; no account keeps a password, and sshd takes keys only.",
         on: &[
             ("password-hashes", "O6, O9"),
+            ("sshd-root-login", "O7"),
+            ("sshd-pubkey", "O7"),
+            ("sshd-no-passwords", "O7"),
             ("keystores", "O5"),
             ("tls-private-keys", "O5"),
             ("letsencrypt", "O5"),

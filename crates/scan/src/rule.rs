@@ -99,6 +99,8 @@ pub enum Detector {
 pub enum Also {
     /// What `AuthorizedKeysFile` names in sshd_config and the files that it includes.
     AuthorizedKeysFile,
+    /// sshd_config and the files that it includes.
+    SshdConfig,
     /// What `HostKey` and `HostCertificate` name there.
     HostKey,
     /// The files of type swap in fstab.
@@ -111,6 +113,7 @@ impl Also {
     pub const fn what(self) -> &'static str {
         match self {
             Self::AuthorizedKeysFile => "what AuthorizedKeysFile in sshd_config names",
+            Self::SshdConfig => "sshd_config and the files that it includes",
             Self::HostKey => "what HostKey and HostCertificate in sshd_config name",
             Self::FstabSwap => "files of type swap in fstab",
         }

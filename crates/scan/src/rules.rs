@@ -11,6 +11,7 @@ mod keystores;
 mod logs;
 mod residue;
 mod services;
+mod sshd;
 
 use crate::Rule;
 
@@ -27,6 +28,7 @@ pub struct Family {
 pub const FAMILIES: &[Family] = &[
     Family { heading: "Host keys", rules: hosts::RULES },
     Family { heading: "Users' keys and access", rules: accounts::RULES },
+    Family { heading: "The SSH server's settings", rules: sshd::RULES },
     Family { heading: "Histories", rules: histories::RULES },
     Family {
         heading: "Credentials of clouds, containers, developers and databases",

@@ -403,7 +403,9 @@ impl<'w, 'g> Walk<'w, 'g> {
             };
             let beside = self.names_beside(parent, &entry.name)?;
             let account = editor.account.as_deref();
-            let context = Context { beside: &beside, keep: &matcher.keep_users, account };
+            let sshd = matcher.sshd.part(volume, entry.inode);
+            let host_names = &matcher.host_names;
+            let context = Context { beside: &beside, keep: &matcher.keep_users, account, sshd, host_names };
             match edits::edit(edit, &entry.name, &content, &context) {
                 Ok(EditOutcome { rewrite, notes }) => {
                     self.result.notes.extend(notes.into_iter().map(|what| Note::LeftOver {

@@ -118,7 +118,7 @@ mod tests {
     fn removed(file: &str, content: &str, own_group: bool) -> Option<(String, Vec<String>)> {
         let account = Account { name: "al".to_owned(), uid: 1000, own_group };
         let (beside, keep) = (BTreeSet::new(), BTreeSet::new());
-        let context = Context { beside: &beside, keep: &keep, account: Some(&account) };
+        let context = Context { beside: &beside, keep: &keep, account: Some(&account), ..Context::NONE };
         let new = remove(file.as_bytes(), content.as_bytes(), &context).unwrap().rewrite?;
         assert_eq!(remove(file.as_bytes(), &new.content, &context).unwrap(), Outcome::default());
         Some((String::from_utf8(new.content).unwrap(), new.changes))

@@ -5,14 +5,20 @@
 //! groups, never a hash. Editing twice changes nothing.
 
 mod accounts;
+mod hardware;
+mod hostname;
 mod lines;
 mod passwords;
+mod sshd;
 mod sudoers;
 
 use std::{collections::BTreeSet, fmt};
 
 pub use accounts::own_group;
+pub(crate) use hostname::host_names;
 pub use passwords::{Passwords, passwords};
+
+use crate::sshd::Part;
 
 /// The largest file that is edited.
 pub const MAX_FILE: u64 = 1 << 20;
@@ -28,6 +34,18 @@ pub enum EditId {
     RemoveAccount,
     /// The rights of an account go from sudoers and its drop-ins.
     RemoveSudoRights,
+    /// Root does not log in over SSH with a password.
+    SshdRootLogin,
+    /// sshd takes keys.
+    SshdPubkey,
+    /// sshd asks nobody for a password.
+    SshdNoPasswords,
+    /// sshd looks no client's name up.
+    SshdNoDns,
+    /// The name of the machine goes: hostname, hosts, mailname and their like.
+    ForgetHostName,
+    /// The hardware addresses of the machine's cards go from the configuration of its network.
+    ForgetHardware,
 }
 
 impl EditId {
@@ -38,6 +56,12 @@ impl EditId {
             Self::LockPasswords => "each password becomes a mark that no password matches",
             Self::RemoveAccount => "the account's lines and memberships go",
             Self::RemoveSudoRights => "the account's lines go",
+            Self::SshdRootLogin => "PermitRootLogin becomes `prohibit-password`, if it is weaker",
+            Self::SshdPubkey => "PubkeyAuthentication becomes `yes`",
+            Self::SshdNoPasswords => "PasswordAuthentication and KbdInteractiveAuthentication become `no`",
+            Self::SshdNoDns => "UseDNS becomes `no`",
+            Self::ForgetHostName => "the machine's own name goes",
+            Self::ForgetHardware => "hardware addresses and ids of connections go",
         }
     }
 }
@@ -62,6 +86,22 @@ pub struct Context<'a> {
     pub keep: &'a BTreeSet<String>,
     /// The account that goes, for the edits that remove one.
     pub account: Option<&'a Account>,
+    /// What the file is to sshd, for the edits of its configuration.
+    pub(crate) sshd: Option<Part<'a>>,
+    /// The machine's own names, in lower case.
+    pub(crate) host_names: &'a BTreeSet<String>,
+}
+
+#[cfg(test)]
+impl Context<'_> {
+    /// Nothing: the base that others name their differences from.
+    pub(crate) const NONE: Self = Self {
+        beside: &BTreeSet::new(),
+        keep: &BTreeSet::new(),
+        account: None,
+        sshd: None,
+        host_names: &BTreeSet::new(),
+    };
 }
 
 /// What becomes of a file.
@@ -111,6 +151,11 @@ pub fn edit(edit: EditId, file: &[u8], content: &[u8], context: &Context<'_>) ->
         EditId::LockPasswords => passwords::lock(file, content, context),
         EditId::RemoveAccount => accounts::remove(file, content, context),
         EditId::RemoveSudoRights => sudoers::remove(content, context),
+        EditId::SshdRootLogin | EditId::SshdPubkey | EditId::SshdNoPasswords | EditId::SshdNoDns => {
+            sshd::harden(edit, content, context.sshd)
+        }
+        EditId::ForgetHostName => hostname::forget(file, content, context),
+        EditId::ForgetHardware => hardware::forget(file, content),
     }
 }
 

@@ -119,7 +119,7 @@ mod tests {
     fn locked(file: &str, content: &str, beside: &[&str], keep: &[&str]) -> Option<(String, Vec<String>)> {
         let beside: BTreeSet<Vec<u8>> = beside.iter().map(|name| name.as_bytes().to_vec()).collect();
         let keep: BTreeSet<String> = keep.iter().map(|&name| name.to_owned()).collect();
-        let context = Context { beside: &beside, keep: &keep, account: None };
+        let context = Context { beside: &beside, keep: &keep, ..Context::NONE };
         let new = lock(file.as_bytes(), content.as_bytes(), &context).unwrap().rewrite?;
         assert_eq!(lock(file.as_bytes(), &new.content, &context).unwrap(), Outcome::default());
         Some((String::from_utf8(new.content).unwrap(), new.changes))
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn what_is_no_such_file_is_refused_whole() {
         let (beside, keep) = (BTreeSet::new(), BTreeSet::new());
-        let context = Context { beside: &beside, keep: &keep, account: None };
+        let context = Context { beside: &beside, keep: &keep, ..Context::NONE };
         for (content, line) in [
             ("root:$6$f:1::::::\nal\n", 2),
             (":$6$f:1::::::\n", 1),

@@ -117,7 +117,7 @@ mod tests {
     fn continued_lines_go_whole_and_the_rest_stays() {
         let account = Account { name: "al".to_owned(), uid: 1000, own_group: true };
         let (beside, keep) = (BTreeSet::new(), BTreeSet::new());
-        let context = Context { beside: &beside, keep: &keep, account: Some(&account) };
+        let context = Context { beside: &beside, keep: &keep, account: Some(&account), ..Context::NONE };
         let before = "Defaults env_reset\nal ALL=(ALL) /bin/a, \\\n  /bin/b\nroot ALL=(ALL) ALL\r\n\
                       User_Alias A = al\n# a \\\nal ALL=ALL\nal ALL=ALL";
         let outcome = remove(before.as_bytes(), &context).unwrap();

@@ -1,6 +1,6 @@
 //! What tells this machine from others, and must not be the same on two.
 
-use crate::{Action, Detector, Find, Kinds, Rule, Source};
+use crate::{Action, Detector, Find, Kinds, Rule, Source, edits::EditId};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -105,6 +105,58 @@ pub(super) const RULES: &[Rule] = &[
         ]),
         action: Action::Remove,
         default: false,
+    },
+    Rule {
+        id: "host-name",
+        heading: "Name of the machine",
+        explain: "/etc/hostname becomes empty, which is no host name: DHCP, the metadata service or cloud-init gives the \
+                  clone one, and until then it is `localhost`. The file itself stays, so that no first boot stops to \
+                  ask. A name that was there goes from /etc/hosts, too, and with it a line that has no other (Debian's \
+                  127.0.1.1); localhost and all other machines stay. /etc/mailname becomes `localhost` if it is the \
+                  machine's; HOSTNAME and DHCP_HOSTNAME go from the files of Red Hat's network, PRETTY_HOSTNAME from \
+                  machine-info. What Postfix has in main.cf is noted only. `localhost` as a name stays as it is.",
+        sources: &[Source::Sysprep("net-hostname"), Source::ImageBuilder, Source::Kubernetes],
+        find: Find {
+            paths: &[
+                "/etc/{hostname,HOSTNAME}",
+                "/etc/hosts",
+                "/etc/mailname",
+                "/etc/machine-info",
+                "/etc/sysconfig/network",
+                "/etc/sysconfig/{network-scripts,network}/ifcfg-*",
+                "/etc/postfix/main.cf",
+            ],
+            kinds: Kinds::Files,
+            ..Find::NOTHING
+        },
+        action: Action::Edit(EditId::ForgetHostName),
+        default: true,
+    },
+    Rule {
+        id: "hardware-addresses",
+        heading: "Hardware addresses in the network's configuration",
+        explain: "A clone has another card: a network that is tied to the builder's MAC never comes up, and a MAC that \
+                  is given to a card is there twice. HWADDR, MACADDR and UUID go from ifcfg files (UUID not from bonds \
+                  and bridges, which others name), MACAddress and PermanentMACAddress from files of networkd and udev, \
+                  macaddress from netplan, hwaddress from /etc/network/interfaces. Where the MAC was all that told the \
+                  card, `DEVICE=eth0` (after the file's name), `Name=en* eth*`, `OriginalName=en* eth*` or `name: \"e*\"` \
+                  takes its place: the first wired card comes up as before. Addresses, routes and names of cards stay. \
+                  A file of netplan with two such cards, or in another style than netplan's own, stays and is noted. \
+                  Keyfiles of NetworkManager go whole (`networkmanager-connections`).",
+        sources: &[Source::Sysprep("net-hwaddr"), Source::Kubernetes, Source::Own],
+        find: Find {
+            paths: &[
+                "/etc/sysconfig/{network-scripts,network}/ifcfg-*",
+                "/etc/systemd/network/*.{network,link,netdev}",
+                "/etc/netplan/*.yaml",
+                "/etc/network/interfaces",
+                "/etc/network/interfaces.d/*",
+            ],
+            kinds: Kinds::Files,
+            ..Find::NOTHING
+        },
+        action: Action::Edit(EditId::ForgetHardware),
+        default: true,
     },
     Rule {
         id: "udev-persistent-rules",

@@ -3,4 +3,5 @@
 mod edits;
 mod guest;
 mod rules;
+mod sshd;
 mod walk;

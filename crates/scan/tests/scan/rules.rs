@@ -102,7 +102,7 @@ fn every_rule_takes_what_it_should_and_nothing_alike() {
             tree.file(case.path, case.content.clone());
         }
         let taken = taken(&scan_tree(&tree, &only(&[rule.id])));
-        for case in cases {
+        for case in &cases {
             let action = match action_on(&taken, case.path) {
                 None => "keep",
                 Some("clear the body of") => "clear",
@@ -114,6 +114,7 @@ fn every_rule_takes_what_it_should_and_nothing_alike() {
         }
         if let Some(config) = taken
             .keys()
+            .filter(|path| !cases.iter().any(|case| case.path == *path))
             .find(|path| ["/etc/passwd", "/etc/ssh/sshd_config", "/etc/fstab"].contains(&path.as_str()))
         {
             wrong.push(format!("{}: takes {config}", rule.id));
