@@ -12,6 +12,8 @@ const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl
 const ROUNDS: u64 = 5000;
 /// The most that trying one password may cost, in rounds of SHA-512: half a second or so.
 const MAX_COST: u64 = 700_000;
+/// Characters of yescrypt's sum, 32 bytes: an empty one would match every password.
+const YESCRYPT_SUM: usize = 43;
 /// Blocks of yescrypt of 128 bytes: 32 MiB of memory.
 const MAX_BLOCKS: u64 = 1 << 18;
 
@@ -27,7 +29,7 @@ pub(crate) fn cost(hash: &str) -> Option<u64> {
         ["", "2a" | "2b" | "2x" | "2y", cost, _] => {
             1_u64.checked_shl(cost.parse().ok()?)?.checked_mul(100)?
         }
-        ["", "y", parameters, _, _] => {
+        ["", "y", parameters, _, sum] if sum.len() == YESCRYPT_SUM => {
             // As libxcrypt writes them: flavour, log2 N - 1, r - 1; other parameters are out of use.
             let [b'j', n, r] = parameters.as_bytes() else { return None };
             let blocks =
@@ -148,12 +150,28 @@ mod tests {
             assert_eq!(cost(hash), None, "{hash}");
             assert!(!opens("", hash));
         }
-        assert_eq!(cost("$y$j9T$salt$abc"), Some(65_536));
+        assert_eq!(cost(&format!("$y$j9T$salt${}", "a".repeat(43))), Some(65_536));
         assert_eq!(cost("$6$salt$abc"), Some(5000));
+        for parameters in ["jHT", "j9z", "jzzzzz", "", "j", "j9T.", "/9T"] {
+            assert_eq!(cost(&format!("$y${parameters}$salt${}", "a".repeat(43))), None, "{parameters}");
+        }
+    }
+
+    #[test]
+    fn an_empty_sum_opens_for_nobody() {
+        for hash in
+            ["$y$j9T$F5Jx5fExrKuPp53xLKQ..1$", "$6$rounds=1000$salt$", "$5$salt$", "$1$salt$", "$2b$04$"]
+        {
+            assert!(!opens("x", hash), "{hash}");
+        }
     }
 
     #[test]
     fn broken_hashes_open_for_nobody() {
+        for start in ["$y$j9T$", "$y$j..$abc", "$y$j/.$abc", "$y$j9.$abc", "$y$j.T$abc", "$y$j9T$\u{e9}"] {
+            let hash = format!("{start}${}", "a".repeat(43));
+            assert!(!opens("", &hash) && !opens("x", &hash), "{hash}");
+        }
         for hash in [
             "$1$$",
             "$5$$",

@@ -8,6 +8,7 @@ mod network_services;
 mod package_age;
 mod passwords;
 mod permissions;
+mod programs;
 mod registered_agents;
 mod sudo_rights;
 mod uid_zero;

@@ -2,6 +2,7 @@
 
 use block::Result;
 
+use super::programs;
 use crate::{
     Check, Observation, Severity, System,
     accounts::{Account, Password, accounts},
@@ -14,8 +15,10 @@ pub(super) const DEFAULT_PASSWORDS: Check = Check {
     explain: "Accounts of passwd(5) and shadow(5) that an empty field lets anybody into, and hashes that a usual password \
               opens: the account's name, `password`, `changeme` and a score of others. md5-crypt, sha-crypt, bcrypt and \
               yescrypt are tried, as far as a bounded time goes; what could not be tried is said. Other hashes are what \
-              the rule `password-hashes` is for.",
-    advice: "Lock the account (`passwd -l NAME`, or the rule `password-hashes`), and let the first boot bring a key.",
+              the rule `password-hashes` is for. Of programs: usual passwords in Tomcat's users, PostgreSQL's method \
+              `trust`, MySQL without its table of grants, MongoDB without authorization.",
+    advice: "Lock the account (`passwd -l NAME`, or the rule `password-hashes`), and let the first boot bring a key; give \
+             a program's accounts passwords of their own when the clone starts.",
     run: default_passwords,
 };
 
@@ -118,6 +121,7 @@ fn default_passwords(system: &System<'_, '_>) -> Result<Vec<Observation>> {
             seen.push(Observation::new(Severity::Info, format!("{what}{}", listed(&names))));
         }
     }
+    seen.extend(programs::programs(system)?);
     Ok(seen)
 }
 
