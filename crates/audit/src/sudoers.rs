@@ -42,12 +42,11 @@ pub(crate) struct Sudoers {
 
 /// Reads `/etc/sudoers` and what it includes. `None` if there is none: sudo then gives nothing.
 pub(crate) fn sudoers(system: &System<'_, '_>) -> Result<Option<Sudoers>> {
-    if !system.exists("/etc/sudoers")? {
-        return Ok(None);
-    }
+    // SUSE ships its own below /usr.
+    let Some(first) = system.first(&["/etc/sudoers", "/usr/etc/sudoers"])? else { return Ok(None) };
     let mut sudoers = Sudoers::default();
     let mut seen = HashSet::new();
-    let mut todo = vec!["/etc/sudoers".to_owned()];
+    let mut todo = vec![first.to_owned()];
     while let Some(path) = todo.pop() {
         let Some(node) = system.resolve(&path)? else { continue };
         if !seen.insert(node.path.0.clone()) || seen.len() > MAX_FILES {

@@ -9,6 +9,7 @@ use tests::sketch::Tree;
 const COMMON: &str = "\
 /usr/lib/systemd/systemd
 /usr/sbin/sshd [755] = x\u{1}OpenSSH_9.6p1 Stock-1\u{1}
+/etc/ssh/sshd_config = PasswordAuthentication no\\nKbdInteractiveAuthentication no\\nUsePAM yes\\n
 /etc/passwd = root:x:0:0:root:/root:/bin/bash\\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\\n
 /etc/shadow = root:*:19000:0:99999:7:::\\nsshd:!:19000::::::\\n
 /usr/lib/systemd/system/basic.target = [Unit]\\nRequires=sysinit.target\\nWants=sockets.target\\n
@@ -78,7 +79,8 @@ const FEDORA: &str = "\
 
 const ALPINE: &str = "\
 /etc/os-release = PRETTY_NAME=\"Alpine Linux v3.22\"\\nID=alpine\\nVERSION_ID=3.22.0\\n
-/usr/sbin/sshd [755]
+/usr/sbin/sshd [755] = x\u{1}OpenSSH_9.9p2\u{1}
+/etc/ssh/sshd_config = PermitRootLogin no\\nPasswordAuthentication no\\n
 /etc/passwd = root:x:0:0:root:/root:/bin/ash\\nalpine:x:1000:1000::/home/alpine:/bin/ash\\n
 /etc/shadow = root:*::0:::::\\nalpine:*:19000:0:99999:7:::\\n
 /lib/apk/db/installed = P:busybox\\n\\nP:tiny-cloud\\n

@@ -10,6 +10,7 @@ mod passwords;
 mod permissions;
 mod programs;
 mod registered_agents;
+mod sshd;
 mod sudo_rights;
 mod uid_zero;
 
@@ -25,6 +26,9 @@ const CHECKS: &[Check] = &[
     uid_zero::UID_ZERO,
     sudo_rights::SUDO_RIGHTS,
     passwords::ROOT_PASSWORD,
+    sshd::SSHD_ROOT,
+    sshd::SSHD_PASSWORDS,
+    sshd::SSHD_DNS,
     package_age::PACKAGE_AGE,
     first_boot::LOGIN_KEY,
     first_boot::LOGIN,
