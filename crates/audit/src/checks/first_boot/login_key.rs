@@ -27,11 +27,7 @@ const AGENTS: &[(&[&str], &str)] = &[
         &["tiny-cloud", "tiny-cloud-main", "tiny-cloud-early", "tiny-cloud-net", "tiny-ec2-bootstrap"],
         "tiny-cloud",
     ),
-    (
-        &["amazon-ec2-ssh-keys", "ec2-get-credentials", "ec2-fetch-ssh-public-key", "get-ssh-key"],
-        "a script for EC2's metadata",
-    ),
-    (&["do-agent-keys", "cloudbase-init", "xe-guest-ssh"], "the provider's agent"),
+    (&["ec2-get-credentials", "ec2-fetch-ssh-public-key"], "a script for EC2's metadata"),
 ];
 
 fn login_key(system: &System<'_, '_>) -> Result<Vec<Observation>> {
