@@ -38,13 +38,19 @@ fn fold(a: u64, b: u64) -> u64 {
 pub(super) struct Filter {
     words: Vec<u64>,
     mask: usize,
+    entries: usize,
 }
 
+/// Bits for each entry of a filter.
+const BITS: usize = 16;
+/// 4 KiB and 16 MiB.
+const WORDS: std::ops::RangeInclusive<usize> = 1 << 9..=1 << 21;
+
 impl Filter {
-    /// For so many entries: 16 bits each, from 4 KiB to 16 MiB.
+    /// For so many entries.
     pub(super) fn new(entries: usize) -> Self {
-        let words = (entries / 4).next_power_of_two().clamp(1 << 9, 1 << 21);
-        Self { words: vec![0; words], mask: words - 1 }
+        let words = (entries * BITS / 64).next_power_of_two().clamp(*WORDS.start(), *WORDS.end());
+        Self { words: vec![0; words], mask: words - 1, entries: 0 }
     }
 
     /// A word, and two of its bits. The top of the product depends on all of the gram: pieces of text often begin
@@ -57,7 +63,9 @@ impl Filter {
 
     pub(super) fn insert(&mut self, gram: u64) {
         let (word, a, b) = self.place(gram);
-        self.words[word] |= 1 << a | 1 << b;
+        let bits = 1 << a | 1 << b;
+        self.entries += usize::from(self.words[word] & bits != bits);
+        self.words[word] |= bits;
     }
 
     #[inline]
@@ -67,8 +75,53 @@ impl Filter {
         (word >> a) & (word >> b) & 1 != 0
     }
 
+    /// Gives back what fewer entries than expected do not need: the smaller it is, the nearer its memory.
+    fn fit(&mut self) {
+        while self.words.len() > *WORDS.start() && self.entries * BITS * 2 <= self.words.len() * 64 {
+            let upper = self.words.split_off(self.words.len() / 2);
+            self.words.iter_mut().zip(upper).for_each(|(lower, upper)| *lower |= upper);
+            self.words.shrink_to_fit();
+            self.mask = self.words.len() - 1;
+        }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.words.len() * size_of::<u64>()
+    }
+}
+
+/// The first eight bytes of all that is searched for. Text and all else are apart: logs and lists are removed, programs
+/// stay, so most look-ups are in the smaller filter.
+#[derive(Debug)]
+pub(super) struct Heads([Filter; 2]);
+
+impl Heads {
+    /// For so many entries of either kind.
+    pub(super) fn new(entries: usize) -> Self {
+        Self([Filter::new(entries), Filter::new(entries)])
+    }
+
+    #[inline]
+    fn kind(head: u64) -> usize {
+        usize::from(head & 0x8080_8080_8080_8080 == 0)
+    }
+
+    pub(super) fn insert(&mut self, head: u64) {
+        self.0[Self::kind(head)].insert(head);
+    }
+
+    #[inline]
+    pub(super) fn may_hold(&self, head: u64) -> bool {
+        self.0[Self::kind(head)].may_hold(head)
+    }
+
+    /// As soon as all are in.
+    pub(super) fn fit(&mut self) {
+        self.0.iter_mut().for_each(Filter::fit);
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.0.iter().map(Filter::bytes).sum()
     }
 }
 
@@ -120,6 +173,11 @@ impl Table {
         }
         self.crowded += 1;
         false
+    }
+
+    /// As soon as all are in.
+    pub(super) fn fit(&mut self) {
+        self.known.fit();
     }
 
     /// Whether there may be values with this key.
@@ -186,6 +244,21 @@ mod tests {
         assert_eq!(lost, 0);
         assert!((0..10_000).all(|n| filter.may_hold(n)));
         let wrong = (1 << 40..(1 << 40) + 100_000).filter(|&n| filter.may_hold(n)).count();
+        assert!(wrong < 2500, "{wrong} of 100000");
+    }
+
+    #[test]
+    fn a_filter_that_was_made_too_large_shrinks_and_forgets_nothing() {
+        let mut heads = Heads::new(1 << 20);
+        let text = |n: u64| mix(n) & 0x7f7f_7f7f_7f7f_7f7f;
+        for n in 0..10_000 {
+            heads.insert(text(n));
+            heads.insert(mix(n) | 0x80);
+        }
+        heads.fit();
+        assert_eq!(heads.bytes(), 2 * (32 << 10));
+        assert!((0..10_000).all(|n| heads.may_hold(text(n)) && heads.may_hold(mix(n) | 0x80)));
+        let wrong = (10_000..110_000).filter(|&n| heads.may_hold(text(n))).count();
         assert!(wrong < 2500, "{wrong} of 100000");
     }
 

@@ -16,7 +16,7 @@ use block::{BlockRead, to_u64, to_usize};
 use super::{
     Removed, distinct,
     encode::{self, Encoding},
-    hash::{self, Filter, MAX_VALUE, Table},
+    hash::{self, Heads, MAX_VALUE, Table},
 };
 
 /// Bytes of a gram.
@@ -99,7 +99,7 @@ pub(super) struct Pattern {
 pub struct Index<'v> {
     pub(super) view: &'v dyn BlockRead,
     pub(super) removed: &'v Removed,
-    pub(super) filter: Filter,
+    pub(super) heads: Heads,
     pub(super) grams: Table,
     tokens: Table,
     pub(super) patterns: Vec<Pattern>,
@@ -133,7 +133,7 @@ impl<'v> Index<'v> {
         let mut index = Self {
             view,
             removed,
-            filter: Filter::new(0),
+            heads: Heads::new(0),
             grams: Table::new(grams),
             tokens: Table::new(0),
             patterns: Vec::new(),
@@ -146,7 +146,7 @@ impl<'v> Index<'v> {
         };
         index.collect_words()?;
         index.choose_windows();
-        index.filter = Filter::new(grams + index.patterns.len() * to_usize(STEP));
+        index.heads = Heads::new(grams + index.patterns.len() * to_usize(STEP));
         index.add_patterns();
         for file in removed.files() {
             let sampling = if file.size < SMALL { small } else { large };
@@ -154,6 +154,8 @@ impl<'v> Index<'v> {
                 index.add_grams(file.start, run.start, run.end(), sampling)?;
             }
         }
+        index.heads.fit();
+        index.grams.fit();
         Ok(index)
     }
 
@@ -161,7 +163,7 @@ impl<'v> Index<'v> {
     #[must_use]
     pub fn memory(&self) -> usize {
         let patterns = self.patterns.len() * size_of::<Pattern>() + self.text.len();
-        self.filter.bytes() + self.grams.bytes() + self.tokens.bytes() + patterns
+        self.heads.bytes() + self.grams.bytes() + self.tokens.bytes() + patterns
     }
 
     /// The files that are searched for, and their stored bytes.
@@ -270,13 +272,13 @@ impl<'v> Index<'v> {
     }
 
     fn add_patterns(&mut self) {
-        let Self { tokens, filter, patterns, text, .. } = self;
+        let Self { tokens, heads: known, patterns, text, .. } = self;
         *tokens = Table::new(patterns.len() * to_usize(STEP));
         for (number, pattern) in (0u64..).zip(&*patterns) {
             let start = pattern.start + pattern.window;
             let window = &text[start..start + SHORTEST];
             for (offset, gram) in (0u64..).zip(heads(window)) {
-                filter.insert(gram);
+                known.insert(gram);
                 tokens.insert(hash::mix(gram), number * STEP + offset, false);
             }
         }
@@ -311,7 +313,7 @@ impl<'v> Index<'v> {
                 let gram: &[u8; GRAM] = buf[within..].first_chunk().expect("the gram ends in the buffer");
                 if distinct::gram(gram) && file + offset < MAX_VALUE {
                     let head = gram.first_chunk().expect("a gram has eight bytes and more");
-                    self.filter.insert(u64::from_le_bytes(*head));
+                    self.heads.insert(u64::from_le_bytes(*head));
                     found.push((hash::gram(gram), file + offset));
                     if found.len() == GATHERED {
                         self.insert_grams(&mut found);

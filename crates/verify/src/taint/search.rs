@@ -151,22 +151,28 @@ impl Index<'_> {
         // Three passes, so that each is short and waits for memory with several grams at a time: what the filter lets
         // through, what the tables may have, and what they do have.
         let mut places = std::mem::take(&mut hits.places);
+        places.resize(PIECE / to_usize(STEP), 0);
         for (n, piece) in searched.chunks(PIECE).enumerate() {
             let start = first + n * PIECE;
-            places.clear();
+            let mut count = 0;
             for (n, word) in piece.as_chunks::<8>().0.iter().enumerate() {
-                // Zeros are never indexed, and a fifth of most disks.
-                let gram = u64::from_le_bytes(*word);
-                if gram != 0 && self.filter.may_hold(gram) {
-                    places.push(start + n * 8);
-                }
+                // No branch depends on the bytes, so none is guessed wrong. Zeros are never indexed, and a fifth of most
+                // disks.
+                let head = u64::from_le_bytes(*word);
+                places[count] = start + n * 8;
+                count += usize::from((head != 0) & self.heads.may_hold(head));
             }
-            places.retain(|&here| {
+            let mut left = 0;
+            for n in 0..count {
+                let here = places[n];
                 let gram = buf[here..].first_chunk::<GRAM>();
                 let head = buf[here..].first_chunk().map_or(0, |head| u64::from_le_bytes(*head));
-                self.may_spell(head) | gram.is_some_and(|gram| self.grams.may_hold(hash::gram(gram)))
-            });
-            for &here in &places {
+                let may =
+                    self.may_spell(head) | gram.is_some_and(|gram| self.grams.may_hold(hash::gram(gram)));
+                places[left] = here;
+                left += usize::from(may);
+            }
+            for &here in &places[..left] {
                 self.look(buf, here, at, (&mut covered, from), hits)?;
             }
         }
