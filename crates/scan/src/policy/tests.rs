@@ -332,3 +332,44 @@ fn an_error_in_a_base_names_the_base() {
     let error = Policy::from_file(Path::new("0.toml"), "extends = 'x.toml'", &around).unwrap_err();
     assert_eq!(error.to_string(), "6.toml:1:11: more than 8 files extend each other");
 }
+
+/// The properties of an object of docs/policy.schema.json.
+fn properties(schema: &serde_json::Value) -> Vec<&str> {
+    schema["properties"].as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn sorted<'k>(keys: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
+    let mut keys: Vec<&str> = keys.into_iter().collect();
+    keys.sort_unstable();
+    keys
+}
+
+#[test]
+fn the_schema_has_the_keys_and_words_of_the_reader() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/policy.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let parts = &schema["definitions"];
+    for (object, keys) in [
+        (&schema, file::KEYS),
+        (&parts["rule"], own_rule::KEYS),
+        (&parts["edit"], own_rule::EDIT_KEYS),
+        (&parts["content"], own_content::KEYS),
+        (&parts["accept"], accept::KEYS),
+    ] {
+        assert_eq!(sorted(properties(object)), sorted(keys.iter().copied()));
+        assert_eq!(object["additionalProperties"], false);
+    }
+    let words = |value: &serde_json::Value| -> Vec<String> {
+        value["enum"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    fn own<T>(all: &[(&str, T)]) -> Vec<String> {
+        all.iter().map(|(word, _)| (*word).to_owned()).collect()
+    }
+    assert_eq!(words(&parts["rule"]["properties"]["action"]), own(own_rule::ACTIONS));
+    assert_eq!(words(&parts["rule"]["properties"]["kinds"]), own(own_rule::KINDS));
+    assert_eq!(words(&parts["content"]["properties"]["tier"]), own(own_content::TIERS));
+    assert_eq!(words(&schema["properties"]["severity"]["additionalProperties"]), own(file::LEVELS));
+    let most = |key: &str| parts["content"]["properties"][key]["maximum"].clone();
+    assert_eq!(most("before"), ContentRule::MAX_BEFORE);
+    assert_eq!(most("reach"), ContentRule::MAX_REACH);
+}
