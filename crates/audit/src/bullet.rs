@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use scan::Source;
 use serde::Serialize;
 
 use crate::bullets::{aws, outscale};
@@ -82,6 +83,18 @@ pub const fn bullets(guideline: Guideline) -> &'static [Bullet] {
         Guideline::Aws => aws::BULLETS,
         Guideline::Outscale => outscale::BULLETS,
     }
+}
+
+/// Every bullet of every guideline, as the source of a rule.
+#[must_use]
+pub fn sources() -> Vec<Source> {
+    let of = |guideline| {
+        bullets(guideline).iter().map(move |bullet| match guideline {
+            Guideline::Aws => Source::Aws(bullet.id),
+            Guideline::Outscale => Source::Outscale(bullet.id),
+        })
+    };
+    Guideline::ALL.into_iter().flat_map(of).collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod checks;
 mod cloud_init;
 mod day;
 mod hashes;
+mod judgement;
 mod markdown;
 mod packages;
 mod services;
@@ -23,8 +24,9 @@ mod table;
 mod testing;
 mod walk;
 
-pub use bullet::{Bullet, Guideline, Question, bullets};
+pub use bullet::{Bullet, Guideline, Question, bullets, sources};
 pub use check::{Check, Observation, Severity, observe};
+pub use judgement::acceptable;
 pub use markdown::guidelines_markdown;
 pub use system::{Item, System};
 pub use table::{Answers, Evidence, Row, Status, Table, table};

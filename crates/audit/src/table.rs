@@ -2,13 +2,14 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, fmt};
 
-use scan::{
-    Note, Place, Rule, RuleId, Selection, Source, built_in_policies, content::rules as content, rules,
-};
+use scan::{Note, Place, Rule, RuleId, Seen, Selection, built_in_policies, content::rules as content, rules};
 use serde::Serialize;
 use verify::Finding;
 
-use crate::{Bullet, Guideline, Observation, Question, Severity, bullets, checks};
+use crate::{
+    Bullet, Guideline, Observation, Question, Severity, bullets, checks,
+    judgement::{judged, switched_off},
+};
 
 /// Paths that one piece of evidence names.
 const NAMED: usize = 3;
@@ -149,14 +150,18 @@ pub fn table(guideline: Guideline, answers: &Answers<'_>) -> Table {
 
 /// Whether a bullet is among the sources of a rule.
 pub(crate) fn names(rule: &Rule, bullet: &str) -> bool {
-    rule.sources
-        .iter()
-        .any(|source| matches!(source, Source::Aws(id) | Source::Outscale(id) if *id == bullet))
+    rule.sources.iter().any(|source| source.bullet() == Some(bullet))
 }
 
-/// Whether the guideline's own policy has a rule.
+/// Whether the guideline's own policy has a rule, or the user's policy defines it.
 fn wants(guideline: Guideline, rule: &Rule) -> bool {
-    built_in_policies().iter().any(|policy| policy.name == guideline.policy() && policy.applies(rule))
+    is_own(rule)
+        || built_in_policies().iter().any(|policy| policy.name == guideline.policy() && policy.applies(rule))
+}
+
+/// Whether a policy defines the rule.
+fn is_own(rule: &Rule) -> bool {
+    rules::get(rule.id).is_none()
 }
 
 fn answer(guideline: Guideline, bullet: &Bullet, answers: &Answers<'_>) -> Row {
@@ -171,12 +176,11 @@ fn answer(guideline: Guideline, bullet: &Bullet, answers: &Answers<'_>) -> Row {
                     evidence.extend(of_rule(rule, answers));
                 }
             }
-            Question::Secrets(known) => evidence.extend(of_secrets(known, answers.findings)),
-            Question::Residue => evidence.extend(of_residue(answers.findings)),
+            Question::Secrets(known) => evidence.extend(of_secrets(known, answers)),
+            Question::Residue => evidence.extend(of_residue(answers)),
             Question::Check(id) => {
-                let seen = answers.observations.iter().filter(|seen| seen.check == *id);
                 let before = evidence.len();
-                evidence.extend(seen.map(Evidence::from));
+                evidence.extend(of_check(id, answers));
                 let failed = evidence[before..].iter().any(|evidence| evidence.severity == Severity::Fail);
                 advice.extend(checks::get(id).filter(|_| failed).map(|check| check.advice));
             }
@@ -190,6 +194,10 @@ fn answer(guideline: Guideline, bullet: &Bullet, answers: &Answers<'_>) -> Row {
             Question::NotYet => not_yet = true,
         }
     }
+    // A policy's own rules answer every bullet that they name.
+    for rule in answers.selection.rules().filter(|rule| is_own(rule) && names(rule, bullet.id)) {
+        evidence.extend(of_rule(rule, answers));
+    }
     evidence.sort_by_key(|evidence| evidence.severity);
     let status = match evidence.first().map(|worst| worst.severity) {
         Some(Severity::Fail) => Status::Failed,
@@ -200,10 +208,22 @@ fn answer(guideline: Guideline, bullet: &Bullet, answers: &Answers<'_>) -> Row {
     Row { id: bullet.id, asks: bullet.asks, status, evidence, advice }
 }
 
+/// What a check saw, as the policy weighs it.
+fn of_check(id: &str, answers: &Answers<'_>) -> Vec<Evidence> {
+    let seen = answers.observations.iter().filter(|seen| seen.check == id);
+    match switched_off(answers.selection, id) {
+        Some(off) => vec![off],
+        None => seen.map(|seen| judged(answers.selection, seen.into(), None)).collect(),
+    }
+}
+
 /// What a rule would still take, and what it could not edit.
 fn of_rule(rule: &Rule, answers: &Answers<'_>) -> Vec<Evidence> {
-    let id = RuleId::BuiltIn(rule.id);
-    if !answers.selection.rules().any(|asked| asked.id == rule.id) {
+    let (id, selection) = (RuleId::BuiltIn(rule.id), answers.selection);
+    if let Some(off) = switched_off(selection, rule.id) {
+        return vec![off];
+    }
+    if !selection.rules().any(|asked| asked.id == rule.id) {
         let what = "the policy leaves this rule out: nobody looked".to_owned();
         return vec![Evidence {
             severity: Severity::Unknown,
@@ -213,36 +233,46 @@ fn of_rule(rule: &Rule, answers: &Answers<'_>) -> Vec<Evidence> {
             what,
         }];
     }
-    let taken = answers.files.iter().filter(|finding| finding.rule == id);
-    let mut evidence: Vec<Evidence> = files(rule.id, rule.heading, taken).into_iter().collect();
+    // What is accepted for one reason is one piece of evidence, as is what is not.
+    let mut groups: BTreeMap<Option<&str>, Vec<String>> = BTreeMap::new();
+    for finding in answers.files.iter().filter(|finding| finding.rule == id) {
+        let path = path(finding);
+        let accept = selection.accepted(&Seen { by: rule.id, path: Some(&path), digest: None });
+        groups.entry(accept.map(scan::Accept::reason)).or_default().push(path);
+    }
+    let mut evidence: Vec<Evidence> = groups
+        .into_values()
+        .filter_map(|paths| files(rule.id, rule.heading, &paths))
+        .map(|evidence| judged(selection, evidence, None))
+        .collect();
     for note in answers.notes {
         if let Note::NotEdited { path, rule: by, reason, .. } = note
             && *by == id
         {
-            evidence.push(Evidence {
+            let left = Evidence {
                 severity: Severity::Fail,
                 by: Some(rule.id.to_owned()),
                 path: Some(path.to_string()),
                 line: None,
                 what: format!("is left as it is: {reason}"),
-            });
+            };
+            evidence.push(judged(selection, left, None));
         }
     }
     evidence
 }
 
+fn path(finding: &scan::Finding) -> String {
+    let Place::File { path, .. } = &finding.place;
+    path.to_string()
+}
+
 /// One piece of evidence for all that a rule takes.
-fn files<'f>(by: &str, heading: &str, taken: impl Iterator<Item = &'f scan::Finding>) -> Option<Evidence> {
-    let paths: Vec<String> = taken
-        .map(|finding| {
-            let Place::File { path, .. } = &finding.place;
-            path.to_string()
-        })
-        .collect();
+fn files(by: &str, heading: &str, paths: &[String]) -> Option<Evidence> {
     let first = paths.first()?.clone();
     let what = match paths.len() {
         1 => heading.to_owned(),
-        n => format!("{heading}: {n}, {}", listed(&paths)),
+        n => format!("{heading}: {n}, {}", listed(paths)),
     };
     Some(Evidence { severity: Severity::Fail, by: Some(by.to_owned()), path: Some(first), line: None, what })
 }
@@ -268,41 +298,48 @@ fn is_asked(rule: &str, known: &[&str]) -> bool {
 }
 
 /// Secrets by content, of these rules or families.
-fn of_secrets(known: &[&str], findings: Option<&[Finding]>) -> Vec<Evidence> {
-    match findings {
-        Some(findings) => secrets(findings, |rule| is_asked(rule, known)),
+fn of_secrets(known: &[&str], answers: &Answers<'_>) -> Vec<Evidence> {
+    match answers.findings {
+        Some(findings) => secrets(findings, answers.selection, |rule| is_asked(rule, known)),
         None => vec![nobody_looked()],
     }
 }
 
-/// One piece of evidence for each content rule that asks.
-fn secrets(findings: &[Finding], asks: impl Fn(&str) -> bool) -> Vec<Evidence> {
-    let mut by_rule: BTreeMap<&str, Vec<&verify::Place>> = BTreeMap::new();
+/// One piece of evidence for each content rule that asks, and for each reason why what it found may stay.
+fn secrets(findings: &[Finding], selection: &Selection, asks: impl Fn(&str) -> bool) -> Vec<Evidence> {
+    type Found<'f> = (&'f verify::Place, &'f str);
+    let mut groups: BTreeMap<(&str, Option<&str>), Vec<Found<'_>>> = BTreeMap::new();
     for finding in findings {
-        if let Finding::Secret { rule, place, .. } = finding
+        if let Finding::Secret { rule, place, digest, .. } = finding
             && asks(rule)
         {
-            by_rule.entry(rule).or_default().push(place);
+            let seen = Seen { by: rule, path: place.path.as_deref(), digest: Some(digest) };
+            let reason = selection.accepted(&seen).map(scan::Accept::reason);
+            groups.entry((rule, reason)).or_default().push((place, digest));
         }
     }
-    by_rule
+    groups
         .into_iter()
-        .map(|(rule, places)| Evidence {
-            severity: Severity::Fail,
-            by: Some(rule.to_owned()),
-            path: places[0].path.clone(),
-            line: None,
-            what: match places.len() {
-                1 => places[0].to_string(),
-                n => format!("{n}, the first {}", places[0]),
-            },
+        .map(|((rule, _), places)| {
+            let (first, digest) = places[0];
+            let evidence = Evidence {
+                severity: Severity::Fail,
+                by: Some(rule.to_owned()),
+                path: first.path.clone(),
+                line: None,
+                what: match places.len() {
+                    1 => first.to_string(),
+                    n => format!("{n}, the first {first}"),
+                },
+            };
+            switched_off(selection, rule).unwrap_or_else(|| judged(selection, evidence, Some(digest)))
         })
         .collect()
 }
 
 /// Bytes that should not be, in one piece of evidence; and pieces of removed files.
-fn of_residue(findings: Option<&[Finding]>) -> Vec<Evidence> {
-    let Some(findings) = findings else { return vec![nobody_looked()] };
+fn of_residue(answers: &Answers<'_>) -> Vec<Evidence> {
+    let Some(findings) = answers.findings else { return vec![nobody_looked()] };
     let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
     for finding in findings {
         if let Finding::Residue { region, bytes, .. } = finding {
@@ -312,8 +349,11 @@ fn of_residue(findings: Option<&[Finding]>) -> Vec<Evidence> {
     }
     let mut classes: Vec<(u64, &str)> = sums.into_iter().map(|(region, bytes)| (bytes, region)).collect();
     classes.sort_unstable_by_key(|&(bytes, region)| (Reverse(bytes), region));
-    let remnants = findings.iter().filter(|finding| matches!(finding, Finding::Remnant { .. }));
-    let mut evidence: Vec<Evidence> = remnants.map(general).collect();
+    let remnant = |finding: &Finding| match finding {
+        Finding::Remnant { digest, .. } => Some(judged(answers.selection, general(finding), Some(digest))),
+        _ => None,
+    };
+    let mut evidence: Vec<Evidence> = findings.iter().filter_map(remnant).collect();
     if !classes.is_empty() {
         let classes: Vec<String> =
             classes.into_iter().map(|(bytes, region)| format!("{bytes} in {region}")).collect();
@@ -354,23 +394,28 @@ fn beyond(guideline: Guideline, answers: &Answers<'_>) -> Row {
     for rule in answers.selection.rules().filter(|rule| !named(rule)) {
         evidence.extend(of_rule(rule, answers));
     }
-    let mut own: BTreeMap<&RuleId, Vec<&scan::Finding>> = BTreeMap::new();
+    let mut own: BTreeMap<&RuleId, Vec<String>> = BTreeMap::new();
     for finding in answers.files.iter().filter(|finding| !matches!(finding.rule, RuleId::BuiltIn(_))) {
-        own.entry(&finding.rule).or_default().push(finding);
+        own.entry(&finding.rule).or_default().push(path(finding));
     }
-    for (rule, taken) in own {
-        evidence.extend(files(&rule.to_string(), "the user wants it gone", taken.into_iter()));
+    for (rule, paths) in own {
+        evidence.extend(files(&rule.to_string(), "the user wants it gone", &paths));
     }
     let asked = |rule: &str| {
         let mut questions = bullets.iter().flat_map(|bullet| bullet.questions);
         questions.any(|question| matches!(question, Question::Secrets(known) if is_asked(rule, known)))
     };
-    evidence.extend(secrets(answers.findings.unwrap_or_default(), |rule| !asked(rule)));
+    evidence.extend(secrets(answers.findings.unwrap_or_default(), answers.selection, |rule| !asked(rule)));
     let others = answers.findings.unwrap_or_default().iter();
     let odd =
         |finding: &&Finding| matches!(finding, Finding::NotRetained { .. } | Finding::Disagreement { .. });
     evidence.extend(others.filter(odd).map(general));
-    let status = if evidence.is_empty() { Status::Met } else { Status::Failed };
+    evidence.sort_by_key(|evidence| evidence.severity);
+    let status = match evidence.first().map(|worst| worst.severity) {
+        Some(Severity::Fail) => Status::Failed,
+        Some(Severity::Unknown) => Status::Undecided,
+        _ => Status::Met,
+    };
     Row {
         id: "policy",
         asks: "What the policy asks beyond the guideline.",
@@ -381,19 +426,22 @@ fn beyond(guideline: Guideline, answers: &Answers<'_>) -> Row {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use ::tests::sketch::Tree;
-    use scan::{Guest, Overrides, Policy, VolumeSource};
+    use scan::{Around, Guest, Overrides, Policy, VolumeSource};
     use verify::{Place as Spot, Region, Tier};
 
     use super::*;
     use crate::{System, observe};
 
-    fn asked(tree: &str, policy: &str, findings: Option<&[Finding]>) -> Table {
+    /// The table of a tree by the text of a policy.
+    pub(crate) fn asked(tree: &str, policy: &str, findings: Option<&[Finding]>) -> Table {
         let tree = Tree::new(&format!("/etc/os-release = ID=debian\n{tree}"));
         let source = VolumeSource { volume: 0, filesystem: &tree, names: Vec::new() };
         let guest = Guest::open(vec![source]).unwrap();
-        let policy = Policy::from_toml(policy).unwrap();
+        let (checks, bullets) = (checks::ids(), crate::sources());
+        let around = Around { checks: &checks, bullets: &bullets, ..Around::NOTHING };
+        let policy = Policy::from_file("policy.toml".as_ref(), policy, &around).unwrap();
         let selection = Selection::new(&policy, &Overrides::default()).unwrap();
         let scan = scan::scan(&guest, &selection).unwrap();
         let observations = observe(&System::new(&guest)).unwrap();
@@ -407,11 +455,11 @@ mod tests {
         table(Guideline::of_policy(policy.base()).unwrap(), &answers)
     }
 
-    fn row<'t>(table: &'t Table, id: &str) -> &'t Row {
+    pub(crate) fn row<'t>(table: &'t Table, id: &str) -> &'t Row {
         table.rows.iter().find(|row| row.id == id).unwrap()
     }
 
-    fn evidence(row: &Row) -> Vec<(Severity, &str, Option<&str>, &str)> {
+    pub(crate) fn evidence(row: &Row) -> Vec<(Severity, &str, Option<&str>, &str)> {
         row.evidence
             .iter()
             .map(|seen| {
@@ -421,7 +469,7 @@ mod tests {
             .collect()
     }
 
-    fn secret(rule: &'static str) -> Finding {
+    pub(crate) fn secret(rule: &'static str) -> Finding {
         let place = Spot {
             volume: Some(1),
             region: Region::File,

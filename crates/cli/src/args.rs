@@ -243,6 +243,10 @@ pub(crate) struct ScanArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
 
+    /// Apply the content rules that this policy defines, too, and accept what it accepts: a TOML file
+    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
+    pub(crate) policy: String,
+
     /// Apply only these content rules
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(crate) rules: Vec<String>,
@@ -307,6 +311,10 @@ pub(crate) struct RulesArgs {
 pub(crate) enum RulesCommand {
     /// List the rules, and which policies apply them
     List {
+        /// Also those of this policy: a TOML file
+        #[arg(long, value_name = "NAME|FILE", default_value = "default")]
+        policy: String,
+
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -316,6 +324,10 @@ pub(crate) enum RulesCommand {
         /// The rule
         #[arg(value_name = "ID")]
         id: String,
+
+        /// One of this policy: a TOML file
+        #[arg(long, value_name = "NAME|FILE", default_value = "default")]
+        policy: String,
     },
 }
 

@@ -14,8 +14,9 @@
 //! error with its line. Only what has a digest can be accepted: secrets and remnants. Residue cannot, for its bytes are
 //! not known, and tomorrow's residue in the same place may be another.
 
-use std::{collections::HashMap, fmt::Write as _};
+use std::{borrow::Cow, collections::HashMap, fmt::Write as _};
 
+use scan::hexadecimal;
 use serde::Deserialize;
 use toml::Spanned;
 use verify::Finding;
@@ -42,6 +43,12 @@ impl Key {
             filled += rustix::rand::getrandom(&mut key[filled..], rustix::rand::GetRandomFlags::empty())?;
         }
         Ok(Self(key))
+    }
+
+    /// One that somebody has written down.
+    #[must_use]
+    pub const fn new(bytes: [u8; KEY_LEN]) -> Self {
+        Self(bytes)
     }
 
     /// Its bytes, for BLAKE3.
@@ -119,14 +126,14 @@ impl Allow {
         let error = |offset: usize, what: &str| Error { line: line(offset), what: what.to_owned() };
         let raw: RawFile = toml::from_str(text)
             .map_err(|bad| error(bad.span().map_or(0, |span| span.start), visible(bad.message()).as_ref()))?;
-        let key = hex::<KEY_LEN>(raw.key.get_ref())
+        let key = hexadecimal::<KEY_LEN>(raw.key.get_ref())
             .ok_or_else(|| error(raw.key.span().start, "key must be 64 hexadecimal digits"))?;
         let mut entries: Vec<Entry> = Vec::with_capacity(raw.accept.len());
         let mut index: HashMap<String, Vec<usize>> = HashMap::new();
         for entry in raw.accept.into_iter().map(Spanned::into_inner) {
             let (digest_at, reason_at) = (entry.digest.span().start, entry.reason.span().start);
             let digest = entry.digest.into_inner().to_ascii_lowercase();
-            if hex::<DIGEST_LEN>(&digest).is_none() {
+            if hexadecimal::<DIGEST_LEN>(&digest).is_none() {
                 return Err(error(digest_at, "digest must be 32 hexadecimal digits"));
             }
             let reason = entry.reason.into_inner();
@@ -172,11 +179,29 @@ impl Allow {
     }
 }
 
+impl Outcome {
+    /// Parts what is accepted for another reason from what remains, too.
+    pub fn accept(&mut self, reason: impl Fn(&Finding) -> Option<String>) {
+        for finding in std::mem::take(&mut self.remaining) {
+            match reason(&finding) {
+                Some(reason) => self.accepted.push(Accepted { finding, reason }),
+                None => self.remaining.push(finding),
+            }
+        }
+    }
+}
+
+/// The rule behind a finding, its path, and the digest of what was found: what an entry can be for.
+#[must_use]
+pub fn facts(finding: &Finding) -> (Cow<'_, str>, Option<&str>, Option<&str>) {
+    let path = row::place(finding).and_then(|place| place.path.as_deref());
+    (crate::own_rules::id(finding), path, row::digest(finding))
+}
+
 impl Entry {
     /// Whether it accepts a finding that has its digest.
     fn accepts(&self, finding: &Finding) -> bool {
-        let rule = crate::own_rules::id(finding);
-        let path = row::place(finding).and_then(|place| place.path.as_deref());
+        let (rule, path, _) = facts(finding);
         self.rule.as_deref().is_none_or(|wanted| wanted == rule)
             && self.path.as_deref().is_none_or(|wanted| Some(wanted) == path)
     }
@@ -188,19 +213,6 @@ impl Entry {
         }
         same(self.rule.as_ref(), other.rule.as_ref()) && same(self.path.as_ref(), other.path.as_ref())
     }
-}
-
-fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.as_bytes();
-    if digits.len() != 2 * N {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
 }
 
 /// An allow file for these findings, to be filled in: each digest once, with an empty reason, which [`Allow::from_toml`]

@@ -29,6 +29,9 @@ pub use finding::{Contents, Finding, Note, Place, Scan};
 pub use guest::{DeviceName, Guest, Mounted, Node, VolumeSource};
 pub use homes::{OperatingSystem, User};
 pub use markdown::rules_markdown;
-pub use policy::{BuiltIn, Overrides, Policy, PolicyError, Selection, built_in_policies, find_rule};
+pub use policy::{
+    Accept, Around, BuiltIn, FileError, Level, Overrides, Policy, PolicyError, Seen, Selection,
+    built_in_policies, find_rule, hexadecimal,
+};
 pub use rule::{Action, Also, Detector, Find, GuestPath, Kinds, Rule, RuleId, Source};
 pub use walk::{contents, host_key_maker, scan};

@@ -4,24 +4,9 @@ use std::fmt::Write;
 
 use crate::{built_in_policies, rules};
 
-/// How a policy file looks.
+/// Where policy files are described.
 const POLICY_FILE: &str = "
-A policy file starts from one of them and says what differs. An unknown key or rule is an error, as is a pattern that
-can never match. `keep` wins over everything, and a kept directory keeps its tree; `remove` takes trees, too.
-
-```toml
-extends = \"aws\"             # `default` if absent; `none` for nothing
-rules = [\"ssh-user-config\"] # on beside those of the policy
-skip = [\"cron-spool\"]       # off
-remove = [\"/opt/build/**\", \"~/**/*.token\"]
-keep = [\"/var/log/postgresql\"]
-remove_users = [\"packer\"]   # the account, with home, mail, crontab, groups, ranges of numbers and sudo rights
-keep_users = [\"support\"]    # its password stays, whatever `password-hashes` says
-```
-
-Only a person's account can be removed: from UID_MIN of login.defs on (1000), and never nobody. Files elsewhere that
-belong to it stay, as after `userdel`. An account that a policy file names and that is not there is noted; one that
-`--remove-user` or `--keep-user` names must be there.
+A policy file starts from one of them, or from another file, and says what differs: [policy.md](policy.md).
 ";
 
 /// The text of docs/rules.md: policies, then every rule by family. Ends with a newline.

@@ -27,6 +27,19 @@ pub enum Source {
     Attackers,
     /// diskscrub's own knowledge.
     Own,
+    /// The policy that defines the rule.
+    Policy,
+}
+
+impl Source {
+    /// The bullet of a guideline: `A4`, `O12`.
+    #[must_use]
+    pub const fn bullet(self) -> Option<&'static str> {
+        match self {
+            Self::Aws(id) | Self::Outscale(id) => Some(id),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Source {
@@ -42,6 +55,7 @@ impl fmt::Display for Source {
             Self::ForensicArtifacts => f.write_str("ForensicArtifacts"),
             Self::Attackers => f.write_str("PEASS-ng, Dufflebag"),
             Self::Own => f.write_str("own"),
+            Self::Policy => f.write_str("the policy"),
         }
     }
 }
@@ -199,7 +213,7 @@ impl Rule {
 /// What asked for a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RuleId {
-    /// A rule of the registry.
+    /// A rule by its id: of the registry, or of a policy's own.
     BuiltIn(&'static str),
     /// A pattern that the user gave.
     Remove(String),

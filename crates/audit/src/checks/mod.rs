@@ -42,6 +42,12 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
     CHECKS.iter()
 }
 
+/// The ids of all checks.
+#[must_use]
+pub fn ids() -> Vec<&'static str> {
+    all().map(|check| check.id).collect()
+}
+
 /// A check by its id.
 #[must_use]
 pub fn get(id: &str) -> Option<&'static Check> {

@@ -8,7 +8,7 @@ use verify::Finding;
 
 use super::{
     examine::{self, Begun, Examined},
-    open_image, policy,
+    open_image, policy, search,
 };
 use crate::{
     args::{AuditArgs, ExamineArgs, InputArgs},
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
     let before = before.transpose()?;
     drop(bar);
 
-    let outcome = acceptance.apply(&args.search, examined.findings(), &inputs)?;
+    let mut outcome = acceptance.apply(&args.search, examined.findings(), &inputs)?;
     let table = answer(guideline, &selection, &examined, &outcome.remaining, &observations);
     let table = match before {
         Some(before) => table.since(&before),
@@ -54,7 +54,10 @@ pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
     };
     let failed = table.count(Status::Failed);
     report.original = examined.original();
-    let mut whole = reports::examined(report, &examined, outcome, &rules);
+    let more = audit::acceptable(&observations, &examined.files.notes);
+    let unmet = search::accept(&selection, &mut outcome, &more, |_| true);
+    let mut whole = reports::examined(report, &examined, outcome, &rules, &selection);
+    whole.notes.extend(unmet);
     whole.guideline = Some(table);
     files.publish(&whole)?;
     if args.input.json {

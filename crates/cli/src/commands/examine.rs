@@ -64,8 +64,8 @@ pub(super) fn begin(
     policy: &str,
     selection: &Selection,
 ) -> Result<Begun, Failure> {
-    let rules = content::select(&[], &[]).map_err(Failure::usage)?;
-    let acceptance = Acceptance::read(&args.search)?;
+    let rules = content::select_among(selection.content(), &[], &[]).map_err(Failure::usage)?;
+    let acceptance = Acceptance::read(&args.search, selection)?;
     let image = open_image(&args.input)?;
     let inputs = image.info.files.clone();
     let files = ReportFiles::create(&args.search.report, None, &inputs)?;

@@ -15,9 +15,9 @@ pub(crate) mod verify_attestation;
 
 pub(crate) use examine::Examined;
 
-use std::{fmt::Display, num::NonZero, path::Path, sync::Arc, thread};
+use std::{num::NonZero, path::Path, sync::Arc, thread};
 
-use ::scan::{Overrides, Policy, Selection, built_in_policies};
+use ::scan::{Around, Overrides, Policy, Selection, built_in_policies};
 use block::{BlockRead, Cached, Format, Image, OpenOptions};
 use sanitize::{OpaqueVolumes, Request};
 
@@ -65,9 +65,11 @@ fn policy(name: &str) -> Result<Policy, Failure> {
     if built_in || !path.exists() {
         return Policy::built_in(name).map_err(Failure::usage);
     }
-    let named = |error: &dyn Display| Failure::usage(format!("{}: {error}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
-    Policy::from_toml(&text).map_err(|error| named(&error))
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))?;
+    let (checks, bullets) = (::audit::checks::ids(), ::audit::sources());
+    let around = Around { read: &|path| std::fs::read_to_string(path), checks: &checks, bullets: &bullets };
+    Policy::from_file(path, &text, &around).map_err(Failure::usage)
 }
 
 /// The effective policy of the command line.

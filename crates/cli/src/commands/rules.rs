@@ -2,8 +2,10 @@
 
 use std::{fmt::Write, process::ExitCode};
 
-use scan::{Also, Rule, built_in_policies, rules};
+use scan::{Action, Also, Overrides, Policy, Rule, Selection, built_in_policies, edits::EditId, rules};
 use serde::Serialize;
+
+use super::policy;
 
 use crate::{
     args::{RulesArgs, RulesCommand},
@@ -22,40 +24,61 @@ struct Row {
     heading: &'static str,
     action: String,
     sources: Vec<String>,
-    policies: Vec<&'static str>,
+    policies: Vec<String>,
+}
+
+/// A policy, and what it is called if it is a file.
+struct Asked<'a> {
+    policy: Policy,
+    selection: Selection,
+    file: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(name: &'a str) -> Result<Self, Failure> {
+        let policy = policy(name)?;
+        let selection = Selection::new(&policy, &Overrides::default()).map_err(Failure::usage)?;
+        let built_in = built_in_policies().iter().any(|policy| policy.name == name);
+        Ok(Self { policy, selection, file: (!built_in).then_some(name) })
+    }
+
+    /// The policies that apply a rule.
+    fn policies_of(&self, rule: &Rule) -> Vec<String> {
+        let built_in = built_in_policies().iter().filter(|policy| policy.applies(rule));
+        let file = self.file.filter(|_| self.selection.rules().any(|applied| applied.id == rule.id));
+        built_in.map(|policy| policy.name).chain(file).map(str::to_owned).collect()
+    }
 }
 
 /// Lists the rules, or explains one.
 pub(crate) fn run(args: &RulesArgs) -> Result<ExitCode, Failure> {
     match &args.command {
-        RulesCommand::List { json: true } => print_json(&rows())?,
-        RulesCommand::List { json: false } => print(&table())?,
-        RulesCommand::Explain { id } => {
-            let rule = scan::find_rule(id).map_err(Failure::usage)?;
-            print(&explain(rule))?;
+        RulesCommand::List { policy, json: true } => print_json(&rows(&Asked::new(policy)?))?,
+        RulesCommand::List { policy, json: false } => print(&table(&Asked::new(policy)?))?,
+        RulesCommand::Explain { id, policy } => {
+            let asked = Asked::new(policy)?;
+            let rule = asked.policy.find_rule(id).map_err(Failure::usage)?;
+            print(&explain(rule, &asked))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn policies_of(rule: &Rule) -> Vec<&'static str> {
-    built_in_policies().iter().filter(|policy| policy.applies(rule)).map(|policy| policy.name).collect()
-}
-
-fn rows() -> Vec<Row> {
-    rules::all()
+fn rows(asked: &Asked<'_>) -> Vec<Row> {
+    let own = asked.policy.own_rules().iter().copied();
+    own.chain(rules::all())
         .map(|rule| Row {
             id: rule.id,
             heading: rule.heading,
             action: rule.action.to_string(),
             sources: rule.sources.iter().map(ToString::to_string).collect(),
-            policies: policies_of(rule),
+            policies: asked.policies_of(rule),
         })
         .collect()
 }
 
-fn table() -> String {
-    let rows = rows();
+fn table(asked: &Asked<'_>) -> String {
+    let rows = rows(asked);
     let width = rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
     rows.iter().fold(String::new(), |mut text, row| {
         let policies =
@@ -84,22 +107,28 @@ fn wrapped(text: &str) -> String {
     })
 }
 
-fn explain(rule: &Rule) -> String {
+fn explain(rule: &Rule, asked: &Asked<'_>) -> String {
     let list = |title: &str, items: &[&str]| match items {
         [] => String::new(),
         items => format!("\n{title}:\n  {}\n", items.join("\n  ")),
     };
     let sources: Vec<String> = rule.sources.iter().map(ToString::to_string).collect();
-    let policies = policies_of(rule);
+    let policies = asked.policies_of(rule);
+    let lines: Vec<String> = match rule.action {
+        Action::Edit(EditId::Lines(edits)) => edits.described().collect(),
+        _ => Vec::new(),
+    };
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let has_homes = rule.find.paths.iter().any(|path| path.starts_with('~'));
     format!(
-        "{}: {}\n\n{}\n\nAction: {}\nPolicies: {}\nAsked for by: {}\n{}{}{}{}",
+        "{}: {}\n\n{}\n\nAction: {}\nPolicies: {}\nAsked for by: {}\n{}{}{}{}{}",
         rule.id,
         rule.heading,
         wrapped(rule.explain),
         rule.deed(),
         if policies.is_empty() { "none; --rules names it".to_owned() } else { policies.join(", ") },
         sources.join("; "),
+        list("Edits", &lines),
         list("Paths", rule.find.paths),
         list("Also", rule.find.also.map(Also::what).as_slice()),
         list("But not", rule.find.except),
@@ -122,7 +151,7 @@ mod tests {
             );
             assert_eq!(text.replace('\n', " "), rule.explain);
         }
-        let text = explain(scan::find_rule("swap-files").unwrap());
+        let text = explain(scan::find_rule("swap-files").unwrap(), &Asked::new("default").unwrap());
         assert!(text.contains("Action: clear the body of regular files that are swap areas\n"), "{text}");
         assert!(text.contains("Also:\n  files of type swap in fstab\n"), "{text}");
     }

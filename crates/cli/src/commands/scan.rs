@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use scan::content;
+use scan::{Overrides, Selection, content};
 
-use super::{open_image, search};
+use super::{open_image, policy, search};
 use crate::{
     args::ScanArgs,
     bar::Bar,
@@ -15,8 +15,10 @@ use crate::{
 
 /// Finds secrets, and says where they are.
 pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
-    let rules = content::select(&args.rules, &args.skip).map_err(Failure::usage)?;
-    let acceptance = search::Acceptance::read(&args.search)?;
+    let selection = Selection::new(&policy(&args.policy)?, &Overrides::default()).map_err(Failure::usage)?;
+    let rules =
+        content::select_among(selection.content(), &args.rules, &args.skip).map_err(Failure::usage)?;
+    let acceptance = search::Acceptance::read(&args.search, &selection)?;
     let image = open_image(&args.input)?;
     let inputs = image.info.files.clone();
     let files = ReportFiles::create(&args.search.report, None, &inputs)?;
@@ -29,11 +31,13 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
         search::secrets(&args.input, &subject, &named, &rules, &acceptance.key(), &args.search, &bar)?;
     secrets.notes.extend(named.notes);
     drop(bar);
-    let outcome = acceptance.apply(&args.search, std::mem::take(&mut secrets.findings), &inputs)?;
+    let mut outcome = acceptance.apply(&args.search, std::mem::take(&mut secrets.findings), &inputs)?;
+    let unmet = search::accept(&selection, &mut outcome, &[], |id| rules.iter().any(|rule| rule.id == id));
     for accepted in &outcome.accepted {
         secrets.uncount(&accepted.finding);
     }
-    let whole = reports::scanned(begun, &subject.survey, &secrets, outcome, &rules);
+    let mut whole = reports::scanned(begun, &subject.survey, &secrets, outcome, &rules);
+    whole.notes.extend(unmet);
     files.publish(&whole)?;
     if args.input.json {
         output::print_json(&report::json(&whole))?;

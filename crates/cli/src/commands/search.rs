@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use block::{BlockRead, Cached, Image};
-use report::allow::{Allow, Outcome};
+use report::allow::{self, Allow, Outcome};
 use sanitize::Progress;
 use scan::{
-    Overrides, Policy, Selection,
+    Overrides, Policy, Seen, Selection,
     content::{ContentRule, Key, Scanner},
 };
 use verify::{Finding, Note, Search, Secrets, Survey};
@@ -55,12 +55,17 @@ pub(super) struct Acceptance {
 }
 
 impl Acceptance {
-    /// Reads the allow file; without one, the key is made now.
-    pub(super) fn read(args: &SearchArgs) -> Result<Self, Failure> {
+    /// Reads the allow file; without one, and without the policy's, the key is made now.
+    pub(super) fn read(args: &SearchArgs, selection: &Selection) -> Result<Self, Failure> {
         let allow = args.allow.as_deref().map(reports::read_allow).transpose()?;
         let random =
             || report::allow::Key::random().map_err(|error| Failure::output("getrandom".as_ref(), &error));
-        let key = allow.as_ref().map_or_else(random, |allow| Ok(allow.key().clone()))?;
+        let of_policy = selection.key().map(|Key(bytes)| report::allow::Key::new(bytes));
+        let of_file = allow.as_ref().map(|allow| allow.key().clone());
+        if of_file.is_some() && of_policy.is_some() && of_file != of_policy {
+            return Err(Failure::usage("the allow file and the policy have different keys"));
+        }
+        let key = of_file.or(of_policy).map_or_else(random, Ok)?;
         Ok(Self { allow, key })
     }
 
@@ -88,6 +93,28 @@ impl Acceptance {
             None => Outcome { remaining: findings, ..Outcome::default() },
         })
     }
+}
+
+/// Parts what the policy accepts from the rest, and says which of its entries were for nothing, though the command has
+/// `asked` their rule or check. `more` are other things that they can be for: who says them, and their paths.
+pub(super) fn accept(
+    selection: &Selection,
+    outcome: &mut Outcome,
+    more: &[(&str, Option<String>)],
+    asked: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let findings = outcome.remaining.iter().chain(outcome.accepted.iter().map(|known| &known.finding));
+    let facts: Vec<_> = findings.map(allow::facts).collect();
+    let found = facts.iter().map(|(by, path, digest)| Seen { by, path: *path, digest: *digest });
+    let more = more.iter().map(|(by, path)| Seen { by, path: path.as_deref(), digest: None });
+    let seen: Vec<Seen<'_>> = found.chain(more).collect();
+    let unmet = selection.unmet(&seen).filter(|accept| accept.id().is_none_or(&asked));
+    let unmet = unmet.map(scan::Accept::unmet).collect();
+    outcome.accept(|finding| {
+        let (by, path, digest) = allow::facts(finding);
+        selection.accepted(&Seen { by: &by, path, digest }).map(|accept| accept.reason().to_owned())
+    });
+    unmet
 }
 
 /// What the rules by path take.

@@ -7,7 +7,7 @@ use scan::{Overrides, Selection};
 
 use super::{
     examine::{self, Begun},
-    policy,
+    policy, search,
 };
 use crate::{
     args::VerifyArgs,
@@ -26,9 +26,12 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let examined = examine::examine(args, image, &selection, &rules, &acceptance, &bar)?;
     drop(bar);
 
-    let outcome = acceptance.apply(&args.search, examined.findings(), &inputs)?;
+    let mut outcome = acceptance.apply(&args.search, examined.findings(), &inputs)?;
+    let more = audit::acceptable(&[], &examined.files.notes);
+    let unmet = search::accept(&selection, &mut outcome, &more, |id| audit::checks::get(id).is_none());
     report.original = examined.original();
-    let whole = reports::examined(report, &examined, outcome, &rules);
+    let mut whole = reports::examined(report, &examined, outcome, &rules, &selection);
+    whole.notes.extend(unmet);
     files.publish(&whole)?;
     if args.input.json {
         output::print_json(&report::json(&whole))?;

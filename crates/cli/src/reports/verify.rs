@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use report::{Cell, Coverage, Extent, Map, Report, Rule, Total, Volume, allow::Outcome};
-use scan::content::ContentRule;
+use scan::{Selection, content::ContentRule};
 use verify::{ClassTotal, Finding, Region, container};
 
 use super::scan::{archives, coverage, explained, unlisted};
@@ -15,6 +15,7 @@ pub(crate) fn examined(
     examined: &Examined,
     outcome: Outcome,
     content_rules: &[&ContentRule],
+    selection: &Selection,
 ) -> Report {
     let Examined { examination, container, secrets, .. } = examined;
     let totals = |volume: Option<u32>, classes: &[ClassTotal]| -> Vec<Total> {
@@ -46,7 +47,7 @@ pub(crate) fn examined(
         examination.notes.iter().chain(&secrets.notes).map(ToString::to_string).collect();
     unlisted(secrets, &mut notes);
     let mut rules = explained(content_rules, &outcome);
-    rules.extend(path_rules(&outcome.remaining));
+    rules.extend(path_rules(&outcome.remaining, selection));
     Report {
         table: Some(examination.table.clone()),
         sector_size: Some(examination.sector_size),
@@ -96,7 +97,7 @@ fn described(container: &container::Examined) -> Vec<String> {
 }
 
 /// The rules by path that findings name.
-fn path_rules(findings: &[Finding]) -> Vec<Rule> {
+fn path_rules(findings: &[Finding], selection: &Selection) -> Vec<Rule> {
     let named: BTreeSet<&str> = findings
         .iter()
         .filter_map(|finding| match finding {
@@ -105,7 +106,7 @@ fn path_rules(findings: &[Finding]) -> Vec<Rule> {
         })
         .collect();
     let rule = |id: &str| {
-        let rule = scan::find_rule(id).ok()?;
+        let rule = selection.rules().find(|rule| rule.id == id)?;
         Some(Rule { id: id.to_owned(), heading: rule.heading.to_owned(), explain: rule.explain.to_owned() })
     };
     named.into_iter().filter_map(rule).collect()

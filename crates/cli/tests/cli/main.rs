@@ -7,6 +7,7 @@ mod attestation;
 mod container;
 mod gate;
 mod history;
+mod policy;
 mod refusals;
 mod report;
 mod sandbox;

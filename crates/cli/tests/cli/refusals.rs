@@ -107,8 +107,8 @@ fn reports_and_policies() {
     assert!(!out.windows(12).any(|bytes| bytes == b"a secret key"));
     assert_eq!(sh("exec \"$diskscrub\" plan good >&- 2>&-", dir).status.code(), Some(0));
     for (policy, message) in [
-        ("name = \"x\n", "p: the policy is not valid TOML: line 1: invalid basic string, expected `\"`"),
-        ("nonsense = 1\n", "p: a policy has no key \"nonsense\""),
+        ("name = \"x\n", "p:1:10: this is not valid TOML: invalid basic string, expected `\"`"),
+        ("nonsense = 1\n", "p:1:1: a policy has no key \"nonsense\""),
     ] {
         fs::write(dir.join("p"), policy).unwrap();
         assert_eq!(refused(dir, "plan good --policy p"), (Some(2), message.to_owned()));

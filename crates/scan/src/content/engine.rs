@@ -29,7 +29,7 @@ const SMALL: usize = 64 << 10;
 pub struct Hit {
     /// The rule that knows it.
     pub rule: &'static ContentRule,
-    /// The rule's number in the registry: of equal hits the lower one is preferred.
+    /// The rule's number in the registry, or behind it: of equal hits the lower one is preferred.
     pub rank: usize,
     /// Where the secret lies in the buffer.
     pub secret: Range<usize>,
@@ -79,12 +79,12 @@ struct Wide {
 }
 
 impl Scanner {
-    /// A scanner for these rules.
+    /// A scanner for these rules. Those that the registry does not have rank behind its own.
     #[must_use]
     pub fn new(rules: &[&'static ContentRule]) -> Self {
-        let registry = super::rules::all().enumerate();
-        let rules: Vec<_> = registry.filter(|(_, rule)| rules.iter().any(|one| one.id == rule.id)).collect();
-        Self::of(rules)
+        let others = rules.iter().copied().filter(|rule| super::rules::get(rule.id).is_none());
+        let ranked = super::rules::all().chain(others).enumerate();
+        Self::of(ranked.filter(|(_, rule)| rules.iter().any(|one| one.id == rule.id)).collect())
     }
 
     fn of(rules: Vec<(usize, &'static ContentRule)>) -> Self {
@@ -186,8 +186,9 @@ impl Scanner {
             if anchor < state.floor {
                 continue;
             }
-            let pattern = self.shared.patterns[number]
-                .get_or_init(|| rule.compile().expect("a test compiles every pattern of the registry"));
+            let pattern = self.shared.patterns[number].get_or_init(|| {
+                rule.compile().expect("a test compiles those of the registry, and a policy those of its own")
+            });
             let scratch = state.scratch.get_or_insert_with(|| pattern.scratch());
             let secret = if state.vain / CROWD < buffer.len().max(SMALL) {
                 let mut looked = 0;

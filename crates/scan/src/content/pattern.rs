@@ -3,18 +3,21 @@
 //! A lazy DFA answers that, in which most places fail on their first bytes; groups are found for matches only, and by
 //! the slow way that always works. Before either, a table tells which bytes a match can begin with.
 
-use std::ops::Range;
+use std::{error::Error, ops::Range};
 
 use regex_automata::{
     Anchored, Input, PatternID,
     hybrid::dfa::{self, DFA},
-    meta::{self, BuildError, Regex},
+    meta::{self, Regex},
     nfa::thompson::{
         self, NFA, State, WhichCaptures,
         pikevm::{self, PikeVM},
     },
     util::{captures::Captures, syntax},
 };
+
+/// Bytes that a compiled pattern may take: much more than any of the registry.
+const MAX_SIZE: usize = 8 << 20;
 
 /// A compiled pattern. Threads share it, each with a [`Scratch`] of its own.
 pub(crate) struct Pattern {
@@ -39,12 +42,16 @@ pub(crate) struct Scratch {
 impl Pattern {
     /// Fails with why it is no regular expression over bytes.
     pub(crate) fn new(source: &'static str) -> Result<Self, String> {
-        let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::All).shrink(false);
+        let config = thompson::Config::new()
+            .utf8(false)
+            .which_captures(WhichCaptures::All)
+            .shrink(false)
+            .nfa_size_limit(Some(MAX_SIZE));
         let nfa = NFA::compiler()
             .configure(config)
             .syntax(syntax())
             .build(source)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| reason(&error))?;
         let first = first_bytes(&nfa);
         let dfa = DFA::builder()
             .configure(DFA::config().skip_cache_capacity_check(true))
@@ -56,6 +63,11 @@ impl Pattern {
 
     pub(crate) fn scratch(&self) -> Scratch {
         Scratch { dfa: self.dfa.create_cache(), groups: None, captures: self.groups.create_captures() }
+    }
+
+    /// Whether it matches the empty text.
+    pub(crate) fn takes_nothing(&self) -> bool {
+        self.at(&mut self.scratch(), &[], 0..0)
     }
 
     /// Whether a match could begin with this byte.
@@ -89,9 +101,22 @@ fn syntax() -> syntax::Config {
     syntax::Config::new().unicode(false).utf8(false)
 }
 
-fn compile(source: &str) -> Result<Regex, Box<BuildError>> {
-    let config = meta::Config::new().utf8_empty(false);
-    Regex::builder().configure(config).syntax(syntax()).build(source).map_err(Box::new)
+/// A regular expression over bytes, for whole searches. Fails with why it is none.
+pub(crate) fn compile(source: &str) -> Result<Regex, String> {
+    let config = meta::Config::new().utf8_empty(false).nfa_size_limit(Some(MAX_SIZE));
+    Regex::builder().configure(config).syntax(syntax()).build(source).map_err(|error| reason(&error))
+}
+
+/// Why something is no regular expression, as the end of a sentence. Errors in it are drawn, in several lines, by the
+/// innermost error; the last of them says what it is.
+fn reason(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    let text = innermost.to_string();
+    let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 /// The bytes on ways out of the start. An empty match, which no rule has, would begin nowhere.

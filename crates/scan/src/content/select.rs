@@ -5,10 +5,26 @@ use crate::{PolicyError, nearest::nearest};
 
 /// The content rules of these ids, all if none is named, but not those to skip; in the registry's order.
 pub fn select(only: &[String], skip: &[String]) -> Result<Vec<&'static ContentRule>, PolicyError> {
-    let ids = |ids: &[String]| ids.iter().map(|id| find_rule(id)).collect::<Result<Vec<_>, _>>();
+    select_among(&[], only, skip)
+}
+
+/// The same among the registry's rules and those that a policy defines, which come last.
+pub fn select_among(
+    own: &[&'static ContentRule],
+    only: &[String],
+    skip: &[String],
+) -> Result<Vec<&'static ContentRule>, PolicyError> {
+    let all = || rules::all().chain(own.iter().copied());
+    let known = |id: &String| {
+        all().find(|rule| rule.id == *id).ok_or_else(|| PolicyError::UnknownRule {
+            id: id.clone(),
+            nearest: nearest(id, all().map(|rule| rule.id)),
+        })
+    };
+    let ids = |ids: &[String]| ids.iter().map(known).collect::<Result<Vec<_>, _>>();
     let (only, skip) = (ids(only)?, ids(skip)?);
     let applies = |rule: &&ContentRule| (only.is_empty() || only.contains(rule)) && !skip.contains(rule);
-    Ok(rules::all().filter(applies).collect())
+    Ok(all().filter(applies).collect())
 }
 
 /// The content rule of this id; the error names the nearest one.

@@ -5,6 +5,7 @@
 //! groups, never a hash. Editing twice changes nothing.
 
 mod accounts;
+mod by_line;
 mod hardware;
 mod hostname;
 mod lines;
@@ -15,6 +16,7 @@ mod sudoers;
 use std::{collections::BTreeSet, fmt};
 
 pub use accounts::own_group;
+pub use by_line::{LineEdit, LineEdits};
 pub(crate) use hostname::host_names;
 pub use passwords::{Passwords, passwords};
 
@@ -28,6 +30,8 @@ const MAX_NAMES: usize = 12;
 /// Which edit a rule makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EditId {
+    /// What a policy file says of lines.
+    Lines(&'static LineEdits),
     /// No password opens an account or a group: passwd, shadow, group, gshadow.
     LockPasswords,
     /// An account goes: from passwd, shadow, subuid and subgid, and from the groups.
@@ -53,6 +57,7 @@ impl EditId {
     #[must_use]
     pub const fn what(self) -> &'static str {
         match self {
+            Self::Lines(_) => "lines that match go or change",
             Self::LockPasswords => "each password becomes a mark that no password matches",
             Self::RemoveAccount => "the account's lines and memberships go",
             Self::RemoveSudoRights => "the account's lines go",
@@ -148,6 +153,7 @@ pub fn first_column(content: &[u8]) -> BTreeSet<Vec<u8>> {
 /// Makes an edit in a file of this name. The error says why the file cannot be read, as the end of a sentence.
 pub fn edit(edit: EditId, file: &[u8], content: &[u8], context: &Context<'_>) -> Result<Outcome, String> {
     match edit {
+        EditId::Lines(edits) => edits.apply(content),
         EditId::LockPasswords => passwords::lock(file, content, context),
         EditId::RemoveAccount => accounts::remove(file, content, context),
         EditId::RemoveSudoRights => sudoers::remove(content, context),

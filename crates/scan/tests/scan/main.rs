@@ -2,6 +2,7 @@
 
 mod edits;
 mod guest;
+mod policy;
 mod rules;
 mod sshd;
 mod walk;

@@ -190,11 +190,3 @@ fn every_operation_of_virt_sysprep_has_an_answer() {
         }
     }
 }
-
-/// The policy file that docs/rules.md shows is one.
-#[test]
-fn the_documented_policy_file_works() {
-    let document = scan::rules_markdown();
-    let file = document.split("```").nth(1).expect("an example").trim_start_matches("toml");
-    Policy::from_toml(file).expect("a good policy");
-}
