@@ -93,6 +93,7 @@ pub fn compare(before: &Path, after: &Path, report: &Value, scratch: &Path) -> R
 struct Plan {
     removed: BTreeSet<Vec<u8>>,
     emptied: BTreeSet<Vec<u8>>,
+    made: BTreeSet<Vec<u8>>,
 }
 
 impl Plan {
@@ -102,10 +103,10 @@ impl Plan {
         let volumes = rows("volumes");
         let place = volumes.iter().find(|volume| ours(volume, "number"));
         let prefix = place.and_then(|volume| volume["mount_point"].as_str()).unwrap_or("/").to_owned();
-        let paths = |removes: bool| {
-            let edits = rows("edits").into_iter().filter(|edit| {
-                ours(edit, "volume") && (edit["action"].as_str() == Some("remove")) == removes
-            });
+        let paths = |action: fn(&str) -> bool| {
+            let edits = rows("edits")
+                .into_iter()
+                .filter(|edit| ours(edit, "volume") && action(edit["action"].as_str().unwrap_or_default()));
             let below = edits.filter_map(|edit| {
                 let path = edit["path"].as_str()?;
                 let path = path.strip_prefix(prefix.trim_end_matches('/')).unwrap_or(path);
@@ -113,7 +114,11 @@ impl Plan {
             });
             below.collect()
         };
-        Self { removed: paths(true), emptied: paths(false) }
+        Self {
+            removed: paths(|action| action == "remove"),
+            emptied: paths(|action| !matches!(action, "remove" | "create")),
+            made: paths(|action| action == "create"),
+        }
     }
 
     fn removes(&self, path: &OsStr) -> bool {
@@ -157,16 +162,23 @@ impl Plan {
                     emptied.contains(facts["inode"].as_str()) && ["content", "size", "holes"].contains(fact);
                 let fewer = *fact == "links"
                     && (lost.contains_key(facts["inode"].as_str()) || parents.contains(path));
-                if !(same || made_up || emptied || fewer) {
+                let grew = ["links", "size"].contains(fact)
+                    && self
+                        .made
+                        .iter()
+                        .any(|made| Path::new(OsStr::from_bytes(made)).parent() == Some(Path::new(path)));
+                if !(same || made_up || emptied || fewer || grew) {
                     let now = now.get(fact).map_or("nothing", String::as_str);
                     found.push(format!("/{name}: {fact} was {was}, is {now}"));
                 }
             }
         }
+        let missing = self.made.iter().filter(|made| !after.contains_key(OsStr::from_bytes(made)));
+        found.extend(missing.map(|made| format!("/{} is not made", String::from_utf8_lossy(made))));
         found.extend(
             after
                 .keys()
-                .filter(|path| !before.contains_key(*path))
+                .filter(|path| !before.contains_key(*path) && !self.made.contains(path.as_bytes()))
                 .map(|path| format!("/{} is new", path.display())),
         );
         found

@@ -36,6 +36,8 @@ pub struct Plan {
     pub edits: Vec<Edit>,
     /// The files that will be made, each directory before what is in it. They come before the edits.
     pub creations: Vec<Creation>,
+    /// Files that a rule would edit or make, and cannot: a note on each says why.
+    pub undone: usize,
     /// What a user has to know: content with further names, volumes outside fstab, volumes not cleaned ...
     pub notes: Vec<String>,
 }
@@ -164,6 +166,7 @@ pub fn plan<B: BlockRead>(
         users: Vec::new(),
         edits: Vec::new(),
         creations: Vec::new(),
+        undone: 0,
         notes,
     };
     find(view, &mut plan, request)?;
@@ -239,7 +242,9 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     let guest = Guest::open(sources.collect())?;
     let scan = scan::scan(&guest, request.selection)?;
     let mut edits = Vec::with_capacity(scan.findings.len());
-    let (wanted, not_made) = scan::creations(&guest, request.create, &scan.findings)?;
+    let (mut asked, helpless) = scan::wanted(&guest, request.selection)?;
+    asked.extend_from_slice(request.create);
+    let (wanted, not_made) = scan::creations(&guest, &asked, &scan.findings)?;
     for finding in scan.findings {
         let mut listed = Vec::new();
         if request.list_files {
@@ -282,7 +287,11 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     for (index, mount_point) in mount_points {
         plan.volumes[index].mount_point = Some(mount_point);
     }
-    plan.notes.extend(guest.notes().iter().chain(&scan.notes).chain(&not_made).map(Note::to_string));
+    let notes: Vec<&Note> =
+        guest.notes().iter().chain(&scan.notes).chain(&helpless).chain(&not_made).collect();
+    let undone = |note: &&&Note| matches!(note, Note::NotEdited { .. } | Note::NotCreated { .. });
+    plan.undone = notes.iter().filter(undone).count();
+    plan.notes.extend(notes.into_iter().map(Note::to_string));
     plan.system = guest.system().cloned();
     plan.users = guest.users().to_vec();
     Ok(())
@@ -349,6 +358,7 @@ pub(crate) fn change(action: Action, rewrite: Option<&Rewrite>) -> Option<Change
         Action::Remove => Some(Change::Remove),
         Action::Truncate => Some(Change::Truncate),
         Action::SwapFile => None,
+        Action::Create(_) => unreachable!("a rule that makes files has no findings"),
         Action::Edit(_) => {
             Some(Change::Overwrite(rewrite.expect("an edit has its new content").content.clone()))
         }

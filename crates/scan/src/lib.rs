@@ -9,6 +9,7 @@ mod detect;
 mod dynamic;
 pub mod edits;
 mod finding;
+mod first_boot;
 mod fstab;
 mod guest;
 mod homes;
@@ -26,6 +27,7 @@ mod walk;
 
 pub use creation::{Creation, Parent, Wanted, creations};
 pub use finding::{Contents, Finding, Note, Place, Scan};
+pub use first_boot::{Helper, wanted};
 pub use guest::{DeviceName, Guest, Mounted, Node, VolumeSource};
 pub use homes::{OperatingSystem, User};
 pub use markdown::rules_markdown;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{built_in_policies, rules};
+use crate::{Action, built_in_policies, rules};
 
 /// Where policy files are described.
 const POLICY_FILE: &str = "
@@ -35,6 +35,11 @@ pub fn rules_markdown() -> String {
             let sources: Vec<String> = rule.sources.iter().map(ToString::to_string).collect();
             let _ = writeln!(text, "- source: {}", sources.join(", "));
             let _ = writeln!(text, "- action: {}", rule.deed());
+            if let Action::Create(helper) = rule.action {
+                let made: Vec<String> = helper.paths().iter().map(|path| format!("`{path}`")).collect();
+                let _ = writeln!(text, "- makes: {}", made.join(", "));
+                continue;
+            }
             let _ = writeln!(text, "- paths: {}", code(rule.find.paths));
             if !rule.find.except.is_empty() {
                 let _ = writeln!(text, "- except: {}", code(rule.find.except));

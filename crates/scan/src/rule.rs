@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::edits::EditId;
+use crate::{edits::EditId, first_boot::Helper};
 
 /// Why a rule exists: the document or program that asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,8 @@ pub enum Action {
     SwapFile,
     /// Some lines of the content go or change; all else stays.
     Edit(EditId),
+    /// Files are made that help on the first boot, where nothing else does. Takes nothing.
+    Create(Helper),
 }
 
 impl fmt::Display for Action {
@@ -80,6 +82,7 @@ impl fmt::Display for Action {
             Self::Truncate => "truncate",
             Self::SwapFile => "clear the body of",
             Self::Edit(_) => "edit",
+            Self::Create(_) => "make",
         })
     }
 }
@@ -192,6 +195,9 @@ impl Rule {
     /// What it does to which files: `remove files; directories stay`.
     #[must_use]
     pub fn deed(&self) -> String {
+        if let Action::Create(_) = self.action {
+            return format!("{} files, where nothing else does their work", self.action);
+        }
         let kinds = match (self.action, self.find.kinds) {
             (Action::Remove, Kinds::Any) => "files, and directories with their trees",
             (Action::Remove, Kinds::NotDirectories) => "files; directories stay",

@@ -4,6 +4,7 @@ mod accounts;
 mod authentication;
 mod cloud;
 mod credentials;
+mod first_boot;
 mod histories;
 mod hosts;
 mod identity;
@@ -27,6 +28,7 @@ pub struct Family {
 /// All rules. Where two match, the first one has the finding.
 pub const FAMILIES: &[Family] = &[
     Family { heading: "Host keys", rules: hosts::RULES },
+    Family { heading: "First boot", rules: first_boot::RULES },
     Family { heading: "Users' keys and access", rules: accounts::RULES },
     Family { heading: "The SSH server's settings", rules: sshd::RULES },
     Family { heading: "Histories", rules: histories::RULES },
@@ -71,6 +73,10 @@ mod tests {
             assert!(!rule.sources.is_empty(), "{id}: no source");
             assert!(rule.explain.ends_with('.') && !rule.explain.contains("  "), "{id}: explain");
             assert!(!rule.heading.ends_with('.'), "{id}: heading");
+            if let Action::Create(_) = rule.action {
+                assert!(rule.find.paths.is_empty(), "{id}: it takes nothing");
+                continue;
+            }
             assert!(!rule.find.paths.is_empty() || rule.find.also.is_some(), "{id}: no path");
             for path in rule.find.paths.iter().chain(rule.find.except) {
                 Pattern::parse(path).unwrap_or_else(|error| panic!("{id}: {path}: {error}"));

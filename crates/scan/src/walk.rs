@@ -9,8 +9,10 @@ use block::{Object, Result, Unsupported, to_u64, to_usize};
 use filesystem::{Entry, FileKind, Filesystem, InodeId, Metadata, Target};
 
 use crate::{
-    Action, Contents, Finding, Guest, GuestPath, Mounted, Note, Place, RuleId, Scan, Selection, detect,
+    Action, Contents, Finding, Guest, GuestPath, Helper, Mounted, Note, Place, RuleId, Scan, Selection,
+    detect,
     edits::{self, Context, Outcome as EditOutcome, Rewrite},
+    first_boot,
     matcher::{Matcher, Position},
     passwords,
 };
@@ -33,7 +35,10 @@ pub fn scan(guest: &Guest<'_>, selection: &Selection) -> Result<Scan> {
     result.notes.extend(matcher.unmet().chain(matcher.notes.iter().cloned()));
     result.notes.extend(passwords::kept(guest, selection)?);
     let host_keys = RuleId::BuiltIn("ssh-host-keys");
-    if result.findings.iter().any(|finding| finding.rule == host_keys) && host_key_maker(guest)?.is_none() {
+    let helped = selection.rules().any(|rule| rule.action == Action::Create(Helper::HostKeys));
+    let goes = result.findings.iter().any(|finding| finding.rule == host_keys);
+    // A helper that cannot be had says so itself.
+    if goes && !(helped && first_boot::serves(guest)?) && host_key_maker(guest)?.is_none() {
         result.notes.push(Note::NoHostKeys);
     }
     Ok(result)
@@ -42,6 +47,7 @@ pub fn scan(guest: &Guest<'_>, selection: &Selection) -> Result<Scan> {
 /// What makes SSH host keys on the first boot: cloud-init, the units of Fedora, Red Hat and Amazon, of openSUSE and
 /// Arch, and the init script of Alpine.
 const KEY_MAKERS: &[&str] = &[
+    "/etc/systemd/system/diskscrub-host-keys.service",
     "/usr/bin/cloud-init",
     "/usr/local/bin/cloud-init",
     "/lib/systemd/system/sshd-keygen@.service",

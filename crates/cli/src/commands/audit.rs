@@ -33,14 +33,14 @@ pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
         examine::begin(args, report::Command::Audit, name, &selection)?;
     let bar = Bar::new(args.search.quiet || args.input.json);
     let examined = examine::examine(args, image, &selection, &rules, &acceptance, &bar)?;
-    let observations = observe(&args.input, &examined, &bar)?;
+    let observations = observe(&args.input, &examined, report.started, &bar)?;
     // What the original was like, by the same questions.
     let before = args.original.as_ref().map(|original| -> Result<Table, Failure> {
         let input = InputArgs { input: original.clone(), format: None, ..args.input.clone() };
         let args = ExamineArgs { input, original: None, ..args.clone() };
         let image = open_image(&args.input)?;
         let examined = examine::examine(&args, image, &selection, &rules, &acceptance, &bar)?;
-        let observations = observe(&args.input, &examined, &bar)?;
+        let observations = observe(&args.input, &examined, report.started, &bar)?;
         Ok(answer(guideline, &selection, &examined, &examined.findings(), &observations))
     });
     let before = before.transpose()?;
@@ -69,10 +69,18 @@ pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
 }
 
 /// What the checks see.
-fn observe(input: &InputArgs, examined: &Examined, bar: &Bar) -> Result<Vec<Observation>, Failure> {
+fn observe(
+    input: &InputArgs,
+    examined: &Examined,
+    started: u64,
+    bar: &Bar,
+) -> Result<Vec<Observation>, Failure> {
     bar.begin("auditing", Unit::Pieces, None);
-    verify::with_guest(&examined.subject.survey, |guest| audit::observe(&System::new(guest)))
-        .map_err(|error| Failure::image(&input.input, &error))
+    verify::with_guest(&examined.subject.survey, |guest| {
+        let now = i64::try_from(started).unwrap_or(i64::MAX);
+        audit::observe(&System::new(guest).today(now))
+    })
+    .map_err(|error| Failure::image(&input.input, &error))
 }
 
 fn answer(

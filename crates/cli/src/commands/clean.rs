@@ -156,6 +156,11 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         ));
         return Ok(ExitCode::from(FINDINGS));
     }
+    if plan.undone > 0 {
+        let files = human::count(to_u64(plan.undone), "file");
+        output::message(&format!("the output was written, but {files} could not be made as the policy asks"));
+        return Ok(ExitCode::from(FINDINGS));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -315,6 +320,7 @@ fn expected(plan: &Plan, volume: usize) -> Expected {
             Action::Remove => {
                 expected.gone.insert((edit.target.parent, edit.target.name.clone()));
             }
+            Action::Create(_) => unreachable!("a rule that makes files has no edits"),
             Action::Truncate | Action::SwapFile => {
                 expected.changed.insert(edit.target.inode);
             }

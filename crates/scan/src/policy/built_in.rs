@@ -23,12 +23,15 @@ pub(super) const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "aws",
         explain: "For an AMI that others will start: the default rules, and the keys and tools' state that the \
-                  AWS guidelines for shared Linux AMIs name; no account keeps a password, and sshd takes keys only.",
+                  AWS guidelines for shared Linux AMIs name; no account keeps a password, sshd takes keys only, and a first boot \
+                  makes host keys and brings the owner's key.",
         on: &[
             ("password-hashes", "A3"),
             ("sshd-root-login", "A2"),
             ("sshd-pubkey", "A6"),
             ("sshd-no-passwords", "A6"),
+            ("first-boot-host-keys", "A4"),
+            ("first-boot-login-key", "A6"),
             ("keystores", "A9, A14"),
             ("terraform-state", "A9"),
             ("sudoers-cloud-users", "A6"),
@@ -38,12 +41,15 @@ pub(super) const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "outscale",
         explain: "For an OMI that others will start: the default rules, and all further certificates and key \
-                  material that the OUTSCALE guidelines name; no account keeps a password, and sshd takes keys only.",
+                  material that the OUTSCALE guidelines name; no account keeps a password, sshd takes keys only, and a first boot \
+                  makes host keys and brings the owner's key.",
         on: &[
             ("password-hashes", "O6, O9"),
             ("sshd-root-login", "O7"),
             ("sshd-pubkey", "O7"),
             ("sshd-no-passwords", "O7"),
+            ("first-boot-host-keys", "O8"),
+            ("first-boot-login-key", "O13"),
             ("keystores", "O5"),
             ("tls-private-keys", "O5"),
             ("letsencrypt", "O5"),

@@ -1,6 +1,7 @@
 //! Rules, guests and walks over trees that are written as text.
 
 mod edits;
+mod first_boot;
 mod guest;
 mod policy;
 mod rules;
