@@ -1,7 +1,7 @@
 //! Audits: what a guest's configuration means to whoever publishes the image, told bullet by bullet of a guideline.
 //!
 //! A [`Check`] reads the guest and says what it saw, how bad it is and what to do. A [`Bullet`] is what a guideline
-//! asks, and the questions that answer it: checks, rules by path, secrets by content, residue. [`table`] puts the
+//! asks, and the questions that answer it: checks, rules by path, secrets by content, residue. [`table()`] puts the
 //! answers in the order of the document. Nothing is ever changed, and no answer holds a byte of a secret.
 
 mod accounts;

@@ -18,7 +18,7 @@ const IFCFG: &[u8] = b"ifcfg-";
 /// Addresses that a card is known by, and that it gets.
 const KNOWN_BY: &str = "HWADDR";
 const GETS: [&str; 2] = ["MACADDR", "LLADDR"];
-/// Keys of [Match] in systemd.network(5) and systemd.link(5) that tell a card from others.
+/// Keys of `[Match]` in systemd.network(5) and systemd.link(5) that tell a card from others.
 const ADDRESSES: [&str; 2] = ["MACAddress", "PermanentMACAddress"];
 const SIGNS: [&str; 8] =
     ["Name", "OriginalName", "Path", "Driver", "Type", "Kind", "Property", "WLANInterfaceType"];

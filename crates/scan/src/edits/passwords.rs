@@ -93,7 +93,7 @@ pub struct Passwords {
     pub none: Vec<String>,
 }
 
-/// The accounts of a passwd or shadow that [`lock`] would change.
+/// The accounts of a passwd or shadow that `lock` would change.
 #[must_use]
 pub fn passwords(content: &[u8]) -> Passwords {
     let mut found = Passwords::default();

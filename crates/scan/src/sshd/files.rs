@@ -17,7 +17,7 @@ const MAX_DEPTH: u32 = 16;
 const MAX_FILES: usize = 256;
 /// Their bytes.
 const MAX_BYTES: usize = 4 << 20;
-/// Old versions cut longer lines into several (char line[4096]).
+/// Old versions cut longer lines into several (char line`[4096]`).
 const MAX_LINE: usize = 4094;
 
 /// The configurations of every tree that is taken as if mounted at `/`, the root first.

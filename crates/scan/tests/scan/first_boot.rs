@@ -1,7 +1,7 @@
 //! Helpers for the first boot: where they are made, what systemd thinks of the units, and what the script does beside a
 //! real metadata service.
 
-#![allow(clippy::print_stdout, reason = "a test that cannot run says so")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this file is tests throughout")]
 
 use std::{
     fs,
