@@ -4,6 +4,7 @@
 
 mod archives;
 mod attestation;
+mod audit;
 mod container;
 mod gate;
 mod history;
