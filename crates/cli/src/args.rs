@@ -315,13 +315,17 @@ pub(crate) enum RulesCommand {
         #[arg(long, value_name = "NAME|FILE", default_value = "default")]
         policy: String,
 
+        /// List the rules by content instead: what `scan` looks for
+        #[arg(long)]
+        content: bool,
+
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Say what a rule removes, why, and what the guest does afterwards
+    /// Say what a rule removes or finds, and why; or what a check of `audit` looks at
     Explain {
-        /// The rule
+        /// The rule or check
         #[arg(value_name = "ID")]
         id: String,
 

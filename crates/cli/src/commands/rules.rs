@@ -1,8 +1,13 @@
-//! `diskscrub rules`: what can go, and why.
+//! `diskscrub rules`: what can go, what is looked for, and why.
 
 use std::{fmt::Write, process::ExitCode};
 
-use scan::{Action, Also, Overrides, Policy, Rule, Selection, built_in_policies, edits::EditId, rules};
+use scan::{
+    Action, Also, Overrides, Policy, Rule, Selection, built_in_policies,
+    content::{self, ContentRule},
+    edits::EditId,
+    rules,
+};
 use serde::Serialize;
 
 use super::policy;
@@ -42,6 +47,11 @@ impl<'a> Asked<'a> {
         Ok(Self { policy, selection, file: (!built_in).then_some(name) })
     }
 
+    /// The rules by content, the policy's own first.
+    fn content(&self) -> impl Iterator<Item = &'static ContentRule> + '_ {
+        self.selection.content().iter().copied().chain(content::rules::all())
+    }
+
     /// The policies that apply a rule.
     fn policies_of(&self, rule: &Rule) -> Vec<String> {
         let built_in = built_in_policies().iter().filter(|policy| policy.applies(rule));
@@ -53,15 +63,83 @@ impl<'a> Asked<'a> {
 /// Lists the rules, or explains one.
 pub(crate) fn run(args: &RulesArgs) -> Result<ExitCode, Failure> {
     match &args.command {
-        RulesCommand::List { policy, json: true } => print_json(&rows(&Asked::new(policy)?))?,
-        RulesCommand::List { policy, json: false } => print(&table(&Asked::new(policy)?))?,
+        RulesCommand::List { policy, content, json } => {
+            let asked = Asked::new(policy)?;
+            match (content, json) {
+                (true, true) => print_json(&content_rows(&asked))?,
+                (true, false) => print(&content_table(&asked))?,
+                (false, true) => print_json(&rows(&asked))?,
+                (false, false) => print(&table(&asked))?,
+            }
+        }
         RulesCommand::Explain { id, policy } => {
             let asked = Asked::new(policy)?;
-            let rule = asked.policy.find_rule(id).map_err(Failure::usage)?;
-            print(&explain(rule, &asked))?;
+            // No id is of two kinds.
+            let text = if let Some(rule) = asked.content().find(|rule| rule.id == id) {
+                explain_content(rule)
+            } else if let Some(check) = audit::checks::get(id) {
+                explain_check(check)
+            } else {
+                explain(asked.policy.find_rule(id).map_err(Failure::usage)?, &asked)
+            };
+            print(&text)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct ContentRow {
+    id: &'static str,
+    heading: &'static str,
+    tier: content::Tier,
+    source: &'static str,
+}
+
+fn content_rows(asked: &Asked<'_>) -> Vec<ContentRow> {
+    let row = |rule: &ContentRule| ContentRow {
+        id: rule.id,
+        heading: rule.heading,
+        tier: rule.tier,
+        source: rule.source,
+    };
+    asked.content().map(row).collect()
+}
+
+fn content_table(asked: &Asked<'_>) -> String {
+    let rows = content_rows(asked);
+    let width = rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
+    rows.iter().map(|row| format!("{:width$}  {} ({})\n", row.id, row.heading, row.tier)).collect()
+}
+
+fn explain_content(rule: &ContentRule) -> String {
+    let anchors: Vec<String> = rule.anchors.iter().map(|anchor| anchor.escape_ascii().to_string()).collect();
+    format!(
+        "{}: {}\n\n{}\n\nFound by content: {}\nDefined by: {}\n\nIn every match is one of:\n  {}\n",
+        rule.id,
+        rule.heading,
+        wrapped(rule.explain),
+        rule.tier,
+        rule.source,
+        anchors.join("\n  ")
+    )
+}
+
+fn explain_check(check: &audit::Check) -> String {
+    let bullets: Vec<&str> = audit::Guideline::ALL
+        .into_iter()
+        .flat_map(audit::bullets)
+        .filter(|bullet| bullet.questions.contains(&audit::Question::Check(check.id)))
+        .map(|bullet| bullet.id)
+        .collect();
+    format!(
+        "{}: {}\n\n{}\n\nA check of `audit`, for {}\nWhat to do: {}\n",
+        check.id,
+        check.heading,
+        wrapped(check.explain),
+        bullets.join(", "),
+        check.advice
+    )
 }
 
 fn rows(asked: &Asked<'_>) -> Vec<Row> {
@@ -116,6 +194,7 @@ fn explain(rule: &Rule, asked: &Asked<'_>) -> String {
     let policies = asked.policies_of(rule);
     let lines: Vec<String> = match rule.action {
         Action::Edit(EditId::Lines(edits)) => edits.described().collect(),
+        Action::Create(helper) => helper.paths(),
         _ => Vec::new(),
     };
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -128,7 +207,7 @@ fn explain(rule: &Rule, asked: &Asked<'_>) -> String {
         rule.deed(),
         if policies.is_empty() { "none; --rules names it".to_owned() } else { policies.join(", ") },
         sources.join("; "),
-        list("Edits", &lines),
+        list(if matches!(rule.action, Action::Create(_)) { "Makes" } else { "Edits" }, &lines),
         list("Paths", rule.find.paths),
         list("Also", rule.find.also.map(Also::what).as_slice()),
         list("But not", rule.find.except),

@@ -11,6 +11,7 @@ mod history;
 mod policy;
 mod refusals;
 mod report;
+mod rules;
 mod sandbox;
 mod scan;
 mod shipped;
