@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tests::{checkers, image, kernel, program::run};
+use tests::{
+    checkers, image, kernel,
+    program::{self, run},
+};
 
 /// Kinds of secret in live files that no default rule takes: password hashes, and applications' own files.
 const KEPT: [&str; 10] = [
@@ -149,6 +152,33 @@ fn judge(lab: &Lab, name: &str, format: &str) {
     );
 }
 
+/// Runs diskscrub on an image of which a bullet stays failed; what it printed.
+fn gated(arguments: &[&str]) -> String {
+    let output = program::command(program::diskscrub()).args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", program::lossy(&output.stderr));
+    program::lossy(&output.stdout)
+}
+
+/// A Debian of mmdebstrap meets OUTSCALE's guidelines once it is cleaned, but for what it lacks: it has no cloud-init, and
+/// neither curl nor wget with which a helper could fetch the owner's key.
+fn audit(lab: &Lab, name: &str) {
+    let (raw, scratch) = (lab.at(&format!("{name}.raw")), tempfile::tempdir_in(&lab.path).unwrap());
+    let out = scratch.path().join("out");
+    let (raw, clean) = (raw.to_str().unwrap(), out.to_str().unwrap());
+    gated(&["clean", "--quiet", "--policy", "outscale", raw, "-o", clean]);
+    assert_eq!(checkers::complaints(&out, &out, scratch.path()).unwrap(), Vec::<String>::new());
+    let answers = gated(&["audit", "--quiet", "--policy", "outscale", clean, "--original", raw, "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&answers).unwrap();
+    let rows = report["guideline"]["rows"].as_array().unwrap();
+    let state = |id: &str| rows.iter().find(|row| row["id"] == id).unwrap()["status"].as_str().unwrap();
+    for id in ["O3", "O4", "O5", "O6", "O8", "O9", "O10", "O11", "O12", "policy"] {
+        assert_eq!(state(id), "changed", "{id}: {rows:#?}");
+    }
+    // Debian's own sshd_config lets passwords in, or the image's does not: either way they are out now.
+    assert!(["met", "changed"].contains(&state("O7")), "{rows:#?}");
+    assert_eq!((state("O1"), state("O2"), state("O13")), ("met", "met", "failed"), "{rows:#?}");
+}
+
 #[test]
 #[ignore = "takes minutes; `cargo xtask test` runs it where the lab is"]
 fn a_debian_full_of_leftovers() {
@@ -156,6 +186,7 @@ fn a_debian_full_of_leftovers() {
     lab.build("fast", "");
     judge(&lab, "fast", "raw");
     judge(&lab, "fast", "qcow2");
+    audit(&lab, "fast");
     lab.build("fast-dj", "--dj --seed 2");
     judge(&lab, "fast-dj", "raw");
 }
