@@ -13,6 +13,9 @@ const PROGRAMS: &[&str] = &["/usr/bin/cloud-init", "/usr/local/bin/cloud-init", 
 /// Data sources that are no provider's: seeds, and nothing.
 const NO_PROVIDERS: &[&str] = &["NoCloud", "None", "Configured"];
 
+const PWAUTH: &str = "cloud-init lets sshd take passwords again, on every first boot";
+const PASSWORD: &str = "cloud-init sets a password on every first boot: every clone has the same one";
+
 /// What is known of it.
 #[derive(Debug, Default)]
 pub(crate) struct CloudInit {
@@ -27,6 +30,8 @@ pub(crate) struct CloudInit {
     pub(crate) shell: Option<String>,
     /// It keeps old host keys.
     pub(crate) keeps_host_keys: Option<(GuestPath, usize)>,
+    /// It lets sshd take passwords, or sets some: at every first boot, whatever sshd_config and shadow say now.
+    pub(crate) passwords: Vec<(GuestPath, usize, &'static str)>,
     /// It makes no host keys.
     pub(crate) makes_no_host_keys: Option<(GuestPath, usize)>,
     /// Its version, where its program says so.
@@ -101,6 +106,19 @@ impl CloudInit {
                     self.makes_no_host_keys = here().filter(|_| none);
                 }
                 "default_user" => self.user(lines, at),
+                "ssh_pwauth" => {
+                    self.passwords.retain(|(.., what)| *what != PWAUTH);
+                    let yes = matches!(line.value.to_lowercase().as_str(), "true" | "yes" | "on" | "1");
+                    self.passwords.extend(yes.then(|| (line.path.clone(), line.number, PWAUTH)));
+                }
+                "password" | "plain_text_passwd" | "hashed_passwd" | "passwd" | "hash"
+                    if !line.value.is_empty() =>
+                {
+                    self.passwords.push((line.path.clone(), line.number, PASSWORD));
+                }
+                "chpasswd" if sets(lines, at) => {
+                    self.passwords.push((line.path.clone(), line.number, PASSWORD));
+                }
                 _ => {}
             }
         }
@@ -118,6 +136,13 @@ impl CloudInit {
             }
         }
     }
+}
+
+/// Whether a `chpasswd` names accounts: in braces, or below it. `expire` alone sets none.
+fn sets(lines: &[Line], at: usize) -> bool {
+    let names = |text: &str| ["list", "users"].iter().any(|key| text.contains(key));
+    let mut below = lines[at + 1..].iter().take_while(|line| line.indent > lines[at].indent);
+    names(&lines[at].value) || below.any(|line| names(&line.key))
 }
 
 /// A list behind a key: `[a, b]`, or lines with a dash.

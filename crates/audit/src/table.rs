@@ -7,10 +7,13 @@ use serde::Serialize;
 use verify::Finding;
 
 use crate::{
-    Bullet, Guideline, Observation, Question, Severity, bullets, checks,
+    Bullet, Check, Guideline, Observation, Question, Severity, bullets, checks,
     judgement::{judged, switched_off},
 };
 
+/// What becomes of what a rule would take.
+const CLEAN: &str =
+    "`diskscrub clean` with this policy does it, unless the evidence says that a file is left as it is.";
 /// Paths that one piece of evidence names.
 const NAMED: usize = 3;
 
@@ -110,6 +113,8 @@ pub struct Answers<'a> {
     pub findings: Option<&'a [Finding]>,
     /// What the checks saw.
     pub observations: &'a [Observation],
+    /// What was not read of the image, each as a sentence without a full stop: then nothing is known to be absent.
+    pub unread: &'a [String],
 }
 
 impl Table {
@@ -168,13 +173,20 @@ fn answer(guideline: Guideline, bullet: &Bullet, answers: &Answers<'_>) -> Row {
     let mut evidence = Vec::new();
     let mut advice = Vec::new();
     let mut not_yet = false;
+    let looks = |question: &Question| !matches!(question, Question::Undecidable(_) | Question::NotYet);
+    if bullet.questions.iter().any(looks) {
+        evidence.extend(answers.unread.iter().map(|what| unknown(what)));
+    }
     for question in bullet.questions {
         match question {
             Question::Rules => {
                 let asked = rules::all().filter(|rule| names(rule, bullet.id) && wants(guideline, rule));
+                let before = evidence.len();
                 for rule in asked {
                     evidence.extend(of_rule(rule, answers));
                 }
+                let failed = |evidence: &Evidence| evidence.severity == Severity::Fail;
+                advice.extend(evidence[before..].iter().any(failed).then_some(CLEAN));
             }
             Question::Secrets(known) => evidence.extend(of_secrets(known, answers)),
             Question::Residue => evidence.extend(of_residue(answers)),
@@ -184,13 +196,7 @@ fn answer(guideline: Guideline, bullet: &Bullet, answers: &Answers<'_>) -> Row {
                 let failed = evidence[before..].iter().any(|evidence| evidence.severity == Severity::Fail);
                 advice.extend(checks::get(id).filter(|_| failed).map(|check| check.advice));
             }
-            Question::Undecidable(why) => evidence.push(Evidence {
-                severity: Severity::Unknown,
-                by: None,
-                path: None,
-                line: None,
-                what: (*why).to_owned(),
-            }),
+            Question::Undecidable(why) => evidence.push(unknown(why)),
             Question::NotYet => not_yet = true,
         }
     }
@@ -206,6 +212,10 @@ fn answer(guideline: Guideline, bullet: &Bullet, answers: &Answers<'_>) -> Row {
         _ => Status::Met,
     };
     Row { id: bullet.id, asks: bullet.asks, status, evidence, advice }
+}
+
+fn unknown(why: &str) -> Evidence {
+    Evidence { severity: Severity::Unknown, by: None, path: None, line: None, what: why.to_owned() }
 }
 
 /// What a check saw, as the policy weighs it.
@@ -234,15 +244,21 @@ fn of_rule(rule: &Rule, answers: &Answers<'_>) -> Vec<Evidence> {
         }];
     }
     // What is accepted for one reason is one piece of evidence, as is what is not.
-    let mut groups: BTreeMap<Option<&str>, Vec<String>> = BTreeMap::new();
+    let mut groups: BTreeMap<Option<&str>, (Vec<String>, Vec<&str>)> = BTreeMap::new();
     for finding in answers.files.iter().filter(|finding| finding.rule == id) {
         let path = path(finding);
         let accept = selection.accepted(&Seen { by: rule.id, path: Some(&path), digest: None });
-        groups.entry(accept.map(scan::Accept::reason)).or_default().push(path);
+        let (paths, changes) = groups.entry(accept.map(scan::Accept::reason)).or_default();
+        paths.push(path);
+        changes.extend(finding.rewrite.iter().flat_map(|new| &new.changes).map(String::as_str));
     }
     let mut evidence: Vec<Evidence> = groups
         .into_values()
-        .filter_map(|paths| files(rule.id, rule.heading, &paths))
+        .filter_map(|(paths, changes)| match changes.is_empty() {
+            true => files(rule.id, rule.heading, &paths),
+            // An edit is told by what it would do: the heading alone names what is to be, not what is.
+            false => files(rule.id, &format!("to be edited: {}", changes.join(", ")), &paths),
+        })
         .map(|evidence| judged(selection, evidence, None))
         .collect();
     for note in answers.notes {
@@ -337,7 +353,7 @@ fn secrets(findings: &[Finding], selection: &Selection, asks: impl Fn(&str) -> b
         .collect()
 }
 
-/// Bytes that should not be, in one piece of evidence; and pieces of removed files.
+/// Bytes that should not be, in one piece of evidence.
 fn of_residue(answers: &Answers<'_>) -> Vec<Evidence> {
     let Some(findings) = answers.findings else { return vec![nobody_looked()] };
     let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
@@ -349,11 +365,7 @@ fn of_residue(answers: &Answers<'_>) -> Vec<Evidence> {
     }
     let mut classes: Vec<(u64, &str)> = sums.into_iter().map(|(region, bytes)| (bytes, region)).collect();
     classes.sort_unstable_by_key(|&(bytes, region)| (Reverse(bytes), region));
-    let remnant = |finding: &Finding| match finding {
-        Finding::Remnant { digest, .. } => Some(judged(answers.selection, general(finding), Some(digest))),
-        _ => None,
-    };
-    let mut evidence: Vec<Evidence> = findings.iter().filter_map(remnant).collect();
+    let mut evidence = Vec::new();
     if !classes.is_empty() {
         let classes: Vec<String> =
             classes.into_iter().map(|(bytes, region)| format!("{bytes} in {region}")).collect();
@@ -386,7 +398,7 @@ fn general(finding: &Finding) -> Evidence {
 }
 
 /// What a policy asks beyond the guideline: rules and secrets that no bullet names, patterns and accounts of the user's,
-/// and what other readers say.
+/// pieces of removed files, what other readers say, and what checks see that the guideline does not ask for.
 fn beyond(guideline: Guideline, answers: &Answers<'_>) -> Row {
     let bullets = bullets(guideline);
     let named = |rule: &Rule| bullets.iter().any(|bullet| names(rule, bullet.id)) && wants(guideline, rule);
@@ -409,7 +421,21 @@ fn beyond(guideline: Guideline, answers: &Answers<'_>) -> Row {
     let others = answers.findings.unwrap_or_default().iter();
     let odd =
         |finding: &&Finding| matches!(finding, Finding::NotRetained { .. } | Finding::Disagreement { .. });
-    evidence.extend(others.filter(odd).map(general));
+    evidence.extend(others.clone().filter(odd).map(general));
+    let remnant = |finding: &Finding| match finding {
+        Finding::Remnant { digest, .. } => Some(judged(answers.selection, general(finding), Some(digest))),
+        _ => None,
+    };
+    evidence.extend(others.filter_map(remnant));
+    // What only the other guideline asks is told, and fails nothing here.
+    let asks =
+        |check: &&Check| bullets.iter().any(|bullet| bullet.questions.contains(&Question::Check(check.id)));
+    for check in checks::all().filter(|check| !asks(check)) {
+        evidence.extend(of_check(check.id, answers).into_iter().filter_map(|seen| match seen.severity {
+            Severity::Fail | Severity::Warn => Some(Evidence { severity: Severity::Warn, ..seen }),
+            Severity::Unknown | Severity::Info => None,
+        }));
+    }
     evidence.sort_by_key(|evidence| evidence.severity);
     let status = match evidence.first().map(|worst| worst.severity) {
         Some(Severity::Fail) => Status::Failed,
@@ -451,6 +477,7 @@ pub(crate) mod tests {
             notes: &scan.notes,
             findings,
             observations: &observations,
+            unread: &[],
         };
         table(Guideline::of_policy(policy.base()).unwrap(), &answers)
     }
@@ -542,6 +569,51 @@ pub(crate) mod tests {
             assert!(matches!(row.status, Status::NotYet | Status::Failed), "{}: {}", row.id, row.status);
         }
         assert_eq!(table.rows.iter().filter(|row| row.asks.starts_with("Windows")).count(), 11);
+    }
+
+    #[test]
+    fn an_edit_is_told_by_what_it_would_do() {
+        let table = asked("/etc/shadow = root:$6$x$y:1::::::", "extends = 'outscale'", Some(&[]));
+        let what = "to be edited: locks root";
+        assert_eq!(
+            evidence(row(&table, "O9"))[0],
+            (Severity::Fail, "password-hashes", Some("/etc/shadow"), what)
+        );
+        assert_eq!(row(&table, "O9").advice, [CLEAN]);
+    }
+
+    #[test]
+    fn what_was_not_read_leaves_nothing_met() {
+        let policy = Policy::from_toml("extends = 'aws'").unwrap();
+        let selection = Selection::new(&policy, &Overrides::default()).unwrap();
+        let unread = ["volume 2 is not read: XFS".to_owned()];
+        let answers = Answers {
+            selection: &selection,
+            files: &[],
+            notes: &[],
+            findings: Some(&[]),
+            observations: &[],
+            unread: &unread,
+        };
+        let table = table(Guideline::Aws, &answers);
+        assert!(
+            table.rows.iter().all(|row| row.id == "policy" || row.status == Status::Undecided),
+            "{table:#?}"
+        );
+        assert_eq!(evidence(row(&table, "A4"))[0].3, unread[0]);
+    }
+
+    #[test]
+    fn what_only_the_other_guideline_asks_is_told_and_fails_nothing() {
+        let twin = "/etc/passwd = root:x:0:0::/root:/bin/sh\\ntwin:x:0:0::/root:/bin/sh";
+        let table = asked(twin, "extends = 'aws'", Some(&[]));
+        let told = evidence(row(&table, "policy"));
+        assert!(
+            told.iter().any(|(severity, by, ..)| (*severity, *by) == (Severity::Warn, "uid-zero")),
+            "{told:?}"
+        );
+        assert_eq!(row(&table, "policy").status, Status::Met);
+        assert_eq!(row(&asked(twin, "extends = 'outscale'", Some(&[])), "O6").status, Status::Failed);
     }
 
     #[test]

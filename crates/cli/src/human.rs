@@ -163,8 +163,13 @@ pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
     );
     let remnants = report.taint.as_ref().is_some_and(|taint| !taint.findings.is_empty());
     if report.verdict.findings.is_empty() {
-        let what =
-            if remnants { "is written, but files that stay hold pieces of removed ones" } else { "is clean" };
+        let what = match (remnants, report.undone) {
+            (true, _) => "is written, but files that stay hold pieces of removed ones",
+            (false, 0) => "is clean",
+            (false, _) => {
+                "is written, but not all files are as the policy asks: see above what is not edited or made"
+            }
+        };
         line!(text, "\n{} {what}.", output.display());
     }
     text

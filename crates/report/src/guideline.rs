@@ -9,6 +9,8 @@ use crate::{
     text::{line, markup, visible},
 };
 
+/// The check whose facts are a description of the image.
+const TO_PASTE: &str = "identity";
 /// Evidence shown of a bullet in text; JSON has all.
 const SHOWN: usize = 8;
 
@@ -56,7 +58,9 @@ pub(crate) fn text(text: &mut String, table: &Table) {
     let width = table.rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
     for row in &table.rows {
         line!(text, "{:width$}  {:<21}  {}", row.id, row.status.to_string(), row.asks);
-        for evidence in row.evidence.iter().take(SHOWN) {
+        let (block, evidence): (Vec<&Evidence>, Vec<&Evidence>) =
+            row.evidence.iter().partition(|evidence| evidence.by.as_deref() == Some(TO_PASTE));
+        for evidence in evidence.iter().copied().take(SHOWN) {
             let mut lines = sentence(evidence);
             // A description to paste has lines of its own.
             if lines.contains('\n') {
@@ -66,9 +70,14 @@ pub(crate) fn text(text: &mut String, table: &Table) {
                 line!(text, "{:width$}    {} {}", "", mark(evidence.severity), visible(&lines));
             }
         }
-        if row.evidence.len() > SHOWN {
-            let more = known_count(row.evidence.len() - SHOWN);
+        if evidence.len() > SHOWN {
+            let more = known_count(evidence.len() - SHOWN);
             line!(text, "{:width$}      and {more} more", "");
+        }
+        if !block.is_empty() {
+            line!(text, "{:width$}    - a description to paste:\n", "");
+            block.iter().for_each(|evidence| line!(text, "{}", visible(&evidence.what)));
+            line!(text, "");
         }
         row.advice.iter().for_each(|advice| line!(text, "{:width$}      To do: {advice}", ""));
     }

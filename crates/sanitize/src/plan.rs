@@ -1,6 +1,6 @@
 //! Decide, show, then do: the plan is a value, complete before the first edit.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use block::{BlockRead, Extent, Overlay, Window, to_u64, to_usize};
 use filesystem::{
@@ -289,8 +289,12 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     }
     let notes: Vec<&Note> =
         guest.notes().iter().chain(&scan.notes).chain(&helpless).chain(&not_made).collect();
-    let undone = |note: &&&Note| matches!(note, Note::NotEdited { .. } | Note::NotCreated { .. });
-    plan.undone = notes.iter().filter(undone).count();
+    let undone = |note: &&Note| match note {
+        Note::NotEdited { path, .. } | Note::NotCreated { path, .. } => Some(path.clone()),
+        _ => None,
+    };
+    // Several rules may want to edit a file.
+    plan.undone = notes.iter().filter_map(undone).collect::<BTreeSet<_>>().len();
     plan.notes.extend(notes.into_iter().map(Note::to_string));
     plan.system = guest.system().cloned();
     plan.users = guest.users().to_vec();

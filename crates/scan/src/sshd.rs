@@ -6,6 +6,7 @@
 
 mod files;
 mod glob;
+mod keywords;
 mod line;
 mod version;
 

@@ -22,7 +22,7 @@ pub(crate) const BULLETS: &[Bullet] = &[
         id: "A2",
         asks: "Disable password-based remote logins for root.",
         does: "Sets PermitRootLogin to prohibit-password wherever sshd would take another value from.",
-        questions: &[Rules, Check("sshd-root")],
+        questions: &[Rules, Check("sshd-root"), Check("cloud-init-passwords")],
     },
     Bullet {
         id: "A3",

@@ -73,7 +73,7 @@ pub(crate) const BULLETS: &[Bullet] = &[
         asks: "Let sshd take public keys only.",
         does: "Sets PubkeyAuthentication, PasswordAuthentication and KbdInteractiveAuthentication wherever sshd would \
                take another value from.",
-        questions: &[Rules, Check("sshd-passwords")],
+        questions: &[Rules, Check("sshd-passwords"), Check("cloud-init-passwords")],
     },
     Bullet {
         id: "O8",
@@ -85,7 +85,7 @@ pub(crate) const BULLETS: &[Bullet] = &[
         id: "O9",
         asks: "Remove and disable the passwords of all accounts.",
         does: "Locks them all, keeping the accounts, and drops the old hashes.",
-        questions: &[Rules, Secrets(&["Hashes of passwords"])],
+        questions: &[Rules, Secrets(&["Hashes of passwords"]), Check("cloud-init-passwords")],
     },
     Bullet {
         id: "O10",

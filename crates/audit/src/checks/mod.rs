@@ -2,6 +2,7 @@
 
 mod certificates;
 mod clear_text;
+mod cloud_passwords;
 mod first_boot;
 mod identity;
 mod network_services;
@@ -26,6 +27,7 @@ const CHECKS: &[Check] = &[
     uid_zero::UID_ZERO,
     sudo_rights::SUDO_RIGHTS,
     passwords::ROOT_PASSWORD,
+    cloud_passwords::CLOUD_PASSWORDS,
     sshd::SSHD_ROOT,
     sshd::SSHD_PASSWORDS,
     sshd::SSHD_DNS,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use audit::{Answers, Guideline, Observation, Status, System, Table};
+use filesystem::Content;
 use scan::{Overrides, Selection};
 use verify::Finding;
 
@@ -90,12 +91,29 @@ fn answer(
     findings: &[Finding],
     observations: &[Observation],
 ) -> Table {
+    let unread = unread(examined);
     let answers = Answers {
         selection,
         files: &examined.files.findings,
         notes: &examined.files.notes,
         findings: Some(findings),
         observations,
+        unread: &unread,
     };
     audit::table(guideline, &answers)
+}
+
+/// What nobody has looked into: volumes that cannot be read, and an image without a system.
+fn unread(examined: &Examined) -> Vec<String> {
+    let survey = &examined.subject.survey;
+    let opaque = survey.layout.volumes.iter().filter_map(|volume| match volume.content {
+        Content::Opaque(kind) => Some(format!("volume {} is not read: {kind}", volume.number)),
+        _ => None,
+    });
+    let mut unread: Vec<String> = opaque.collect();
+    let root = verify::with_guest(survey, |guest| Ok(guest.resolve(b"/etc")?.is_some()));
+    if !root.unwrap_or(false) {
+        unread.push("no system was found that could be looked at".to_owned());
+    }
+    unread
 }

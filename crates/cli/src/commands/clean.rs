@@ -49,6 +49,8 @@ pub(crate) struct CleanReport {
     pub(crate) container: Vec<String>,
     /// What the verification of the finished output said.
     pub(crate) verdict: Verdict,
+    /// Files that could not be edited or made as the policy asks.
+    pub(crate) undone: usize,
     /// What was found of removed files in what stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) taint: Option<Taint>,
@@ -112,6 +114,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         policy_name: args.policy.policy.clone(),
         container: container_notes(&info),
         verdict,
+        undone: plan.undone,
         taint,
     };
     let original = reports::image(&args.input.input, info.format, device.size());

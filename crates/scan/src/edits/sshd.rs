@@ -27,6 +27,9 @@ struct Want {
     only_global: bool,
 }
 
+/// Those that edit sshd_config.
+const ALL: [EditId; 4] =
+    [EditId::SshdRootLogin, EditId::SshdPubkey, EditId::SshdNoPasswords, EditId::SshdNoDns];
 const YES: &[&str] = &["yes"];
 const NO: &[&str] = &["no"];
 const KBD_INTERACTIVE: &str = "KbdInteractiveAuthentication";
@@ -106,7 +109,7 @@ impl Want {
 pub(super) fn harden(edit: EditId, content: &[u8], part: Option<Part<'_>>) -> Result<Outcome, String> {
     let Some(Part { configuration, file, main }) = part else { return Ok(Outcome::default()) };
     let wants = wants(edit, configuration.version);
-    let understood = understood(edit, &wants, configuration);
+    let understood = understood(edit, configuration);
     // One sentence is enough for all files.
     if let Err(problem) = understood {
         return if main { Err(problem) } else { Ok(Outcome::default()) };
@@ -152,11 +155,13 @@ pub(super) fn harden(edit: EditId, content: &[u8], part: Option<Part<'_>>) -> Re
 }
 
 /// Whether the whole configuration can be edited. The error is the end of a sentence on its main file.
-fn understood(edit: EditId, wants: &[Want], configuration: &Configuration) -> Result<(), String> {
+fn understood(edit: EditId, configuration: &Configuration) -> Result<(), String> {
     if let Some(problem) = &configuration.problem {
         return Err(problem.clone());
     }
-    for want in wants {
+    // Of what any of the rules would edit: a file is edited by all of them, or by none.
+    let every = ALL.into_iter().flat_map(|edit| wants(edit, configuration.version));
+    for want in every {
         want.check(configuration)?;
     }
     if edit != EditId::SshdNoPasswords {

@@ -3,7 +3,7 @@
 use block::{Result, to_usize};
 use filesystem::{FileKind, InodeId};
 
-use super::{Directive, Setting, Version, directive, glob::expand, version::version};
+use super::{Directive, Setting, Version, directive, glob::expand, keywords::is_known, version::version};
 use crate::{Guest, GuestPath, Node, edits};
 
 /// Where sshd looks: everywhere, openSUSE if there is nothing in /etc, and ALT.
@@ -189,6 +189,12 @@ impl Reader<'_, '_> {
                     within = Some(matching.map_or_else(|| own.clone(), |outer| format!("{outer} and {own}")));
                 }
                 _ => {
+                    if !is_known(&keyword) {
+                        self.problem(format!(
+                            "line {line} of {} has a keyword that no sshd knows",
+                            node.path
+                        ));
+                    }
                     let setting = Setting { values, file: node.path.clone(), line, matching: within.clone() };
                     self.found.settings.push((keyword, setting));
                 }

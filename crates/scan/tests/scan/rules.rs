@@ -86,7 +86,8 @@ fn every_rule_takes_what_it_should_and_nothing_alike() {
         by_rule.entry(case.rule).or_default().push(case);
     }
     let mut wrong = Vec::new();
-    for rule in rules::all() {
+    // Those that make files have no findings.
+    for rule in rules::all().filter(|rule| !matches!(rule.action, scan::Action::Create(_))) {
         let Some(cases) = by_rule.remove(rule.id) else {
             wrong.push(format!("{}: no case", rule.id));
             continue;

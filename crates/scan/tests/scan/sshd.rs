@@ -292,6 +292,21 @@ fn the_real_sshd_takes_keys_only() {
 }
 
 #[test]
+fn every_keyword_of_the_real_sshd_is_known() {
+    if !can_judge() {
+        return;
+    }
+    let printed = settings(&[(MAIN, "")], None);
+    assert!(printed.len() > 80, "{printed:?}");
+    let all: String = printed.keys().map(|keyword| format!("{keyword} x\n")).collect();
+    let tree = tree(&[(MAIN, &all)], NEW);
+    let guest =
+        Guest::open(vec![VolumeSource { volume: 0, filesystem: &tree, names: Vec::new() }]).expect("opens");
+    let found = sshd::effective(&guest).expect("is read").expect("is there");
+    assert_eq!(found.problem, None);
+}
+
+#[test]
 fn says_what_the_real_sshd_says() {
     if !can_judge() {
         return;
@@ -370,13 +385,18 @@ fn what_is_not_understood_stays_whole() {
         (vec![(MAIN, long.as_str())], 3, "line 1 of /etc/ssh/sshd_config is too long"),
         (
             vec![(MAIN, "PermitRootLogin sometimes\nPasswordAuthentication yes\n")],
-            1,
+            3,
             "line 1 of /etc/ssh/sshd_config gives permitrootlogin a value that sshd does not know",
         ),
         (
             vec![(MAIN, including), (dropin, "PasswordAuthentication yes no\n")],
-            1,
+            3,
             "line 1 of /etc/ssh/sshd_config.d/a.conf gives passwordauthentication a value that sshd does not know",
+        ),
+        (
+            vec![(MAIN, "PermitRootLogin yes\nlorem ipsum dolor\n")],
+            3,
+            "line 2 of /etc/ssh/sshd_config has a keyword that no sshd knows",
         ),
         (
             vec![(MAIN, "Match User \"al\nPermitRootLogin yes\n")],
