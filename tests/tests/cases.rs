@@ -124,7 +124,10 @@ impl Case {
         let kept =
             |argument: &String| ["--keep", "--keep-user", "--skip", "--rules"].contains(&argument.as_str());
         match self.arguments.windows(2).find(|pair| pair[0] == "--policy") {
-            _ if self.arguments.iter().any(kept) => verify.args(["--policy", "none"]),
+            // What could not be done is not as the policy wants it.
+            _ if self.arguments.iter().any(kept) || self.directory.join("message.txt").exists() => {
+                verify.args(["--policy", "none"])
+            }
             Some(pair) => verify.args(pair),
             None => &mut verify,
         };

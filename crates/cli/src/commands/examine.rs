@@ -1,10 +1,10 @@
 //! The examination that `verify` and `audit` share: every byte, every reader, secrets, and what a policy wants gone.
 
 use scan::{
-    Scan, Selection,
+    Note, Scan, Selection,
     content::{self, ContentRule},
 };
-use verify::{Examination, Finding, Options, Secrets, container, taint::Taint};
+use verify::{Examination, Finding, Options, Place, Region, Secrets, Survey, container, taint::Taint};
 
 use super::{
     open_image,
@@ -112,7 +112,8 @@ pub(super) fn examine(
     let (mut examination, container) = examined.map_err(failed)?;
     let Named { scan: files, notes, .. } = named.by(input, &subject, selection)?;
     examination.notes.extend(notes);
-    let unwanted = verify::unwanted(survey, &files.findings).map_err(failed)?;
+    let mut unwanted = verify::unwanted(survey, &files.findings).map_err(failed)?;
+    unwanted.extend(files.notes.iter().filter_map(|note| not_edited(note, survey)));
     let taint = args.original.as_ref().map(|original| {
         bar.begin("comparing", Unit::Pieces, None);
         let original = InputArgs { input: original.clone(), format: None, ..input.clone() };
@@ -120,4 +121,21 @@ pub(super) fn examine(
     });
     let taint = taint.transpose()?;
     Ok(Examined { subject, examination, container, secrets, files, unwanted, taint })
+}
+
+/// A file that a rule would edit, and cannot: it is not as the policy wants it.
+fn not_edited(note: &Note, survey: &Survey) -> Option<Finding> {
+    let Note::NotEdited { volume, path, rule, .. } = note else { return None };
+    let place = Place {
+        volume: survey.number(Some(*volume)),
+        region: Region::File,
+        offset: 0,
+        length: 0,
+        inode: None,
+        path: Some(path.to_string()),
+        file_offset: None,
+        inside: Vec::new(),
+        was: None,
+    };
+    Some(Finding::Unwanted { rule: rule.to_string(), place })
 }

@@ -81,6 +81,9 @@ fn what_cannot_be_read_fails_its_bullet_and_stays() {
     assert_eq!((code, &*message), (Some(1), said));
     let report = sandbox.json("audit out --policy outscale");
     assert_eq!(status(&report, "O9"), "failed");
+    let report = sandbox.json("verify out --policy outscale");
+    let place = &crate::sandbox::findings(&report, "unwanted")[0]["place"];
+    assert_eq!((&report["verdict"], &place["path"]), (&"findings".into(), &"/etc/shadow".into()));
     assert_eq!(sandbox.sh("debugfs -R 'cat /etc/shadow' out 2>/dev/null"), "<<<<<<< HEAD\n");
 }
 
