@@ -1,6 +1,6 @@
 //! Decide, show, then do: the plan is a value, complete before the first edit.
 
-use std::{collections::BTreeSet, io};
+use std::{collections::BTreeMap, io};
 
 use block::{BlockRead, Extent, Overlay, Window, to_u64, to_usize};
 use filesystem::{
@@ -36,8 +36,8 @@ pub struct Plan {
     pub edits: Vec<Edit>,
     /// The files that will be made, each directory before what is in it. They come before the edits.
     pub creations: Vec<Creation>,
-    /// Files that a rule would edit or make, and cannot: a note on each says why.
-    pub undone: usize,
+    /// Files that a rule would edit or make, and cannot, and the rule: a note on each says why.
+    pub undone: BTreeMap<GuestPath, RuleId>,
     /// What a user has to know: content with further names, volumes outside fstab, volumes not cleaned ...
     pub notes: Vec<String>,
 }
@@ -166,7 +166,7 @@ pub fn plan<B: BlockRead>(
         users: Vec::new(),
         edits: Vec::new(),
         creations: Vec::new(),
-        undone: 0,
+        undone: BTreeMap::new(),
         notes,
     };
     find(view, &mut plan, request)?;
@@ -289,12 +289,10 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     }
     let notes: Vec<&Note> =
         guest.notes().iter().chain(&scan.notes).chain(&helpless).chain(&not_made).collect();
-    let undone = |note: &&Note| match note {
-        Note::NotEdited { path, .. } | Note::NotCreated { path, .. } => Some(path.clone()),
-        _ => None,
-    };
     // Several rules may want to edit a file.
-    plan.undone = notes.iter().filter_map(undone).collect::<BTreeSet<_>>().len();
+    for (_, path, rule) in notes.iter().filter_map(|note| note.undone()) {
+        plan.undone.entry(path.clone()).or_insert_with(|| rule.clone());
+    }
     plan.notes.extend(notes.into_iter().map(Note::to_string));
     plan.system = guest.system().cloned();
     plan.users = guest.users().to_vec();

@@ -155,6 +155,18 @@ pub enum Note {
     },
 }
 
+impl Note {
+    /// A file that a rule would edit or make, and cannot: its volume, if it has one, and who asks for it.
+    #[must_use]
+    pub const fn undone(&self) -> Option<(Option<usize>, &GuestPath, &RuleId)> {
+        match self {
+            Self::NotEdited { volume, path, rule, .. } => Some((Some(*volume), path, rule)),
+            Self::NotCreated { path, rule, .. } => Some((None, path, rule)),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -33,7 +33,7 @@ pub enum Finding {
         /// Its keyed digest, in hexadecimal: the same secret has the same digest under the same key.
         digest: String,
     },
-    /// A file that the policy would have removed or emptied.
+    /// A file that the policy would have removed, emptied, edited or made.
     Unwanted {
         /// The rule that asks for it, or the user's pattern.
         rule: String,
@@ -65,6 +65,25 @@ pub enum Finding {
         /// What, in a sentence.
         difference: String,
     },
+}
+
+impl Finding {
+    /// A file that a rule would have edited or made, and could not.
+    #[must_use]
+    pub fn undone(rule: String, volume: Option<u32>, path: String) -> Self {
+        let place = Place {
+            volume,
+            region: Region::File,
+            offset: 0,
+            length: 0,
+            inode: None,
+            path: Some(path),
+            file_offset: None,
+            inside: Vec::new(),
+            was: None,
+        };
+        Self::Unwanted { rule, place }
+    }
 }
 
 impl fmt::Display for Finding {

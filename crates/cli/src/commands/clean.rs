@@ -114,7 +114,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         policy_name: args.policy.policy.clone(),
         container: container_notes(&info),
         verdict,
-        undone: plan.undone,
+        undone: plan.undone.len(),
         taint,
     };
     let original = reports::image(&args.input.input, info.format, device.size());
@@ -128,8 +128,8 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         false => failure,
     };
     report_files.write(&whole).map_err(complete)?;
-    // Nobody who has an attestation alone would learn of the remnants.
-    if let Some(attestation) = attestation.filter(|_| clean && remnants == 0) {
+    // Nobody who has an attestation alone would learn of remnants, or of what the policy asked for in vain.
+    if let Some(attestation) = attestation.filter(|_| clean && remnants == 0 && plan.undone.is_empty()) {
         let run = attestation::Run {
             report: &report,
             plan: &plan,
@@ -159,8 +159,8 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         ));
         return Ok(ExitCode::from(FINDINGS));
     }
-    if plan.undone > 0 {
-        let files = human::count(to_u64(plan.undone), "file");
+    if !plan.undone.is_empty() {
+        let files = human::count(to_u64(plan.undone.len()), "file");
         output::message(&format!("the output was written, but {files} could not be made as the policy asks"));
         return Ok(ExitCode::from(FINDINGS));
     }

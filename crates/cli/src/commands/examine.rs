@@ -4,7 +4,7 @@ use scan::{
     Note, Scan, Selection,
     content::{self, ContentRule},
 };
-use verify::{Examination, Finding, Options, Place, Region, Secrets, Survey, container, taint::Taint};
+use verify::{Examination, Finding, Options, Secrets, container, taint::Taint};
 
 use super::{
     open_image,
@@ -113,7 +113,9 @@ pub(super) fn examine(
     let Named { scan: files, notes, .. } = named.by(input, &subject, selection)?;
     examination.notes.extend(notes);
     let mut unwanted = verify::unwanted(survey, &files.findings).map_err(failed)?;
-    unwanted.extend(files.notes.iter().filter_map(|note| not_edited(note, survey)));
+    unwanted.extend(files.notes.iter().filter_map(Note::undone).map(|(volume, path, rule)| {
+        Finding::undone(rule.to_string(), survey.number(volume), path.to_string())
+    }));
     let taint = args.original.as_ref().map(|original| {
         bar.begin("comparing", Unit::Pieces, None);
         let original = InputArgs { input: original.clone(), format: None, ..input.clone() };
@@ -121,21 +123,4 @@ pub(super) fn examine(
     });
     let taint = taint.transpose()?;
     Ok(Examined { subject, examination, container, secrets, files, unwanted, taint })
-}
-
-/// A file that a rule would edit, and cannot: it is not as the policy wants it.
-fn not_edited(note: &Note, survey: &Survey) -> Option<Finding> {
-    let Note::NotEdited { volume, path, rule, .. } = note else { return None };
-    let place = Place {
-        volume: survey.number(Some(*volume)),
-        region: Region::File,
-        offset: 0,
-        length: 0,
-        inode: None,
-        path: Some(path.to_string()),
-        file_offset: None,
-        inside: Vec::new(),
-        was: None,
-    };
-    Some(Finding::Unwanted { rule: rule.to_string(), place })
 }

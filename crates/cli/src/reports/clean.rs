@@ -3,6 +3,7 @@
 use filesystem::Content;
 use report::{Coverage, Digest, Extent, Image, Policy, Removed, Report, Volume};
 use sanitize::Plan;
+use verify::Finding;
 
 use crate::commands::clean::{CleanReport, dropped};
 
@@ -35,6 +36,8 @@ pub(crate) fn clean(begun: Report, original: Image, done: &CleanReport, plan: &P
         bytes: rule.bytes,
     });
     let remnants = done.taint.iter().flat_map(|taint| &taint.findings);
+    let undone =
+        plan.undone.iter().map(|(path, rule)| Finding::undone(rule.to_string(), None, path.to_string()));
     Report {
         image: Image { digest: digest(&run.output), ..begun.image.clone() },
         original: Some(Image { digest: digest(&run.input), ..original }),
@@ -49,7 +52,7 @@ pub(crate) fn clean(begun: Report, original: Image, done: &CleanReport, plan: &P
         },
         removed: removed.collect(),
         dropped: dropped(run).into_iter().map(|(class, bytes)| (class.to_owned(), bytes)).collect(),
-        findings: verdict.findings.iter().chain(remnants).cloned().collect(),
+        findings: verdict.findings.iter().chain(remnants).cloned().chain(undone).collect(),
         opinions: verdict.opinions.clone(),
         container: done.container.clone(),
         notes: run.notes.clone(),

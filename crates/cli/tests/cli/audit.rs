@@ -76,9 +76,22 @@ fn what_cannot_be_read_fails_its_bullet_and_stays() {
     let sandbox = image();
     sandbox.sh("printf '<<<<<<< HEAD\\n' >garbage; debugfs -w -R 'rm /etc/shadow' image 2>/dev/null
                 debugfs -w -R 'write garbage /etc/shadow' image 2>/dev/null");
-    let (code, _, message) = sandbox.run("clean -q image -o out --policy outscale");
+    sandbox.sh("openssl genpkey -algorithm ed25519 -out key.pem");
+    let (code, _, message) =
+        sandbox.run("clean -q image -o out --policy outscale --report c.json --attest key.pem");
     let said = "diskscrub: the output was written, but 1 file could not be made as the policy asks\n";
     assert_eq!((code, &*message), (Some(1), said));
+    let report: Value = serde_json::from_slice(&std::fs::read(sandbox.at("c.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&report["verdict"], &report["findings"][0]["rule"]),
+        (&"findings".into(), &"password-hashes".into())
+    );
+    sandbox.sh(concat!(
+        "jsonschema -i c.json ",
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/report.schema.json"
+    ));
+    assert!(!sandbox.at("out.intoto.jsonl").exists(), "nothing attests what was not done");
     let report = sandbox.json("audit out --policy outscale");
     assert_eq!(status(&report, "O9"), "failed");
     let report = sandbox.json("verify out --policy outscale");
