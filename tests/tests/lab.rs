@@ -5,7 +5,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
+    env,
+    fmt::Write,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -108,20 +110,83 @@ impl Lab {
             format!("cd '{}' && ./mkimage.sh --fast --out {name}.raw {options}", self.path.display());
         run("bash", ["-c", &script]).unwrap();
     }
+
+    /// The same disk as qcow2, `name-q.qcow2`, with tokens that a snapshot holds, that a deleted snapshot left behind,
+    /// and that the guest discarded while the host kept them.
+    fn with_snapshots(&self, name: &str) {
+        const RUN: u64 = 64 << 10;
+        let [raw, image] = [format!("{name}.raw"), format!("{name}-q.qcow2")].map(|name| self.at(&name));
+        let image = image.to_str().unwrap();
+        run("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", raw.to_str().unwrap(), image]).unwrap();
+        let (swap, payload) = (swap_end(&raw) - (3 << 20), self.at("payload"));
+        let mut list = fs::read_to_string(self.at(&format!("{name}.canaries.tsv"))).unwrap();
+        let mut plant = |kind: &str, from: u64| {
+            for (number, at) in (0..10).zip((from..).step_by(usize::try_from(RUN).unwrap())) {
+                let token =
+                    format!("CANARY-{kind}-{:032x}", u128::from(at) * 0x9e37_79b9_7f4a_7c15_f39c_c060);
+                fs::write(&payload, format!("{token}\n").repeat(1 << 11)).unwrap();
+                let write = format!("write -q -s {} {at} {RUN}", payload.display());
+                run("qemu-io", ["-f", "qcow2", "-c", &write, image]).unwrap();
+                writeln!(list, "{kind}\tcontainer{number}\tremove\tascii\t{token}\tqcow2").unwrap();
+            }
+        };
+        let clear = |from: u64| {
+            run("qemu-io", ["-f", "qcow2", "-c", &format!("write -q -P 0 {from} {}", 10 * RUN), image])
+                .unwrap();
+        };
+        // Freed clusters keep their bytes where nothing tells the host that they are free.
+        let kept = format!(
+            "driver=qcow2,discard=unmap,pass-discard-snapshot=off,file.driver=file,file.discard=ignore,file.filename={image}"
+        );
+        let snapshot = |option: &str, name: &str| {
+            run("qemu-img", ["snapshot", option, name, "--image-opts", &kept]).unwrap();
+        };
+        plant("QDELSNAP", swap);
+        snapshot("-c", "old");
+        clear(swap);
+        plant("QSNAP", swap + (1 << 20));
+        snapshot("-c", "kept");
+        clear(swap + (1 << 20));
+        plant("QDISC", swap + (2 << 20));
+        let discard = format!("discard -q {} {}", swap + (2 << 20), 10 * RUN);
+        run("qemu-io", ["--image-opts", "-c", &discard, &kept]).unwrap();
+        snapshot("-d", "old");
+        fs::write(self.at(&format!("{name}-q.canaries.tsv")), list).unwrap();
+    }
+}
+
+/// The byte behind the swap partition, which ends with nothing.
+fn swap_end(disk: &Path) -> u64 {
+    let table = run("sfdisk", ["--json".as_ref(), disk.as_os_str()]).unwrap();
+    let table: serde_json::Value = serde_json::from_str(&table).unwrap();
+    let partitions = table["partitiontable"]["partitions"].as_array().unwrap();
+    let swap = partitions.iter().find(|one| one["type"] == "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F").unwrap();
+    (swap["start"].as_u64().unwrap() + swap["size"].as_u64().unwrap()) * 512
+}
+
+/// The lab's image of that name, judged as raw and as qcow2.
+fn judge_as(lab: &Lab, name: &str, formats: &[&str]) {
+    let (raw, scratch) = (lab.at(&format!("{name}.raw")), tempfile::tempdir_in(&lab.path).unwrap());
+    for format in formats {
+        let input = scratch.path().join(format);
+        let arguments =
+            ["convert".as_ref(), "-O".as_ref(), format.as_ref(), raw.as_os_str(), input.as_os_str()];
+        run("qemu-img", arguments).unwrap();
+        judge(lab, name, &input);
+    }
 }
 
 /// Every secret goes but those that the rules leave on purpose, all else stays, and checkers and kernel agree.
-fn judge(lab: &Lab, name: &str, format: &str) {
-    let (raw, scratch) = (lab.at(&format!("{name}.raw")), tempfile::tempdir_in(&lab.path).unwrap());
-    let (input, out) = (scratch.path().join("input"), scratch.path().join("out"));
-    run("qemu-img", ["convert".as_ref(), "-O".as_ref(), format.as_ref(), raw.as_os_str(), input.as_os_str()])
-        .unwrap();
+fn judge(lab: &Lab, name: &str, input: &Path) {
+    let scratch = tempfile::tempdir_in(&lab.path).unwrap();
+    let (raw, out) = (image::raw(input, scratch.path(), "in.raw").unwrap(), scratch.path().join("out"));
     let report = scratch.path().join("report.json");
-    image::clean(&input, &out, &["--report", &report.to_string_lossy()]).unwrap();
+    image::clean(input, &out, &["--report", &report.to_string_lossy()]).unwrap();
 
     let tokens = tokens(&lab.at(&format!("{name}.canaries.tsv")));
     let cleaned = image::raw(&out, scratch.path(), "out.raw").unwrap();
-    let before = lab.search(&tokens, &raw);
+    let mut before = lab.search(&tokens, &raw);
+    before.extend(lab.search(&tokens, input));
     let mut after = lab.search(&tokens, &cleaned);
     after.extend(lab.search(&tokens, &out));
     let goes = |token: &Token| token.expect != "keep";
@@ -138,7 +203,7 @@ fn judge(lab: &Lab, name: &str, format: &str) {
         .filter(|token| !goes(token) && token.class != "OVW")
         .map(|token| token.kind.as_str())
         .collect();
-    println!("{name} as {format}: {} tokens before, {} after", before.len(), after.len());
+    println!("{}: {} tokens before, {} after", input.display(), before.len(), after.len());
     assert!(left.is_empty() && lost.is_empty(), "left: {left:?}; lost: {lost:?}");
     assert!(before.len() > 500, "the lab planted little");
 
@@ -184,9 +249,10 @@ fn audit(lab: &Lab, name: &str) {
 fn a_debian_full_of_leftovers() {
     let lab = Lab::new();
     lab.build("fast", "");
-    judge(&lab, "fast", "raw");
-    judge(&lab, "fast", "qcow2");
+    judge_as(&lab, "fast", &["raw", "qcow2"]);
     audit(&lab, "fast");
+    lab.with_snapshots("fast");
+    judge(&lab, "fast-q", &lab.at("fast-q.qcow2"));
     lab.build("fast-dj", "--dj --seed 2");
-    judge(&lab, "fast-dj", "raw");
+    judge_as(&lab, "fast-dj", &["raw"]);
 }

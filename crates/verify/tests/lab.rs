@@ -284,6 +284,7 @@ fn lab() -> PathBuf {
 #[ignore = "needs images of the lab"]
 fn classes_agree_with_the_lab() {
     let lab = lab();
+    assert!(!images(&lab, &lab, ".raw").is_empty(), "the lab has no raw image");
     for directory in [lab.clone(), lab.join("work")] {
         for (image, tokens) in images(&lab, &directory, ".raw") {
             compare(&lab, &image, &image, &tokens);
@@ -295,7 +296,9 @@ fn classes_agree_with_the_lab() {
 #[ignore = "needs images of the lab"]
 fn what_only_the_container_holds_is_reported() {
     let lab = lab();
-    for (image, tokens) in images(&lab, &lab, ".qcow2") {
+    let images = images(&lab, &lab, ".qcow2");
+    assert!(!images.is_empty(), "the lab has no qcow2 image: BASE=fast ./mkvariants.sh c");
+    for (image, tokens) in images {
         let directory = tempfile::tempdir().unwrap();
         let disk = directory.path().join("disk.raw");
         let convert = Command::new("qemu-img").args(["convert", "-O", "raw"]).args([&image, &disk]).output();
