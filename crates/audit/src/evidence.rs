@@ -11,6 +11,19 @@ use crate::{
     judgement::{judged, switched_off},
 };
 
+/// Content rules that know keys of SSH, and the one that knows PEM, in which users' keys of SSH are, too.
+pub(crate) const USER_KEYS: &[&str] = &[
+    "openssh-key-body",
+    "openssh-key-binary",
+    "putty-private-key",
+    "ssh1-private-key",
+    "ssh2-private-key",
+    PEM,
+];
+const PEM: &str = "pem-private-key";
+/// Where programs have their keys: TLS servers and authorities in /etc and /var/lib, tests and examples in /usr.
+const PROGRAMS: &[&str] = &["/etc/", "/usr/", "/var/lib/"];
+
 /// Paths that one piece of evidence names.
 const NAMED: usize = 3;
 
@@ -91,20 +104,8 @@ pub(crate) fn of_rule(rule: &Rule, answers: &Answers<'_>) -> Vec<Evidence> {
         })
         .map(|evidence| judged(selection, evidence, None))
         .collect();
-    for note in answers.notes {
-        if let Note::NotEdited { path, rule: by, reason, .. } = note
-            && *by == id
-        {
-            let left = Evidence {
-                severity: Severity::Fail,
-                by: Some(rule.id.to_owned()),
-                path: Some(path.to_string()),
-                line: None,
-                what: format!("is left as it is: {reason}"),
-            };
-            evidence.push(judged(selection, left, None));
-        }
-    }
+    let left = answers.notes.iter().filter_map(|note| not_edited(note, rule.id));
+    evidence.extend(left.map(|left| judged(selection, left, None)));
     evidence
 }
 
@@ -146,22 +147,55 @@ pub(crate) fn is_asked(rule: &str, known: &[&str]) -> bool {
 /// Secrets by content, of these rules or families.
 pub(crate) fn of_secrets(known: &[&str], answers: &Answers<'_>) -> Vec<Evidence> {
     match answers.findings {
-        Some(findings) => secrets(findings, answers.selection, |rule| is_asked(rule, known)),
+        Some(findings) => secrets(findings, answers.selection, |rule, _| is_asked(rule, known)),
         None => vec![nobody_looked()],
     }
+}
+
+/// Private keys that may be users' pairs for SSH. Outside of live files, nothing tells whose a key was.
+pub(crate) fn of_user_keys(answers: &Answers<'_>) -> Vec<Evidence> {
+    let program =
+        |path: &str| PROGRAMS.iter().any(|start| path.starts_with(start)) && !path.contains("/.ssh/");
+    let asks = |rule: &str, place: &verify::Place| {
+        let kept = place.region.is_live() && place.path.as_deref().is_some_and(program);
+        USER_KEYS.contains(&rule) && !(rule == PEM && kept)
+    };
+    match answers.findings {
+        Some(findings) => secrets(findings, answers.selection, asks),
+        None => vec![nobody_looked()],
+    }
+}
+
+/// What a rule could not read of these files.
+pub(crate) fn of_unreadable(id: &str, paths: &[&str], answers: &Answers<'_>) -> Vec<Evidence> {
+    let notes = answers.notes.iter().filter_map(|note| not_edited(note, id));
+    let these = notes.filter(|left| left.path.as_deref().is_some_and(|path| paths.contains(&path)));
+    these.map(|left| judged(answers.selection, left, None)).collect()
+}
+
+/// A file that a rule was to edit and left.
+fn not_edited(note: &Note, id: &str) -> Option<Evidence> {
+    let Note::NotEdited { path, rule: RuleId::BuiltIn(by), reason, .. } = note else { return None };
+    (*by == id).then(|| Evidence {
+        severity: Severity::Fail,
+        by: Some(id.to_owned()),
+        path: Some(path.to_string()),
+        line: None,
+        what: format!("is left as it is: {reason}"),
+    })
 }
 
 /// One piece of evidence for each content rule that asks, and for each reason why what it found may stay.
 pub(crate) fn secrets(
     findings: &[Finding],
     selection: &Selection,
-    asks: impl Fn(&str) -> bool,
+    asks: impl Fn(&str, &verify::Place) -> bool,
 ) -> Vec<Evidence> {
     type Found<'f> = (&'f verify::Place, &'f str);
     let mut groups: BTreeMap<(&str, Option<&str>), Vec<Found<'_>>> = BTreeMap::new();
     for finding in findings {
         if let Finding::Secret { rule, place, digest, .. } = finding
-            && asks(rule)
+            && asks(rule, place)
         {
             let seen = Seen { by: rule, path: place.path.as_deref(), digest: Some(digest) };
             let reason = selection.accepted(&seen).map(scan::Accept::reason);
