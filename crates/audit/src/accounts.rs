@@ -52,6 +52,7 @@ impl Password {
 pub(crate) struct Account {
     pub(crate) name: String,
     pub(crate) uid: u32,
+    pub(crate) gid: u32,
     pub(crate) shell: String,
     pub(crate) home: String,
     pub(crate) password: Password,
@@ -86,8 +87,8 @@ pub(crate) fn accounts(system: &System<'_, '_>) -> Result<Vec<Account>> {
         .collect();
     let mut accounts = Vec::new();
     for (row, fields) in rows(&passwd).into_iter().take(MAX_ACCOUNTS) {
-        let [name, field, uid, _gid, _gecos, home, rest @ ..] = fields.as_slice() else { continue };
-        let Ok(uid) = uid.parse() else { continue };
+        let [name, field, uid, gid, _gecos, home, rest @ ..] = fields.as_slice() else { continue };
+        let (Ok(uid), Ok(gid)) = (uid.parse(), gid.parse()) else { continue };
         let (mut path, mut line, mut password) = ("/etc/passwd".to_owned(), row, Password::of(field));
         // Only `x` sends login to shadow; a shadow without the account locks it.
         if field == "x" {
@@ -105,6 +106,7 @@ pub(crate) fn accounts(system: &System<'_, '_>) -> Result<Vec<Account>> {
         accounts.push(Account {
             name: name.clone(),
             uid,
+            gid,
             shell: rest.first().cloned().unwrap_or_default(),
             home: home.clone(),
             password,
@@ -124,6 +126,22 @@ pub(crate) fn group(system: &System<'_, '_>, name: &str) -> Result<Option<Vec<St
         let members = row.get(3).map(String::as_str).unwrap_or_default();
         members.split(',').filter(|member| !member.is_empty()).map(str::to_owned).collect()
     }))
+}
+
+/// The groups that an account is in, its own one first.
+pub(crate) fn groups_of(system: &System<'_, '_>, account: &Account) -> Result<Vec<String>> {
+    let text = system.text("/etc/group")?.unwrap_or_default();
+    let (mut own, mut others) = (Vec::new(), Vec::new());
+    for (_, row) in rows(&text).into_iter().take(MAX_ACCOUNTS) {
+        let [name, _, gid, members @ ..] = row.as_slice() else { continue };
+        if gid.parse() == Ok(account.gid) {
+            own.push(name.clone());
+        } else if members.iter().flat_map(|list| list.split(',')).any(|member| member == account.name) {
+            others.push(name.clone());
+        }
+    }
+    own.extend(others);
+    Ok(own)
 }
 
 /// Lines with their columns; none of NIS's, and no comments.

@@ -53,6 +53,10 @@ pub enum Question {
     Rules,
     /// Secrets by content: those that the families of rules with these headings know, or the rules with these ids.
     Secrets(&'static [&'static str]),
+    /// Private keys of SSH, and those in PEM, but a program's in a live file: [`USER_KEYS`](crate::evidence::USER_KEYS).
+    UserKeys,
+    /// Whether a rule could read these files; what else it would do is another's business.
+    Readable(&'static str, &'static [&'static str]),
     /// Bytes that nothing live claims, and pieces of removed files.
     Residue,
     /// A check, by its id.
@@ -127,6 +131,13 @@ mod tests {
                             "{}: no rule names it",
                             bullet.id
                         ),
+                        Question::Readable(id, paths) => {
+                            assert!(
+                                scan::rules::get(id).is_some() && !paths.is_empty(),
+                                "{}: {id}",
+                                bullet.id
+                            );
+                        }
                         Question::Secrets(names) => {
                             for name in *names {
                                 let known = content::get(name).is_some()

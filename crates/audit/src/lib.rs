@@ -11,6 +11,7 @@ mod check;
 pub mod checks;
 mod cloud_init;
 mod day;
+mod evidence;
 mod hashes;
 mod judgement;
 mod markdown;
@@ -26,7 +27,8 @@ mod walk;
 
 pub use bullet::{Bullet, Guideline, Question, bullets, sources};
 pub use check::{Check, Observation, Severity, observe};
+pub use evidence::Evidence;
 pub use judgement::acceptable;
 pub use markdown::guidelines_markdown;
 pub use system::{Item, System};
-pub use table::{Answers, Evidence, Row, Status, Table, table};
+pub use table::{Answers, Row, Status, Table, table};

@@ -43,6 +43,13 @@ pub fn guidelines_markdown() -> String {
                             .collect();
                         by.push(format!("contents: {}", known.join(", ")));
                     }
+                    Question::UserKeys => {
+                        by.push(
+                            "contents: keys of SSH, keys in PEM outside of /etc, /usr and /var/lib"
+                                .to_owned(),
+                        );
+                    }
+                    Question::Readable(id, _) => by.push(format!("`{id}`, where it cannot read")),
                     Question::Residue => by.push("residue".to_owned()),
                     Question::Check(id) => by.push(format!("check `{id}`")),
                     Question::Undecidable(why) => by.push(format!("not decidable offline: {why}")),

@@ -11,7 +11,7 @@ mod sysv;
 use block::Result;
 use scan::GuestPath;
 
-use crate::System;
+use crate::{Observation, Severity, System};
 
 /// What starts a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,13 @@ pub(crate) fn enabled(system: &System<'_, '_>) -> Result<Vec<Service>> {
     all.extend(sysv::enabled(system, &all)?);
     all.extend(inetd::enabled(system, &all)?);
     Ok(all)
+}
+
+/// What to say where nothing in the guest tells what its boot starts: no systemd, no scripts of a runlevel, no busybox.
+pub(crate) fn untold(system: &System<'_, '_>, enabled: &[Service]) -> Result<Option<Observation>> {
+    let known = !enabled.is_empty() || systemd::is_there(system)? || sysv::is_there(system)?;
+    let what = "nothing in the image tells what its boot starts";
+    Ok((!known).then(|| Observation::new(Severity::Unknown, what)))
 }
 
 /// Whether one of these names is enabled, and what says so.

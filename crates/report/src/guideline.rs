@@ -1,12 +1,13 @@
 //! The bullets of a guideline, for every format: a sentence, lines of text, a table of the page, results of SARIF.
 
-use audit::{Evidence, Row, Severity, Status, Table};
+use audit::{Evidence, Question, Row, Severity, Status, Table, bullets, checks};
 use serde_json::{Value, json};
 
 use crate::{
     Report,
     human::known_count,
-    text::{line, markup, visible},
+    sarif,
+    text::{file_uri, line, markup, relative_uri, visible},
 };
 
 /// The check whose facts are a description of the image.
@@ -121,21 +122,65 @@ fn id(table: &Table, row: &Row) -> String {
     format!("{}/{}", table.guideline.policy(), row.id)
 }
 
-/// The bullets as rules of a SARIF log.
+/// The bullets as rules of a SARIF log; what to do is their help.
 pub(crate) fn descriptors(table: &Table) -> Vec<Value> {
     let descriptor = |row: &Row| {
         json!({
             "id": id(table, row),
             "shortDescription": { "text": row.asks },
             "fullDescription": { "text": format!("{}: {}", table.guideline, row.asks) },
+            "help": { "text": help(table, row) },
             "properties": { "tags": ["compliance"] },
         })
     };
     table.rows.iter().map(descriptor).collect()
 }
 
+/// What diskscrub does about a bullet, and what whoever fails it can do.
+fn help(table: &Table, row: &Row) -> String {
+    let bullet = bullets(table.guideline).iter().find(|bullet| bullet.id == row.id);
+    let checks =
+        bullet.into_iter().flat_map(|bullet| bullet.questions).filter_map(|question| match question {
+            Question::Check(id) => checks::get(id).map(|check| check.advice),
+            _ => None,
+        });
+    let does = bullet.map_or("Clean the image with this policy.", |bullet| bullet.does);
+    // A bullet's row adds advice of its own where it failed.
+    let mut parts = vec![does];
+    for advice in checks.chain(row.advice.iter().copied()) {
+        if !parts.contains(&advice) {
+            parts.push(advice);
+        }
+    }
+    parts.join(" ")
+}
+
+/// Where the evidence is: what fails the bullet, or else all; the image file, if no file of the guest shows it.
+fn locations(report: &Report, row: &Row) -> Vec<Value> {
+    let failed = row.status == Status::Failed;
+    let counts = |evidence: &&Evidence| !failed || evidence.severity == Severity::Fail;
+    let mut locations: Vec<Value> = Vec::new();
+    for evidence in row.evidence.iter().filter(counts) {
+        let Some(path) = &evidence.path else { continue };
+        let artifact = json!({ "uri": relative_uri(path), "uriBaseId": sarif::GUEST });
+        let mut physical = json!({ "artifactLocation": artifact });
+        if let Some(line) = evidence.line {
+            physical["region"] = json!({ "startLine": line });
+        }
+        let location = json!({ "physicalLocation": physical });
+        if !locations.contains(&location) && locations.len() < SHOWN {
+            locations.push(location);
+        }
+    }
+    if locations.is_empty() {
+        let artifact = json!({ "uri": file_uri(&report.image.path), "index": sarif::FILE });
+        locations.push(json!({ "physicalLocation": { "artifactLocation": artifact } }));
+    }
+    locations
+}
+
 /// A result for each bullet (SARIF 2.1.0, section 3.27.9: `kind`). `index` is that of the first bullet's rule.
-pub(crate) fn results(table: &Table, index: usize) -> Vec<Value> {
+pub(crate) fn results(report: &Report, table: &Table, index: usize) -> Vec<Value> {
     let result = |(number, row): (usize, &Row)| {
         let (kind, level) = match row.status {
             Status::Met | Status::Changed => ("pass", "none"),
@@ -144,16 +189,18 @@ pub(crate) fn results(table: &Table, index: usize) -> Vec<Value> {
             Status::NotYet => ("open", "none"),
         };
         let evidence: Vec<String> = row.evidence.iter().map(sentence).collect();
-        let text = match evidence.len() {
+        let mut text = match evidence.len() {
             0 => format!("{}: {}", row.id, row.status),
             _ => format!("{}: {}. {}", row.id, row.status, evidence.join(". ")),
         };
+        row.advice.iter().for_each(|advice| text.push_str(&format!(". To do: {advice}")));
         json!({
             "ruleId": id(table, row),
             "ruleIndex": index + number,
             "kind": kind,
             "level": level,
             "message": { "text": text },
+            "locations": locations(report, row),
         })
     };
     table.rows.iter().enumerate().map(result).collect()
@@ -205,6 +252,23 @@ mod tests {
             let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
             let rule: &Value = &run["tool"]["driver"]["rules"][index];
             assert_eq!(rule["id"], result["ruleId"]);
+            assert!(rule["help"]["text"].as_str().is_some_and(|help| !help.is_empty()), "{rule}");
         }
+        let failed = &results[1];
+        assert_eq!(
+            failed["locations"],
+            serde_json::json!([{ "physicalLocation": {
+                "artifactLocation": { "uri": "etc/shadow", "uriBaseId": "GUEST" },
+                "region": { "startLine": 1 },
+            } }])
+        );
+        assert!(run["originalUriBaseIds"]["GUEST"].is_object(), "{run}");
+        assert!(failed["message"]["text"].as_str().unwrap().contains(". To do: Lock it"), "{failed}");
+        // Without a file of the guest, it is the image.
+        let places: Vec<&Value> = results
+            .iter()
+            .map(|result| &result["locations"][0]["physicalLocation"]["artifactLocation"])
+            .collect();
+        assert!(places.iter().any(|place| place["index"] == 0), "{places:?}");
     }
 }

@@ -24,8 +24,10 @@ const SCHEMA: &str =
 const INFORMATION: &str = "https://docs.rs/diskscrub";
 /// Base of the paths inside the image file.
 const INSIDE: &str = "IMAGE";
+/// Base of the paths that a guideline's evidence names: the guest's, over all its volumes.
+pub(crate) const GUEST: &str = "GUEST";
 /// Index of the image file, and of the disk in it, in `artifacts`.
-const FILE: usize = 0;
+pub(crate) const FILE: usize = 0;
 const DISK: usize = 1;
 
 /// The report as a SARIF log of one run.
@@ -38,7 +40,7 @@ pub fn sarif(report: &Report) -> Value {
         results.chain(known).map(|(finding, why)| result(report, &mut rules, finding, why)).collect();
     let mut descriptors: Vec<Value> = rules.iter().map(descriptor).collect();
     if let Some(table) = &report.guideline {
-        results.extend(guideline::results(table, descriptors.len()));
+        results.extend(guideline::results(report, table, descriptors.len()));
         descriptors.extend(guideline::descriptors(table));
     }
     let notes = report.notes.iter().chain(&report.container);
@@ -104,6 +106,9 @@ fn bases(report: &Report) -> Map<String, Value> {
     let base = |text: String| json!({ "description": { "text": text } });
     let mut bases = Map::new();
     bases.insert(INSIDE.to_owned(), base("Inside the image file".to_owned()));
+    if report.guideline.is_some() {
+        bases.insert(GUEST.to_owned(), base("Root directory of the guest".to_owned()));
+    }
     let known = report.accepted.iter().map(|accepted| &accepted.finding);
     for row in report.findings.iter().chain(known).map(Row::new) {
         if let Some(number) = row.place.and_then(|place| place.volume) {

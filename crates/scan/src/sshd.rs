@@ -4,6 +4,7 @@
 //! blocks, a `Match` ends with its file. Reading goes on behind what cannot be understood, but says so: whoever edits
 //! or judges the configuration must not act on half of it.
 
+mod access;
 mod files;
 mod glob;
 mod keywords;
@@ -16,6 +17,7 @@ use block::Result;
 
 use crate::{Guest, GuestPath};
 
+pub use access::{Access, Login};
 pub(crate) use files::{Configuration, Configurations, Part};
 pub(crate) use line::{Directive, directive};
 pub use version::Version;

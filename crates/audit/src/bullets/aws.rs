@@ -3,7 +3,7 @@
 use super::ALL_SECRETS;
 use crate::{
     Bullet,
-    Question::{Check, Residue, Rules, Secrets, Undecidable},
+    Question::{Check, Readable, Residue, Rules, Secrets, Undecidable, UserKeys},
 };
 
 pub(crate) const BULLETS: &[Bullet] = &[
@@ -28,7 +28,10 @@ pub(crate) const BULLETS: &[Bullet] = &[
         id: "A3",
         asks: "Disable local root access: lock root's password.",
         does: "Locks every account's password, root's too, as `passwd -l` does, and drops the old hashes.",
-        questions: &[Rules, Check("root-password")],
+        questions: &[
+            Readable("password-hashes", &["/etc/passwd", "/etc/shadow", "/etc/tcb/root/shadow"]),
+            Check("root-password"),
+        ],
     },
     Bullet {
         id: "A4",
@@ -69,8 +72,9 @@ pub(crate) const BULLETS: &[Bullet] = &[
     Bullet {
         id: "A10",
         asks: "Leave out all user-owned SSH key pairs.",
-        does: "Removes them in every home, and looks for private keys by content anywhere.",
-        questions: &[Rules, Secrets(&["Private keys"])],
+        does: "Removes them in every home, and looks by content anywhere for SSH's private keys, and for those in PEM but \
+               where programs have theirs.",
+        questions: &[Rules, UserKeys],
     },
     Bullet {
         id: "A11",
@@ -93,7 +97,8 @@ pub(crate) const BULLETS: &[Bullet] = &[
     Bullet {
         id: "A14",
         asks: "Keep the private key and X.509 certificate of bundling, and other credentials, out of the image.",
-        does: "Removes pk-*.pem and cert-*.pem, and looks for private keys and AWS credentials by content.",
+        does: "Removes pk-*.pem and cert-*.pem, and looks for AWS credentials and private keys by content: a TLS \
+               server's, too, is one of the other credentials.",
         questions: &[
             Rules,
             Secrets(&[

@@ -5,7 +5,7 @@
 
 use crate::{
     Bullet,
-    Question::{Check, NotYet, Residue, Rules, Secrets, Undecidable},
+    Question::{Check, NotYet, Residue, Rules, Secrets, Undecidable, UserKeys},
 };
 
 const WINDOWS: &str = "Nothing yet: registry and event logs of Windows are not read.";
@@ -90,8 +90,9 @@ pub(crate) const BULLETS: &[Bullet] = &[
     Bullet {
         id: "O10",
         asks: "Securely delete all users' SSH key pairs.",
-        does: "Removes them in every home, looks for private keys by content, and copies no deleted byte.",
-        questions: &[Rules, Secrets(&["Private keys"]), Residue],
+        does: "Removes them in every home, looks by content for SSH's private keys, and for those in PEM but where programs \
+               have theirs, and copies no deleted byte.",
+        questions: &[Rules, UserKeys, Residue],
     },
     Bullet {
         id: "O11",
@@ -159,8 +160,8 @@ pub(crate) const BULLETS: &[Bullet] = &[
     Bullet {
         id: "O23",
         asks: "Windows: no credentials of the VM, such as its key pair, in the image.",
-        does: "For Windows, nothing yet. On Linux, removes key pairs and authorized keys.",
-        questions: &[Rules, NotYet],
+        does: "For Windows, nothing yet. On Linux, key pairs are O5's and O10's.",
+        questions: &[NotYet],
     },
     Bullet {
         id: "O24",

@@ -75,8 +75,8 @@ const DECIDED: &[(&[&str], Decide)] = &[
 ];
 
 fn clear_text_services(system: &System<'_, '_>) -> Result<Vec<Observation>> {
-    let mut seen: Vec<Observation> = Vec::new();
     let enabled = services::enabled(system)?;
+    let mut seen: Vec<Observation> = services::untold(system, &enabled)?.into_iter().collect();
     for service in &enabled {
         let is =
             |names: &[&str]| names.contains(&service.name.as_str()) || names.contains(&service.template());
@@ -327,6 +327,14 @@ mod tests {
             tree.push_str(&format!("/usr/lib/systemd/system/graphical.target.wants/{unit} -> ../{unit}\n"));
         }
         seen(&CLEAR_TEXT_SERVICES, &tree)
+    }
+
+    #[test]
+    fn what_does_not_tell_what_it_starts_is_not_decided() {
+        assert_eq!(
+            seen(&CLEAR_TEXT_SERVICES, ""),
+            ["unknown nothing in the image tells what its boot starts"]
+        );
     }
 
     #[test]

@@ -23,8 +23,8 @@ const SERVER_UNITS: &[&str] = &["ssh", "sshd", "dropbear", "ssh@", "sshd@", "dro
 /// Scripts that init runs last, as Red Hat, Debian and OUTSCALE's guideline have them.
 const RC_LOCAL: &[&str] = &["/etc/rc.local", "/etc/rc.d/rc.local"];
 
-/// The first enabled service, or rc.local, in whose text every one of these words stands.
-fn says(system: &System<'_, '_>, enabled: &[Service], words: &[&[&str]]) -> Result<Option<String>> {
+/// The first enabled service, or rc.local, in whose text every one of these words stands, and that text.
+fn says(system: &System<'_, '_>, enabled: &[Service], words: &[&[&str]]) -> Result<Option<(String, String)>> {
     let all = |text: &str| words.iter().all(|any| any.iter().any(|word| text.contains(word)));
     for path in RC_LOCAL {
         let Some(node) = system.resolve(path)? else { continue };
@@ -32,14 +32,15 @@ fn says(system: &System<'_, '_>, enabled: &[Service], words: &[&[&str]]) -> Resu
         let runs = system.metadata(&node)?.mode & 0o111 != 0;
         if let Some(text) = services::small(system, path.as_bytes())?.filter(|_| runs) {
             let code: Vec<&str> = text.lines().filter(|line| !line.trim().starts_with('#')).collect();
-            if all(&code.join("\n")) {
-                return Ok(Some((*path).to_owned()));
+            let code = code.join("\n");
+            if all(&code) {
+                return Ok(Some(((*path).to_owned(), code)));
             }
         }
     }
     for service in enabled {
-        if services::texts(system, service)?.iter().any(|text| all(text)) {
-            return Ok(Some(service.path.to_string()));
+        if let Some(text) = services::texts(system, service)?.into_iter().find(|text| all(text)) {
+            return Ok(Some((service.path.to_string(), text)));
         }
     }
     Ok(None)

@@ -182,7 +182,7 @@ const ADMINISTRATION: &[&str] = &[
 
 fn network_services(system: &System<'_, '_>) -> Result<Vec<Observation>> {
     let enabled = services::enabled(system)?;
-    let mut seen: Vec<Observation> = Vec::new();
+    let mut seen: Vec<Observation> = services::untold(system, &enabled)?.into_iter().collect();
     let mut told: Vec<String> = Vec::new();
     for service in &enabled {
         let Some((key, observation)) = of(system, service, &enabled)? else { continue };
@@ -289,6 +289,16 @@ mod tests {
             tree.push_str(&format!("/usr/lib/systemd/system/graphical.target.wants/{unit} -> ../{unit}\n"));
         }
         seen(&NETWORK_SERVICES, &tree)
+    }
+
+    #[test]
+    fn what_does_not_tell_what_it_starts_is_not_decided() {
+        assert_eq!(seen(&NETWORK_SERVICES, ""), ["unknown nothing in the image tells what its boot starts"]);
+        for init in
+            ["/usr/lib/systemd/systemd", "/etc/inittab = id:3:initdefault:", "/etc/runlevels/default/"]
+        {
+            assert_eq!(seen(&NETWORK_SERVICES, init), [""; 0], "{init}");
+        }
     }
 
     #[test]

@@ -33,9 +33,14 @@ const PULLS: &[&str] = &["Wants", "Requires", "BindsTo", "Upholds"];
 /// Keys of sockets that listen.
 const LISTENS: &[&str] = &["ListenStream", "ListenDatagram", "ListenSequentialPacket"];
 
+/// Whether there is systemd to start anything.
+pub(super) fn is_there(system: &System<'_, '_>) -> Result<bool> {
+    Ok(system.first(&["/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/usr/bin/systemd"])?.is_some())
+}
+
 /// Services and sockets that a boot reaches, sorted by name.
 pub(super) fn enabled(system: &System<'_, '_>) -> Result<Vec<Service>> {
-    if system.first(&["/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/usr/bin/systemd"])?.is_none() {
+    if !is_there(system)? {
         return Ok(Vec::new());
     }
     let units = Units { system, pulled: pulled(system)? };

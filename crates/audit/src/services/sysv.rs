@@ -11,6 +11,11 @@ use crate::System;
 /// Runlevels of a normal boot, where inittab(5) does not tell: Debian's, and Red Hat's.
 const RUNLEVELS: &str = "2345";
 
+/// Whether there is an init to start scripts: its directories of runlevels, or its table.
+pub(super) fn is_there(system: &System<'_, '_>) -> Result<bool> {
+    Ok(system.first(&["/etc/inittab", "/etc/rc2.d", "/etc/rc.d/rc3.d", "/etc/runlevels/default"])?.is_some())
+}
+
 /// Scripts that are started, but those that have a unit of systemd's, enabled or not: systemd goes by the unit.
 pub(super) fn enabled(system: &System<'_, '_>, units: &[Service]) -> Result<Vec<Service>> {
     let mut found = BTreeMap::new();

@@ -5,7 +5,12 @@
 
 use filesystem::{NewKind, Result};
 
-use crate::{Guest, GuestPath, Note, RuleId, Selection, Wanted, rule::Action, walk::host_key_maker};
+use crate::{
+    Guest, GuestPath, Note, RuleId, Selection, Wanted,
+    rule::Action,
+    sshd::{Access, Login, effective},
+    walk::host_key_maker,
+};
 
 /// What a unit is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,20 +92,40 @@ impl Helper {
     }
 
     /// Why it cannot help here, as the end of a sentence.
-    fn obstacle(self, guest: &Guest<'_>) -> Result<Option<&'static str>> {
+    fn obstacle(self, guest: &Guest<'_>) -> Result<Option<String>> {
         if first(guest, &SYSTEMD)?.is_none() {
-            return Ok(Some("the guest has no systemd, and nothing else that does the work"));
+            return Ok(Some("the guest has no systemd, and nothing else that does the work".to_owned()));
         }
         let tools: &[&str] = match self {
             Self::HostKeys => &["/usr/bin/ssh-keygen"],
             Self::LoginKey => &["/usr/bin/curl", "/usr/bin/wget"],
         };
-        Ok(match first(guest, tools)? {
-            Some(_) => None,
-            None if self == Self::HostKeys => Some("the guest has no /usr/bin/ssh-keygen"),
-            None => Some("the guest has neither curl nor wget"),
-        })
+        match first(guest, tools)? {
+            None if self == Self::HostKeys => Ok(Some("the guest has no /usr/bin/ssh-keygen".to_owned())),
+            None => Ok(Some("the guest has neither curl nor wget".to_owned())),
+            Some(_) if self == Self::LoginKey => root_is_out(guest),
+            Some(_) => Ok(None),
+        }
     }
+}
+
+/// Why a key of root's opens nothing: a line of sshd's that holds for every client. No edit takes such a line away.
+fn root_is_out(guest: &Guest<'_>) -> Result<Option<String>> {
+    let Some(sshd) = effective(guest)?.filter(|sshd| sshd.problem.is_none()) else { return Ok(None) };
+    let text = guest.read_file(b"/etc/group")?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let roots = text.lines().filter_map(|line| {
+        let [name, _, gid, members] = line.split(':').collect::<Vec<_>>()[..] else { return None };
+        (gid == "0" || members.split(',').any(|member| member == "root")).then(|| name.to_owned())
+    });
+    let groups: Vec<String> = roots.collect();
+    Ok(match sshd.access(Login { name: "root", root: true, groups: &groups }) {
+        Access::Out(line, why) => {
+            let place = format!("line {} of {}", line.line, line.file);
+            Some(format!("the key would be root's, and sshd keeps root out: {why} ({place})"))
+        }
+        Access::In | Access::Depends(_) => None,
+    })
 }
 
 /// The first of these paths that leads to something.
@@ -136,7 +161,7 @@ pub fn wanted(guest: &Guest<'_>, selection: &Selection) -> Result<(Vec<Wanted>, 
         }
         let rule = RuleId::BuiltIn(rule.id);
         if let Some(obstacle) = helper.obstacle(guest)? {
-            notes.push(Note::NotCreated { path: path(&paths[0]), rule, reason: obstacle.to_owned() });
+            notes.push(Note::NotCreated { path: path(&paths[0]), rule, reason: obstacle });
             continue;
         }
         let root =

@@ -19,8 +19,9 @@ pub(super) const RULES: &[Rule] = &[
         heading: "A unit that brings the owner's key",
         explain: "Where neither cloud-init nor a cloud's agent is installed: a unit and a script that ask the metadata \
                   service (both versions) for the public key of the instance, check that it is one, and add it to \
-                  root's authorized_keys, once for each instance. It needs curl or wget. Nothing is made where \
-                  something else does it.",
+                  root's authorized_keys, once for each instance. It needs curl or wget, and an sshd that lets \
+                  root in with a key: under `PermitRootLogin no`, or where AllowUsers and its kin keep root out, \
+                  nothing is made, and that is said. Nor is anything made where something else does it.",
         sources: &[Source::Aws("A6"), Source::Outscale("O13")],
         find: Find::NOTHING,
         action: Action::Create(Helper::LoginKey),

@@ -66,6 +66,18 @@ fn what_cannot_help_says_why() {
     let (wanted, said) = asked(&format!("{GUEST}{SYSTEMD}").replace("/usr/bin/wget\n", ""));
     assert_eq!(wanted.len(), 2);
     assert!(said[0].contains("neither curl nor wget"), "{said:?}");
+    for (config, why) in [
+        ("PermitRootLogin no", "it lets root in by no key (line 1 of /etc/ssh/sshd_config)"),
+        ("AllowUsers al", "it allows others only (line 1 of /etc/ssh/sshd_config)"),
+        ("Port 22\\nAllowGroups ssh", "it allows other groups only (line 2 of /etc/ssh/sshd_config)"),
+    ] {
+        let config = format!("/etc/group = root:x:0:\n/etc/ssh/sshd_config = {config}\n");
+        let (wanted, said) = asked(&format!("{GUEST}{SYSTEMD}{config}"));
+        assert_eq!(wanted.len(), 2, "the host keys' unit alone");
+        assert!(said.len() == 1 && said[0].ends_with(why), "{said:?}");
+    }
+    let fine = "/etc/group = root:x:0:\n/etc/ssh/sshd_config = AllowGroups root\\nMatch User al\\nPermitRootLogin no\n";
+    assert_eq!(asked(&format!("{GUEST}{SYSTEMD}{fine}")).0.len(), 5);
 }
 
 /// All that is wanted, below a directory.

@@ -69,7 +69,7 @@ fn host_key_maker(system: &System<'_, '_>) -> Result<Vec<Observation>> {
             "sshd-keygen",
             "sshd-gen-keys-start",
         ]];
-        makers.extend(says(system, &enabled, words)?);
+        makers.extend(says(system, &enabled, words)?.map(|(path, _)| path));
     }
     // dropbear makes its own with -R, which all distributions give it.
     if makers.is_empty()
