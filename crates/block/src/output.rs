@@ -23,6 +23,8 @@ const MODE: u32 = 0o644;
 /// A file name has at most 255 bytes; a temporary one keeps this much of the target's.
 const NAME_KEPT: usize = 200;
 const SUFFIX: &str = ".partial";
+/// Random characters of a temporary name.
+const RANDOM: usize = 6;
 
 /// What makes two open files or paths the same file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +83,7 @@ impl OutputFile {
             None => {
                 let (file, partial) = Builder::new()
                     .prefix(&prefix(name))
+                    .rand_bytes(RANDOM)
                     .suffix(SUFFIX)
                     .permissions(Permissions::from_mode(MODE))
                     .tempfile_in(parent)?
@@ -89,6 +92,24 @@ impl OutputFile {
             }
         };
         Ok(Self { file, partial, directory, path: path.to_owned(), overwrite })
+    }
+
+    /// Removes what killed runs left of this file beside it, where bytes have a name from the start. Nobody may be
+    /// writing the same file now. Says how many there were.
+    pub fn sweep(path: &Path) -> io::Result<usize> {
+        let Some(name) = path.file_name() else { return Ok(0) };
+        let (prefix, mut swept) = (prefix(name), 0);
+        for entry in fs::read_dir(parent(path))? {
+            let entry = entry?;
+            let found = entry.file_name();
+            let random = found.as_bytes().strip_prefix(prefix.as_bytes());
+            let random = random.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
+            if random.is_some_and(|random| random.len() == RANDOM && !random.contains(&b'.')) {
+                fs::remove_file(entry.path())?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
     }
 
     /// The file, to write and to verify before it has a name.
@@ -208,8 +229,11 @@ fn link(file: &File, directory: &File, path: &Path, overwrite: bool) -> io::Resu
     let name = path.file_name().expect("create() saw to it");
     match linkat(CWD, &from, directory, name, AtFlags::SYMLINK_FOLLOW) {
         Err(rustix::io::Errno::EXIST) if overwrite => {
-            let linked: NamedTempFile<()> =
-                Builder::new().prefix(&prefix(name)).suffix(SUFFIX).make_in(parent(path), |partial| {
+            let linked: NamedTempFile<()> = Builder::new()
+                .prefix(&prefix(name))
+                .rand_bytes(RANDOM)
+                .suffix(SUFFIX)
+                .make_in(parent(path), |partial| {
                     Ok(linkat(CWD, &from, CWD, partial, AtFlags::SYMLINK_FOLLOW)?)
                 })?;
             linked.into_temp_path().persist(path).map_err(|failed| failed.error)
@@ -242,6 +266,19 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o133, 0);
         OutputFile::start(&path, true, &[], false).unwrap().publish().unwrap();
         assert_eq!(names(dir.path()).len(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        // As a kill does, it leaves the file where it is.
+        std::mem::forget(OutputFile::start(&at("a.raw"), false, &[], false).unwrap());
+        let others = ["a.raw", ".a.raw.partial", ".a.raw.x.abc.partial", ".b.raw.abcdef.partial"];
+        others.map(|name| fs::write(at(name), "").unwrap());
+        assert_eq!((names(dir.path()).len(), OutputFile::sweep(&at("a.raw")).unwrap()), (5, 1));
+        assert!(others.map(|name| at(name).exists()).iter().all(|there| *there));
+        assert_eq!(OutputFile::sweep(&at("a.raw")).unwrap(), 0);
     }
 
     #[test]

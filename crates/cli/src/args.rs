@@ -1,9 +1,16 @@
 //! The command line.
 
+mod batch;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub(crate) use self::batch::{
+    BatchArgs, BatchCommand, BatchEmitArgs, BatchPlanArgs, BatchRunArgs, BatchSettings, BatchStatusArgs,
+    EngineArg, KeptSettings, ShardArg,
+};
 
 /// Clean a disk image offline: write a new one that works as before and holds no host keys, histories,
 /// credentials or logs, nor any hidden copy of them
@@ -28,6 +35,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Say of each bullet of a guideline whether an image meets it, and why
     Audit(AuditArgs),
+    /// Clean a shelf of images: plan, run here or on a cluster, and sum up
+    Batch(BatchArgs),
     /// Check the signature of an attestation, and that it speaks of an image
     VerifyAttestation(VerifyAttestationArgs),
     /// List or explain the rules
@@ -67,7 +76,7 @@ pub(crate) struct InputArgs {
 }
 
 /// What to remove.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct PolicyArgs {
     /// Policy: default, aws, outscale, none, or a TOML file
     #[arg(long, value_name = "NAME|FILE", default_value = "default")]
@@ -120,7 +129,7 @@ pub(crate) struct PlanArgs {
     pub(crate) policy: PolicyArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct CleanArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
@@ -165,12 +174,16 @@ pub(crate) struct CleanArgs {
     #[arg(short, long)]
     pub(crate) quiet: bool,
 
+    /// The row of a plan that this is for, from `batch run` to its own child
+    #[arg(long, hide = true)]
+    pub(crate) row: Option<String>,
+
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
 }
 
 /// What to sign.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct AttestArgs {
     /// Sign what was verified with this private key (Ed25519 or P-256; PKCS#8 in PEM, not encrypted)
     #[arg(long, value_name = "KEY")]

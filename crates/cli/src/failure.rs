@@ -7,13 +7,15 @@ use block::{Error, write::WriteFailed};
 /// Findings remain, or a policy is not met.
 pub(crate) const FINDINGS: u8 = 1;
 /// The command line or the policy file is wrong.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// EX_DATAERR: the image is corrupt or unsupported.
 const DATA: u8 = 65;
 /// EX_SOFTWARE: a bug of ours.
-const BUG: u8 = 70;
+pub(crate) const BUG: u8 = 70;
 /// EX_IOERR: the medium failed.
-const IO: u8 = 74;
+pub(crate) const IO: u8 = 74;
+/// EX_TEMPFAIL: stopped; another try can help.
+pub(crate) const AGAIN: u8 = 75;
 
 /// A failure to print and to exit with.
 #[derive(Debug)]
@@ -76,9 +78,25 @@ impl Failure {
         }
     }
 
+    /// The limit of a budget is reached, or was by another.
+    pub(crate) fn budget(sentence: impl fmt::Display) -> Self {
+        Self { sentence: sentence.to_string(), code: IO }
+    }
+
+    /// Whoever asked for this is gone.
+    pub(crate) fn again(sentence: impl fmt::Display) -> Self {
+        Self { sentence: sentence.to_string(), code: AGAIN }
+    }
+
     /// A panic at this place of the source.
     pub(crate) fn bug(place: &str) -> Self {
         Self { sentence: format!("a bug of diskscrub stopped it at {place}: please report it"), code: BUG }
+    }
+
+    /// The same, of another file.
+    pub(crate) fn of_another(self, this: &Path, other: &Path) -> Self {
+        let (this, other) = (this.display().to_string(), other.display().to_string());
+        Self { sentence: self.sentence.replace(&this, &other), ..self }
     }
 
     /// The same, with more to say.

@@ -1,7 +1,7 @@
 //! `diskscrub`: the command. The only crate that prints.
 //!
 //! Results go to stdout, messages and progress to stderr. Exit codes: 0 clean, 1 findings remain, 2 usage,
-//! 65 the image is corrupt or unsupported, 70 a bug of ours, 74 input/output error.
+//! 65 the image is corrupt or unsupported, 70 a bug of ours, 74 input/output error, 75 stopped: try again.
 
 mod args;
 mod attestation;
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Plan(args) => commands::plan::run(args),
         Command::Clean(args) => commands::clean::run(args),
+        Command::Batch(args) => commands::batch::run(args),
         Command::Scan(args) => commands::scan::run(args),
         Command::Verify(args) => commands::verify::run(args),
         Command::Audit(args) => commands::audit::run(args),

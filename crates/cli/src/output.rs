@@ -34,6 +34,13 @@ pub(crate) fn message(sentence: &str) {
     drop(writeln!(io::stderr().lock(), "diskscrub: {}", printable(sentence)));
 }
 
+/// Tells the parent something on stderr, as a line of JSON.
+pub(crate) fn tell(value: &impl Serialize) {
+    let line = serde_json::to_string(value).expect("lines are plain data");
+    // A parent that is gone takes this process with it.
+    drop(writeln!(io::stderr().lock(), "{line}"));
+}
+
 /// Names from an image or a shelf of them stay on one line, and steer no terminal.
 pub(crate) fn printable(text: &str) -> String {
     let plain = |c: &char| matches!(c, '"' | '\'' | '\\');

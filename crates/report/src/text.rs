@@ -31,7 +31,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// The text as content of an element or as a quoted attribute, in XML and in HTML.
-pub(crate) fn markup(text: &str) -> String {
+pub fn markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in visible(text).chars() {
         match c {

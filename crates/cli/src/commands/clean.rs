@@ -14,6 +14,7 @@ use std::{
     thread::{self, ScopedJoinHandle},
 };
 
+use batch::Commit;
 use block::{
     BlockRead, Cached, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window, to_u64,
     write::{Compression, OutputFormat},
@@ -28,7 +29,7 @@ use verify::{
     taint::{Ahead, Taint},
 };
 
-use super::{open, request, selection, taint, workers};
+use super::{batch::Order, open, request, selection, taint, workers};
 use crate::{
     args::{CleanArgs, CompressArg, OpaqueArg, TaintArg, VerifyArg},
     attestation::{self, Attestation},
@@ -54,16 +55,31 @@ pub(crate) struct CleanReport {
     /// What was found of removed files in what stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) taint: Option<Taint>,
+    /// The row of a plan that this was done for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) batch: Option<Commit>,
 }
 
 /// Cleans an image.
 pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
+    match &args.row {
+        None => clean(args, None),
+        Some(order) => super::batch::row(args, order),
+    }
+}
+
+/// Cleans an image, for a row of a plan if there is one.
+pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, Failure> {
     let selection = selection(&args.policy)?;
+    row.map_or(Ok(()), |row| row.check(&selection))?;
     let (device, info) = open(&args.input)?;
     let format = output_format(args, &info)?;
     let workers = workers(args.threads);
     let request = request(&args.input, &args.policy, &selection, workers);
-    let bar = Bar::new(args.quiet || args.input.json);
+    let bar = match row {
+        Some(_) => Bar::told(),
+        None => Bar::new(args.quiet || args.input.json),
+    };
     let input_failure = |error| Failure::image(&args.input.input, &error);
 
     let output =
@@ -109,6 +125,17 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     let clean = verdict.findings.is_empty();
     let remnants = taint.as_ref().map_or(0, |taint| taint.findings.len());
     drop(bar);
+    if clean {
+        output.publish().map_err(|error| Failure::naming(&error))?;
+    }
+    // From here on the output is there, and nothing that fails takes it away.
+    let complete = |failure: Failure| match clean {
+        true => failure.but(format_args!("{} is complete", args.output.display())),
+        false => failure,
+    };
+    let met = clean && remnants == 0 && plan.undone.is_empty();
+    let commit =
+        row.map(|row| row.commit(clean.then_some(&args.output), met)).transpose().map_err(complete)?;
     let report = CleanReport {
         run,
         policy_name: args.policy.policy.clone(),
@@ -116,20 +143,14 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         verdict,
         undone: plan.undone.len(),
         taint,
+        batch: commit,
     };
-    let original = reports::image(&args.input.input, info.format, device.size());
+    let original = reports::image(row.map_or(&*args.input.input, Order::input), info.format, device.size());
     let whole = reports::clean(begun, original, &report, &plan);
-    if clean {
-        output.publish().map_err(|error| Failure::naming(&error))?;
-    }
-    // Last, for the output is worth more; a report that fails now must not take it away.
-    let complete = |failure: Failure| match clean {
-        true => failure.but(format_args!("{} is complete", args.output.display())),
-        false => failure,
-    };
+    // Last: it is the mark that all is done.
     report_files.write(&whole).map_err(complete)?;
     // Nobody who has an attestation alone would learn of remnants, or of what the policy asked for in vain.
-    if let Some(attestation) = attestation.filter(|_| clean && remnants == 0 && plan.undone.is_empty()) {
+    if let Some(attestation) = attestation.filter(|_| met) {
         let run = attestation::Run {
             report: &report,
             plan: &plan,

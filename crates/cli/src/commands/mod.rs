@@ -2,6 +2,7 @@
 
 pub(crate) mod assets;
 pub(crate) mod audit;
+pub(crate) mod batch;
 pub(crate) mod clean;
 mod examine;
 pub(crate) mod inspect;
