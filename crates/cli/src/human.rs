@@ -69,7 +69,8 @@ pub(crate) fn dry_run(plan: &DryRun) -> String {
 
 fn volume(text: &mut String, volume: &VolumeReport) {
     let place = volume.mount_point.as_ref().map_or_else(String::new, |path| format!(" on {path}"));
-    line!(text, "  {} {}{place}, {}", volume.number, volume.content, size(volume.size));
+    let name = if volume.name.is_empty() { String::new() } else { format!(" {}", volume.name) };
+    line!(text, "  {}{name} {}{place}, {}", volume.number, volume.content, size(volume.size));
     line!(text, "      kept {}, dropped: {}", size(volume.live), residues(&volume.dropped));
     if volume.scrubbed > 0 {
         line!(text, "      scrubbed in live metadata: {}", size(volume.scrubbed));

@@ -6,6 +6,7 @@
 pub mod ext;
 pub mod fat;
 mod history;
+mod lvm;
 mod open;
 pub mod swap;
 mod tails;
@@ -15,6 +16,7 @@ pub mod volume;
 
 pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
 pub use history::{BlockCopy, FormerFile, LogBlock, Past};
+pub use lvm::PhysicalVolume;
 pub use open::{open, open_mut};
 pub use swap::{Swap, SwapHeader, swap_header_of};
 pub use tails::Tail;

@@ -39,6 +39,8 @@ pub enum Tail {
     Swap,
     /// A partition table.
     Partitions,
+    /// Label or metadata of an LVM2 physical volume: unused fields, and who wrote the text last.
+    Lvm,
 }
 
 /// Told of each run of unused bytes, from the first to the last that is not zero.

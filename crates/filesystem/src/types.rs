@@ -108,6 +108,8 @@ pub enum Residue {
     Unmapped,
     /// The body of a swap area.
     Swap,
+    /// What the metadata area of an LVM2 physical volume holds besides its header and the current text: older texts.
+    OldMetadata,
 }
 
 /// What a filesystem says of some allocated bytes.

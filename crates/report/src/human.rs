@@ -173,6 +173,7 @@ const fn sign(region: Region) -> char {
         | Region::MetadataTail
         | Region::Reserved
         | Region::Unmapped
+        | Region::OldMetadata
         | Region::Empty
         | Region::Container => '.',
     }

@@ -79,6 +79,9 @@ const fn residue(region: Region) -> &'static str {
         Region::MetadataTail => "Unused parts of live metadata keep older values.",
         Region::Reserved => "Reserved and padding bytes should be zero.",
         Region::Unmapped => "Blocks of a cluster that its file does not map keep older content.",
+        Region::OldMetadata => {
+            "The metadata area of a volume group is a ring of its older texts: names, tags and hosts that were removed."
+        }
         Region::Swap => "A swap area keeps pages of memory: passwords, keys, contents of files.",
         Region::Empty => "The volume holds no filesystem that is known, but it is not empty.",
         Region::Opaque => "The volume cannot be read, so nobody can say what is in it.",

@@ -5,6 +5,7 @@ use filesystem::{Content, Object, Result, Unsupported, Volume};
 use scan::Action;
 
 use crate::{
+    mirrors,
     plan::{Edit, Plan, change, swap_header},
     progress::{Progress, Stage},
 };
@@ -52,8 +53,9 @@ pub(crate) fn apply<B: BlockRead>(
                 }
                 filesystem.scrub()?
             }
-            Content::BootCode | Content::Empty | Content::Opaque(_) => 0,
+            Content::Lvm2 | Content::BootCode | Content::Empty | Content::Opaque(_) => 0,
         };
+        mirrors::bring_in_step(view, volume)?;
         scrubbed.volumes.push(bytes);
     }
     scrubbed.table = filesystem::scrub_table(view, &plan.layout)?;

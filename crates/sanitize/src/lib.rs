@@ -12,6 +12,7 @@ mod digest;
 mod inspect;
 mod live;
 mod map;
+mod mirrors;
 mod plan;
 mod progress;
 mod report;

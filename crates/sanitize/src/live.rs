@@ -24,15 +24,16 @@ pub(crate) fn live<B: BlockRead>(view: &Overlay<B>, plan: &Plan, request: &Reque
     let table: ExtentSet = plan.layout.live_set();
     for (index, volume) in (0u16..).zip(&plan.layout.volumes) {
         let whole = |class| {
-            let extents: ExtentSet = volume.extents.iter().copied().collect();
+            let extents: ExtentSet = volume.places().copied().collect();
             let rest: Vec<Extent> = extents.difference(&table).iter().collect();
             rest.into_iter().map(move |extent| Region { extent, volume: Some(index), class })
         };
         match volume.content {
             Content::Ext | Content::Fat | Content::Swap => {
-                let window = Window::new(view, &volume.extents)?;
-                volume_regions(&window, index, plan, request, &mut regions)?;
+                volume_regions(view, index, plan, request, &mut regions)?;
             }
+            // What is needed of a physical volume is in the table's live set.
+            Content::Lvm2 => regions.extend(whole(Class::Free).flat_map(|region| in_areas(plan, region))),
             Content::BootCode | Content::Empty => regions.extend(whole(Class::Empty)),
             Content::Opaque(_) if request.opaque == OpaqueVolumes::Keep => regions.extend(whole(Class::Live)),
             Content::Opaque(_) => regions.extend(whole(Class::Opaque)),
@@ -41,6 +42,15 @@ pub(crate) fn live<B: BlockRead>(view: &Overlay<B>, plan: &Plan, request: &Reque
     DiskMap::new(view.size(), regions).map_err(|shared| {
         Object::the("disk").corrupt("use of byte", format!("{} by two structures", shared.start), "one")
     })
+}
+
+/// Dead bytes of a physical volume: those of its metadata areas hold old texts, all others are free.
+fn in_areas(plan: &Plan, region: Region) -> Vec<Region> {
+    let areas: ExtentSet =
+        plan.layout.physical.iter().flat_map(|physical| physical.areas.iter().copied()).collect();
+    let old = |extent| Region { extent, class: Class::Dead(Residue::OldMetadata), ..region };
+    let free = |extent| Region { extent, ..region };
+    areas.parts(region.extent).map(old).chain(areas.gaps(region.extent).map(free)).collect()
 }
 
 /// Compares a volume's two witnesses before anything is edited: what a damaged filesystem would do to the edits
@@ -105,14 +115,15 @@ fn witnesses(
 
 /// One volume's claims, its free space, and what nothing owns.
 fn volume_regions<B: BlockRead>(
-    window: &Window<&Overlay<B>>,
+    view: &Overlay<B>,
     index: u16,
     plan: &Plan,
     request: &Request<'_>,
     regions: &mut Vec<Region>,
 ) -> Result<()> {
     let volume = &plan.layout.volumes[usize::from(index)];
-    let filesystem = filesystem::open(window, volume.content)?;
+    let window = Window::new(view, &volume.extents)?;
+    let filesystem = filesystem::open(&window, volume.content)?;
     let blanked: Vec<InodeId> = plan.blanked(index).map(|edit| edit.target.inode).collect();
     let mut claimed = claimed(&*filesystem, &blanked)?;
     for header in plan.blanked_headers(index, &*filesystem)? {
@@ -124,8 +135,12 @@ fn volume_regions<B: BlockRead>(
         .into_iter()
         .chain(unowned.iter().map(|extent| (extent, Class::Unowned)))
         .chain(free.iter().map(|extent| (extent, Class::Free)));
+    let copies: Vec<Window<&Overlay<B>>> =
+        volume.copies.iter().map(|copy| Window::new(view, copy)).collect::<std::io::Result<_>>()?;
     for (extent, class) in all {
-        regions.extend(window.map(extent).map(|extent| Region { extent, volume: Some(index), class }));
+        let region = |extent| Region { extent, volume: Some(index), class };
+        regions.extend(window.map(extent).map(region));
+        regions.extend(copies.iter().flat_map(|copy| copy.map(extent)).map(region));
     }
     Ok(())
 }

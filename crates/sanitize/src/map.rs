@@ -36,6 +36,7 @@ impl fmt::Display for Class {
             Self::Dead(Residue::Reserved) => "reserved",
             Self::Dead(Residue::Unmapped) => "unmapped",
             Self::Dead(Residue::Swap) => "swap",
+            Self::Dead(Residue::OldMetadata) => "old metadata",
             Self::Free => "free",
             Self::Unowned => "unowned",
             Self::Empty => "empty",

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, io};
 
 use block::{BlockRead, Extent, Overlay, Window, to_u64, to_usize};
 use filesystem::{
-    Change, Content, FileKind, Filesystem, InodeId, Layout, NewEntry, Object, Recovery, Result, Summary,
-    SwapHeader, Target, Unsupported, Volume,
+    Change, Content, FileKind, Filesystem, InodeId, Layout, NewEntry, Object, OpaqueKind, Recovery, Result,
+    Summary, SwapHeader, Target, Unsupported, Volume,
 };
 use scan::{
     Action, DeviceName, Guest, GuestPath, Note, OperatingSystem, Parent, Place, RuleId, User, VolumeSource,
@@ -14,6 +14,7 @@ use scan::{
 
 use crate::{
     live::check_volume,
+    mirrors,
     progress::{Progress, Stage},
     request::{OpaqueVolumes, Request},
 };
@@ -182,13 +183,15 @@ fn recover<B: BlockRead>(
 ) -> Result<VolumeFacts> {
     match volume.content {
         Content::Ext | Content::Fat | Content::Swap => {
-            let mut window = Window::new(view, &volume.extents)?;
+            let mut window = Window::new(&mut *view, &volume.extents)?;
             let mut filesystem = filesystem::open_mut(&mut window, volume.content)?;
             let summary = filesystem.summary();
             notes.extend(summary.notes.iter().map(|note| format!("volume {}: {note}", volume.number)));
             let recovery = filesystem.recover()?;
             drop(filesystem);
             let unowned = check_volume(&window, volume, request.drop_unowned)?;
+            drop(window);
+            mirrors::check(view, volume, recovery.transactions > 0)?;
             if unowned > 0 {
                 let number = volume.number;
                 notes.push(format!("volume {number}: {unowned} bytes are allocated but owned by nothing"));
@@ -199,17 +202,18 @@ fn recover<B: BlockRead>(
             let object = Object::numbered("volume", u64::from(volume.number));
             let outcome = match request.opaque {
                 OpaqueVolumes::Refuse => {
+                    let what = name_and_reason(volume, kind);
                     let feature =
-                        format!("{kind} (--opaque keep copies it uncleaned, --opaque zero drops it)");
+                        format!("{what} (--opaque keep copies it uncleaned, --opaque zero drops it)");
                     return Err(Unsupported::new(object, feature).into());
                 }
                 OpaqueVolumes::Keep => "is copied whole: NOT CLEANED",
                 OpaqueVolumes::Zero => "is dropped: its bytes become zero",
             };
-            notes.push(format!("{object} ({kind}) {outcome}"));
+            notes.push(format!("{object} ({}) {outcome}", name_and_reason(volume, kind)));
             Ok(VolumeFacts { summary: None, recovery: Recovery::default(), mount_point: None })
         }
-        Content::BootCode | Content::Empty => {
+        Content::Lvm2 | Content::BootCode | Content::Empty => {
             Ok(VolumeFacts { summary: None, recovery: Recovery::default(), mount_point: None })
         }
     }
@@ -342,8 +346,21 @@ fn try_out<B: BlockRead>(
     Ok(creations)
 }
 
+/// What an opaque volume is; of a logical one its name, too, and why it is opaque if that is not a matter of course.
+fn name_and_reason(volume: &Volume, kind: OpaqueKind) -> String {
+    let name =
+        if volume.logical && !volume.name.is_empty() { format!("{}, ", volume.name) } else { String::new() };
+    match &volume.reason {
+        Some(reason) => format!("{name}{kind}: {reason}"),
+        None => format!("{name}{kind}"),
+    }
+}
+
 /// How fstab may call a volume.
 fn device_names(volume: &Volume) -> Vec<DeviceName> {
+    if volume.logical {
+        return volume.paths.iter().cloned().map(DeviceName::Path).collect();
+    }
     let mut names = vec![DeviceName::Number(volume.number)];
     if !volume.uuid.is_empty() {
         names.push(DeviceName::PartUuid(volume.uuid.clone()));

@@ -52,6 +52,9 @@ pub type Residues = BTreeMap<String, u64>;
 pub struct VolumeReport {
     /// Partition number; 0: the whole disk, or a gap.
     pub number: u32,
+    /// `group/name` of a logical volume; empty for all others.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// What it holds.
     pub content: String,
     /// Label of its filesystem.
@@ -216,6 +219,7 @@ fn volume_report(
     let Recovery { transactions, orphans, .. } = facts.recovery;
     VolumeReport {
         number: volume.number,
+        name: if volume.logical { volume.name.clone() } else { String::new() },
         content: summary.map_or_else(|| volume.content.to_string(), |summary| summary.kind.to_owned()),
         label: summary.map_or_else(String::new, |summary| summary.label.clone()),
         uuid: summary.map_or_else(String::new, |summary| summary.uuid.clone()),

@@ -54,6 +54,9 @@ pub struct ExaminedVolume {
     pub type_name: String,
     /// The name that the table gives it.
     pub name: String,
+    /// Where it lies on the disk; of a mirror, its first leg.
+    #[serde(skip)]
+    pub extents: Vec<Extent>,
     /// What it holds.
     pub content: String,
     /// The filesystem's label.
@@ -114,6 +117,7 @@ pub fn conclude(
             size: volume.extents.iter().map(|extent| extent.len).sum(),
             type_name: volume.type_name.clone(),
             name: printable(&volume.name),
+            extents: volume.extents.clone(),
             content: summary.map_or_else(|| volume.content.to_string(), |summary| summary.kind.to_owned()),
             label: summary.map_or_else(String::new, |summary| printable(&summary.label)),
             dirty: summary.is_some_and(|summary| summary.dirty),

@@ -18,6 +18,9 @@ pub(crate) fn guest<'a>(trees: &'a [Tree<'_>]) -> Result<Guest<'a>> {
 
 /// How fstab may call a volume.
 fn device_names(volume: &Volume) -> Vec<DeviceName> {
+    if volume.logical {
+        return volume.paths.iter().cloned().map(DeviceName::Path).collect();
+    }
     let mut names = vec![DeviceName::Number(volume.number)];
     if !volume.uuid.is_empty() {
         names.push(DeviceName::PartUuid(volume.uuid.clone()));

@@ -18,6 +18,7 @@ mod examine;
 mod finding;
 mod guest;
 mod history;
+mod legs;
 mod note;
 mod packages;
 mod past;
@@ -46,6 +47,7 @@ pub use beside::side_by_side;
 pub use examine::{ClassTotal, Examination, ExaminedVolume, conclude, examine};
 pub use finding::{Finding, Tier};
 use history::History;
+use legs::Legs;
 pub use note::Note;
 pub use picture::{Cell, Picture};
 pub use place::{Place, Was};
@@ -101,7 +103,7 @@ pub fn judge(device: &Arc<dyn BlockRead>, options: Options) -> Result<Verdict> {
         let window = Window::new(Arc::clone(device), &volume.extents)?;
         match &volume.content {
             Content::Ext | Content::Fat | Content::Swap => {
-                let found = claims_of(&window, volume, &mut live)?;
+                let found = claims_of(device, &window, volume, &mut live)?;
                 let dropped = |finding: &Finding| {
                     options.drop_unowned
                         && matches!(finding, Finding::Residue { region: Region::Unowned, .. })
@@ -109,8 +111,8 @@ pub fn judge(device: &Arc<dyn BlockRead>, options: Options) -> Result<Verdict> {
                 verdict.findings.extend(found.into_iter().filter(|finding| !dropped(finding)));
                 verdict.findings.extend(tails::of_volume(&window, volume)?);
             }
-            Content::Opaque(_) if options.keep_opaque => live.extend(&volume.extents),
-            Content::Opaque(_) | Content::BootCode | Content::Empty => {}
+            Content::Opaque(_) if options.keep_opaque => live.extend(volume.places()),
+            Content::Opaque(_) | Content::Lvm2 | Content::BootCode | Content::Empty => {}
         }
     }
     let live: ExtentSet = live.into_iter().collect();
@@ -127,14 +129,17 @@ pub fn judge(device: &Arc<dyn BlockRead>, options: Options) -> Result<Verdict> {
     Ok(verdict)
 }
 
-/// Adds the volume's live extents (on the disk), and compares the two witnesses: claims and bitmaps.
+/// Adds the volume's live extents (on the disk), and compares the two witnesses: claims and bitmaps; and the legs of a
+/// mirror with each other.
 fn claims_of(
+    device: &Arc<dyn BlockRead>,
     window: &Window<Arc<dyn BlockRead>>,
     volume: &filesystem::Volume,
     live: &mut Vec<Extent>,
 ) -> Result<Vec<Finding>> {
     let filesystem = filesystem::open(window, volume.content)?;
     let mut claimed: Vec<Extent> = Vec::new();
+    let mut legs = Legs::of(device, volume)?;
     filesystem.claims(&mut |extent, claim| {
         // Most claims follow the last one: a file's bytes, its slack, the next file.
         match claimed.last_mut() {
@@ -143,6 +148,7 @@ fn claims_of(
         }
         if matches!(claim, Claim::Live(_)) {
             live.extend(window.map(extent));
+            legs.add(extent, live);
         }
         Ok(())
     })?;
@@ -157,10 +163,10 @@ fn claims_of(
             bytes: extents.total(),
         })
     };
-    Ok([finding(&owned, Region::OwnedButFree), finding(&unowned, Region::Unowned)]
-        .into_iter()
-        .flatten()
-        .collect())
+    let witnesses = [finding(&owned, Region::OwnedButFree), finding(&unowned, Region::Unowned)];
+    let mut findings: Vec<Finding> = witnesses.into_iter().flatten().collect();
+    findings.extend(legs.compare(window, volume.number)?);
+    Ok(findings)
 }
 
 /// The published readers come last: their input has passed our own checks by then.

@@ -39,6 +39,8 @@ pub enum Region {
     Unmapped,
     /// In a swap area.
     Swap,
+    /// In the metadata area of an LVM2 physical volume, but not in the current text: what groups and volumes once were.
+    OldMetadata,
     /// In a volume without a filesystem.
     Empty,
     /// In a volume that cannot be read.
@@ -53,7 +55,7 @@ pub enum Region {
 
 impl Region {
     /// Every class, in the order of reports.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::File,
         Self::Metadata,
         Self::BootCode,
@@ -68,6 +70,7 @@ impl Region {
         Self::Reserved,
         Self::Unmapped,
         Self::Swap,
+        Self::OldMetadata,
         Self::Empty,
         Self::Opaque,
         Self::Unowned,
@@ -99,6 +102,7 @@ impl Region {
             Self::Reserved => "reserved",
             Self::Unmapped => "unmapped",
             Self::Swap => "swap",
+            Self::OldMetadata => "old-metadata",
             Self::Empty => "empty",
             Self::Opaque => "opaque",
             Self::Unowned => "unowned",
@@ -127,6 +131,7 @@ impl Region {
             Self::Reserved => 'r',
             Self::Unmapped => 'p',
             Self::Swap => 'w',
+            Self::OldMetadata => 'l',
             Self::Empty => 'e',
             Self::Opaque => 'o',
             Self::Unowned => 'n',
@@ -146,6 +151,7 @@ impl From<Residue> for Region {
             Residue::Reserved => Self::Reserved,
             Residue::Unmapped => Self::Unmapped,
             Residue::Swap => Self::Swap,
+            Residue::OldMetadata => Self::OldMetadata,
         }
     }
 }
@@ -166,7 +172,8 @@ impl From<Tail> for Region {
             | Tail::Boot
             | Tail::Table
             | Tail::Swap
-            | Tail::Partitions => Self::MetadataTail,
+            | Tail::Partitions
+            | Tail::Lvm => Self::MetadataTail,
         }
     }
 }
@@ -189,6 +196,7 @@ impl fmt::Display for Region {
             Self::Reserved => "in reserved blocks",
             Self::Unmapped => "in unmapped blocks of clusters",
             Self::Swap => "in the swap area",
+            Self::OldMetadata => "in old metadata of a volume group",
             Self::Empty => "in a volume without a filesystem",
             Self::Opaque => "in a volume that cannot be read",
             Self::Unowned => "allocated, but owned by nothing",

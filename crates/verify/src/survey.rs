@@ -44,6 +44,11 @@ impl Survey {
         // Those that tell what a clean copy would not have are told by the residue itself.
         let kept = layout.notes.iter().filter(|note| !note.ends_with("dropped"));
         notes.extend(kept.map(|text| Note { volume: None, text: text.clone() }));
+        for volume in &layout.volumes {
+            if let Some(reason) = &volume.reason {
+                notes.push(Note { volume: Some(volume.number), text: format!("cannot be read: {reason}") });
+            }
+        }
         let views = Views::of(device, &layout, &mut notes)?;
         let mut atlas = Atlas::of(device, &layout, &views, &mut notes)?;
         let tails = tails_of(device, &layout, &views, &atlas, &mut notes)?;
@@ -91,12 +96,15 @@ impl Survey {
 
     /// Where a byte of the disk lies in a volume, by the volume's index in the layout.
     pub(crate) fn in_volume(&self, volume: usize, offset: u64) -> Option<u64> {
-        let mut before = 0;
-        for extent in &self.layout.volumes.get(volume)?.extents {
-            if extent.contains_byte(offset) {
-                return Some(before + (offset - extent.start));
+        let volume = self.layout.volumes.get(volume)?;
+        for leg in std::iter::once(&volume.extents).chain(&volume.copies) {
+            let mut before = 0;
+            for extent in leg {
+                if extent.contains_byte(offset) {
+                    return Some(before + (offset - extent.start));
+                }
+                before += extent.len;
             }
-            before += extent.len;
         }
         None
     }
@@ -138,13 +146,10 @@ fn tails_of(
 /// A disk of which nothing is known.
 fn unknown(size: u64, sector_size: Option<u32>) -> Layout {
     let volume = Volume {
-        number: 0,
         extents: vec![Extent { start: 0, len: size }],
         type_name: "whole disk".to_owned(),
-        type_id: String::new(),
-        uuid: String::new(),
-        name: String::new(),
         content: Content::Opaque(OpaqueKind::Unknown),
+        ..Volume::default()
     };
     Layout {
         table: TableKind::None,
@@ -152,6 +157,7 @@ fn unknown(size: u64, sector_size: Option<u32>) -> Layout {
         disk_id: String::new(),
         volumes: vec![volume],
         live: Vec::new(),
+        physical: Vec::new(),
         notes: Vec::new(),
     }
 }

@@ -107,7 +107,10 @@ fn answer(
 fn unread(examined: &Examined) -> Vec<String> {
     let survey = &examined.subject.survey;
     let opaque = survey.layout.volumes.iter().filter_map(|volume| match volume.content {
-        Content::Opaque(kind) => Some(format!("volume {} is not read: {kind}", volume.number)),
+        Content::Opaque(kind) => Some(match &volume.reason {
+            Some(reason) => format!("volume {} is not read: {kind}: {reason}", volume.number),
+            None => format!("volume {} is not read: {kind}", volume.number),
+        }),
         _ => None,
     });
     let mut unread: Vec<String> = opaque.collect();

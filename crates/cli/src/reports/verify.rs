@@ -39,7 +39,11 @@ pub(crate) fn examined(
         uuid: String::new(),
         dirty: volume.dirty,
         accounted: volume.accounted,
-        extents: vec![Extent { start: volume.start, length: volume.size }],
+        extents: volume
+            .extents
+            .iter()
+            .map(|extent| Extent { start: extent.start, length: extent.len })
+            .collect(),
     });
     let live = totals.iter().filter(|total| total.region.is_live()).map(|total| total.bytes).sum();
     let cells = examination.map.cells.iter();

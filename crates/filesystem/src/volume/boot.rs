@@ -98,13 +98,10 @@ pub(super) fn find(
     if unused > 0 && (loader.is_some() || code == Code::Unknown) && !grub_is_here {
         boot.notes.push(format!("gap before the first partition: {unused} bytes that may be a boot loader"));
         boot.gap = Some(Volume {
-            number: 0,
             extents: gap.iter().collect(),
             type_name: loader.unwrap_or("gap before the first partition").to_owned(),
-            type_id: String::new(),
-            uuid: String::new(),
-            name: String::new(),
             content: Content::Opaque(OpaqueKind::Unknown),
+            ..Volume::default()
         });
     } else if unused > 0 {
         boot.notes.push(format!("gap before the first partition: {unused} non-zero bytes dropped"));

@@ -11,6 +11,9 @@ pub enum Content {
     Fat,
     /// Swap area, suspended-to or not.
     Swap,
+    /// LVM2 physical volume whose group is read: its logical volumes are volumes of their own, its label and metadata
+    /// are in [`Layout::live`](super::Layout::live).
+    Lvm2,
     /// A BIOS boot or PReP partition; its live parts are in [`Layout::live`](super::Layout::live).
     BootCode,
     /// Every byte is zero.
@@ -25,6 +28,7 @@ impl fmt::Display for Content {
             Self::Ext => f.write_str("ext"),
             Self::Fat => f.write_str("vfat"),
             Self::Swap => f.write_str("swap"),
+            Self::Lvm2 => f.write_str(OpaqueKind::Lvm2.name()),
             Self::BootCode => f.write_str("boot code"),
             Self::Empty => f.write_str("empty"),
             Self::Opaque(kind) => kind.fmt(f),
@@ -38,6 +42,8 @@ macro_rules! opaque {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum OpaqueKind {
             $(#[doc = $what] $variant,)*
+            /// A logical volume of an LVM2 segment type that is not read, by lvm2's name for it.
+            LvmSegment(&'static str),
             /// Two signatures that contradict each other, by their names.
             Ambiguous(&'static str, &'static str),
             /// No known signature, and not all zero.
@@ -50,6 +56,7 @@ macro_rules! opaque {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
+                    Self::LvmSegment(kind) => kind,
                     Self::Ambiguous(..) => "ambiguous",
                     Self::Unknown => "unknown",
                 }
@@ -131,6 +138,7 @@ opaque! {
 impl fmt::Display for OpaqueKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::LvmSegment(kind) => write!(f, "LVM2 {kind}"),
             Self::Ambiguous(first, second) => write!(f, "ambiguous ({first} and {second})"),
             known => f.write_str(known.name()),
         }

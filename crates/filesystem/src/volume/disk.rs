@@ -10,10 +10,17 @@ use super::{
     mbr,
 };
 
-/// Reads the partition table of a disk.
+/// Reads the partition table of a disk, and puts LVM2 volume groups together.
 ///
 /// `sector_size` is that of the disk where the caller knows it; otherwise 512 and 4096 are tried.
 pub fn layout(disk: &dyn BlockRead, sector_size: Option<u32>) -> Result<Layout> {
+    let mut layout = partitions(disk, sector_size)?;
+    crate::lvm::resolve(disk, &mut layout)?;
+    Ok(layout)
+}
+
+/// The same, with physical volumes as they lie.
+fn partitions(disk: &dyn BlockRead, sector_size: Option<u32>) -> Result<Layout> {
     let object = Object::the("disk");
     if let Some(size) = sector_size
         && !(matches!(size, 512..=4096) && size.is_power_of_two())
@@ -70,13 +77,10 @@ pub fn layout(disk: &dyn BlockRead, sector_size: Option<u32>) -> Result<Layout> 
 /// A disk with one filesystem, or nothing, on all of it.
 fn whole(disk: &dyn BlockRead, sector_size: Option<u32>, content: Content) -> Layout {
     let volume = Volume {
-        number: 0,
         extents: vec![Extent { start: 0, len: disk.size() }],
         type_name: "whole disk".to_owned(),
-        type_id: String::new(),
-        uuid: String::new(),
-        name: String::new(),
         content,
+        ..Volume::default()
     };
     Layout {
         table: TableKind::None,
@@ -84,6 +88,7 @@ fn whole(disk: &dyn BlockRead, sector_size: Option<u32>, content: Content) -> La
         disk_id: String::new(),
         volumes: vec![volume],
         live: Vec::new(),
+        physical: Vec::new(),
         notes: Vec::new(),
     }
 }
@@ -170,6 +175,7 @@ fn gpt_layout(disk: &dyn BlockRead, sector: &[u8], gpt: Gpt) -> Result<Layout> {
             uuid: guid::text(&entry.unique_guid).to_ascii_lowercase(),
             name: entry.name,
             content: identify(Window::new(disk, &[extent])?)?,
+            ..Volume::default()
         });
     }
     let mut live = vec![table_region(LiveKind::ProtectiveMbr)];
@@ -186,6 +192,7 @@ fn gpt_layout(disk: &dyn BlockRead, sector: &[u8], gpt: Gpt) -> Result<Layout> {
         disk_id: guid::text(&gpt::DISK_GUID.get(&table.header)),
         volumes,
         live,
+        physical: Vec::new(),
         notes,
     };
     with_boot(disk, geometry, sector, layout)
@@ -253,8 +260,8 @@ fn mbr_layout(disk: &dyn BlockRead, sector: &[u8], geometry: Geometry) -> Result
             type_name: mbr::type_name(record.os_type).to_owned(),
             type_id: format!("{:x}", record.os_type),
             uuid: format!("{:08x}-{:02x}", mbr::DISK_SIGNATURE.get(sector), record.number),
-            name: String::new(),
             content: identify(Window::new(disk, &[extent])?)?,
+            ..Volume::default()
         });
     }
     let layout = Layout {
@@ -263,6 +270,7 @@ fn mbr_layout(disk: &dyn BlockRead, sector: &[u8], geometry: Geometry) -> Result
         disk_id: format!("{:#010x}", mbr::DISK_SIGNATURE.get(sector)),
         volumes,
         live,
+        physical: Vec::new(),
         notes: Vec::new(),
     };
     with_boot(disk, geometry, sector, layout)

@@ -33,6 +33,7 @@ fn name(content: Content) -> &'static str {
         Content::Ext => "ext",
         Content::Fat => "vfat",
         Content::Swap => "swap",
+        Content::Lvm2 => OpaqueKind::Lvm2.name(),
         Content::BootCode => "boot code",
         Content::Empty => "empty",
         Content::Opaque(kind) => kind.name(),

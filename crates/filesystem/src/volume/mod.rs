@@ -19,6 +19,8 @@ use std::fmt;
 
 use block::{Extent, ExtentSet};
 
+use crate::lvm::PhysicalVolume;
+
 pub use content::{Content, OpaqueKind};
 pub use disk::layout;
 pub use identify::identify;
@@ -62,6 +64,8 @@ pub struct Layout {
     pub volumes: Vec<Volume>,
     /// What is needed outside of filesystems. Disjoint, in ascending order.
     pub live: Vec<LiveRegion>,
+    /// The LVM2 physical volumes whose logical volumes are among the volumes.
+    pub physical: Vec<PhysicalVolume>,
     /// What a report has to say about it: boot code that is kept, data that is dropped, damage that is repaired.
     pub notes: Vec<String>,
 }
@@ -74,13 +78,16 @@ impl Layout {
     }
 }
 
-/// A partition, or the whole disk.
+/// A partition, a logical volume, or the whole disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
-    /// Partition number; 0 is no partition: the whole disk, or a gap that may hold a boot loader.
+    /// Partition number; logical volumes are numbered from the last partition on. 0 is no partition: the whole disk, or
+    /// a gap that may hold a boot loader.
     pub number: u32,
-    /// Where it lies on the disk.
+    /// Where it lies on the disk, in its own order. A physical volume has what no logical volume has.
     pub extents: Vec<Extent>,
+    /// Further copies of all its bytes, each in their order: the other legs of a mirror.
+    pub copies: Vec<Vec<Extent>>,
     /// Name of the type that the table declares.
     pub type_name: String,
     /// The type as sfdisk(8) prints it: a GUID, or two hexadecimal digits; empty without a table.
@@ -88,10 +95,42 @@ pub struct Volume {
     /// UUID of the partition, as blkid(8) prints `PARTUUID`: a GUID, or disk signature and number; empty without a
     /// table.
     pub uuid: String,
-    /// Name that the table gives it (GPT only).
+    /// Name that the table gives it (GPT only); of a logical volume: `group/name`.
     pub name: String,
+    /// Paths below `/dev` by which a guest knows it, of a logical volume: `/dev/mapper/group-name` ...
+    pub paths: Vec<String>,
     /// What its bytes are, whatever the table declares.
     pub content: Content,
+    /// Whether it lies on LVM2 physical volumes: no partition of a table.
+    pub logical: bool,
+    /// Why it is opaque, if its format is one that could be read.
+    pub reason: Option<String>,
+}
+
+/// A volume without a place, that holds nothing.
+impl Default for Volume {
+    fn default() -> Self {
+        Self {
+            number: 0,
+            extents: Vec::new(),
+            copies: Vec::new(),
+            type_name: String::new(),
+            type_id: String::new(),
+            uuid: String::new(),
+            name: String::new(),
+            paths: Vec::new(),
+            content: Content::Empty,
+            logical: false,
+            reason: None,
+        }
+    }
+}
+
+impl Volume {
+    /// Every place of it on the disk: its extents, then those of its further copies.
+    pub fn places(&self) -> impl Iterator<Item = &Extent> {
+        self.extents.iter().chain(self.copies.iter().flatten())
+    }
 }
 
 /// Why a region outside of filesystems is needed.
@@ -113,6 +152,12 @@ pub enum LiveKind {
     GrubCore,
     /// A PowerPC PReP boot partition, kept whole.
     Prep,
+    /// Label of an LVM2 physical volume.
+    LvmLabel,
+    /// Header of an LVM2 metadata area, or the current text in it.
+    LvmMetadata,
+    /// What tells which legs of a mirror are in step: superblock and bitmap of a raid, or a mirror's log.
+    MirrorMetadata,
 }
 
 /// A part of the disk that is needed, outside of filesystems.

@@ -16,14 +16,15 @@ use super::{
 ///
 /// `layout` is that of this disk. Done twice, the second run changes nothing.
 pub fn scrub_table<D: BlockWrite>(disk: &mut D, layout: &Layout) -> Result<u64> {
+    let metadata = crate::lvm::scrub(disk, &layout.physical)?;
     if layout.table == TableKind::None {
-        return Ok(0);
+        return Ok(metadata);
     }
     let geometry = Geometry::new(disk.size(), layout.sector_size.into()).ok_or_else(|| {
         let expected = format!("at least one sector of {}", layout.sector_size);
         Object::the("disk").corrupt("size", format_args!("{} bytes", disk.size()), expected)
     })?;
-    let mut cleared = scrub_mbr(disk)?;
+    let mut cleared = metadata + scrub_mbr(disk)?;
     if layout.table == TableKind::Mbr {
         for region in layout.live.iter().filter(|region| region.kind == LiveKind::Ebr) {
             // The region starts with the records; the boot record with its sector.

@@ -33,11 +33,28 @@ pub fn table_tails(
         TableKind::Gpt | TableKind::HybridMbr => Some(Gpt::read(disk, geometry(disk, layout)?)?),
         TableKind::Mbr | TableKind::None => None,
     };
+    crate::lvm::tails(disk, &layout.physical, visit)?;
     for region in &layout.live {
         let Extent { start, len } = region.extent;
-        let mut raw = vec![0; to_usize(len)];
+        let is_table = matches!(
+            region.kind,
+            LiveKind::Mbr
+                | LiveKind::ProtectiveMbr
+                | LiveKind::Ebr
+                | LiveKind::GptHeader
+                | LiveKind::GptEntries
+        );
+        let mut raw = if is_table { vec![0; to_usize(len)] } else { Vec::new() };
         match (region.kind, &gpt) {
-            (LiveKind::BootCode | LiveKind::GrubCore | LiveKind::Prep, _) => {}
+            (
+                LiveKind::BootCode
+                | LiveKind::GrubCore
+                | LiveKind::Prep
+                | LiveKind::LvmLabel
+                | LiveKind::LvmMetadata
+                | LiveKind::MirrorMetadata,
+                _,
+            ) => {}
             (LiveKind::Mbr | LiveKind::ProtectiveMbr | LiveKind::Ebr, _) => {
                 disk.read_at(start, &mut raw)?;
                 let mut sector = [0; mbr::LEN];

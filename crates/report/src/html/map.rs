@@ -53,6 +53,7 @@ const fn kind(region: Region) -> &'static str {
         | Region::MetadataTail
         | Region::Reserved
         | Region::Unmapped
+        | Region::OldMetadata
         | Region::Empty
         | Region::Container => "unused",
     }

@@ -101,9 +101,10 @@ impl Atlas {
                     Region::Opaque
                 }
                 Content::Opaque(_) => Region::Opaque,
+                Content::Lvm2 => Region::Free,
                 Content::BootCode | Content::Empty => Region::Empty,
             };
-            pieces.extend(volume.extents.iter().map(|extent| Piece {
+            pieces.extend(volume.places().map(|extent| Piece {
                 start: extent.start,
                 len: extent.len,
                 inode: NOBODY,
@@ -113,6 +114,8 @@ impl Atlas {
         }
         let size = disk.size();
         let mut atlas = Self { size, entries: cover(size, pieces)?, blank };
+        let areas = layout.physical.iter().flat_map(|physical| &physical.areas);
+        atlas.carve(areas.map(|&area| (area, Region::OldMetadata)));
         atlas.carve(layout.live.iter().map(|live| {
             let region = match live.kind {
                 LiveKind::BootCode | LiveKind::GrubCore | LiveKind::Prep => Region::BootCode,
@@ -120,7 +123,10 @@ impl Atlas {
                 | LiveKind::ProtectiveMbr
                 | LiveKind::Ebr
                 | LiveKind::GptHeader
-                | LiveKind::GptEntries => Region::Metadata,
+                | LiveKind::GptEntries
+                | LiveKind::LvmLabel
+                | LiveKind::LvmMetadata
+                | LiveKind::MirrorMetadata => Region::Metadata,
             };
             (live.extent, region)
         }));
@@ -248,9 +254,10 @@ fn cover(size: u64, mut pieces: Vec<Piece>) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// From bytes of a volume to bytes of the disk.
-fn on_disk<'a>(window: &'a Window<impl BlockRead>, piece: &'a Piece) -> impl Iterator<Item = Piece> + 'a {
-    window.map(piece.extent()).map(|extent| Piece { start: extent.start, len: extent.len, ..*piece })
+/// From bytes of a volume to bytes of the disk, in each leg of a mirror.
+fn on_disk<'a>(legs: &'a [Window<impl BlockRead>], piece: &'a Piece) -> impl Iterator<Item = Piece> + 'a {
+    let extents = legs.iter().flat_map(|leg| leg.map(piece.extent()));
+    extents.map(|extent| Piece { start: extent.start, len: extent.len, ..*piece })
 }
 
 #[cfg(test)]

@@ -21,9 +21,11 @@ pub(super) fn pieces(
 ) -> Result<()> {
     let object = Object::the("volume");
     let window = Window::new(disk, &volume.extents)?;
+    let copies = volume.copies.iter().map(|copy| Window::new(disk, copy));
+    let legs = std::iter::once(Ok(window)).chain(copies).collect::<std::io::Result<Vec<_>>>()?;
     let claimed = claimed(filesystem, number)?;
     let all: ExtentSet = claimed.iter().map(Piece::extent).collect();
-    let size = window.size();
+    let size = legs[0].size();
     if let Some(last) = all.iter().next_back().filter(|last| last.end() > size) {
         return Err(object.corrupt("last byte in use", last.end() - 1, format!("below {size}")));
     }
@@ -49,14 +51,14 @@ pub(super) fn pieces(
             region,
         })
     });
-    into.extend(rest.flat_map(|piece| on_disk(&window, &piece).collect::<Vec<_>>()));
+    into.extend(rest.flat_map(|piece| on_disk(&legs, &piece).collect::<Vec<_>>()));
     for piece in claimed {
         let inside = |extent: Extent, region| Piece { start: extent.start, len: extent.len, region, ..piece };
         for part in owned_but_free.parts(piece.extent()) {
-            into.extend(on_disk(&window, &inside(part, Region::OwnedButFree)));
+            into.extend(on_disk(&legs, &inside(part, Region::OwnedButFree)));
         }
         for part in owned_but_free.gaps(piece.extent()) {
-            into.extend(on_disk(&window, &inside(part, piece.region)));
+            into.extend(on_disk(&legs, &inside(part, piece.region)));
         }
     }
     Ok(())

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ::gpt::{GptConfig, disk::LogicalBlockSize};
-use block::BlockRead;
-use filesystem::{Layout, TableKind};
+use block::{BlockRead, Extent};
+use filesystem::{Layout, TableKind, Volume};
 
 use super::{Opinion, Reader, cursor::Cursor, guarded};
 
@@ -37,11 +37,12 @@ pub(crate) fn gpt(device: &Arc<dyn BlockRead>, layout: &Layout) -> Option<Opinio
         let config = GptConfig::new().writable(false).logical_block_size(sector).only_valid_headers(true);
         match config.open_from_device(Cursor::new(Arc::clone(device))) {
             Ok(disk) => {
-                for volume in &layout.volumes {
+                let partitions = layout.volumes.iter().filter(|volume| !volume.logical);
+                for volume in partitions.clone() {
                     opinion.compared += 1;
                     let bytes = u64::from(layout.sector_size);
                     let same = disk.partitions().get(&volume.number).is_some_and(|partition| {
-                        volume.extents.iter().any(|extent| {
+                        whole(layout, volume).iter().any(|extent| {
                             partition.first_lba.checked_mul(bytes) == Some(extent.start)
                                 && partition.last_lba.checked_add(1).and_then(|lba| lba.checked_mul(bytes))
                                     == Some(extent.end())
@@ -52,15 +53,20 @@ pub(crate) fn gpt(device: &Arc<dyn BlockRead>, layout: &Layout) -> Option<Opinio
                     }
                 }
                 let theirs = disk.partitions().values().filter(|partition| partition.is_used()).count();
-                if theirs != layout.volumes.len() {
-                    opinion
-                        .differences
-                        .push(format!("it has {theirs} partitions, we have {}", layout.volumes.len()));
+                let ours = partitions.count();
+                if theirs != ours {
+                    opinion.differences.push(format!("it has {theirs} partitions, we have {ours}"));
                 }
             }
             Err(error) => opinion.differences.push(error.to_string()),
         }
     }))
+}
+
+/// Where a partition lies; of a physical volume, its logical volumes included.
+fn whole<'l>(layout: &'l Layout, volume: &'l Volume) -> &'l [Extent] {
+    let physical = layout.physical.iter().find(|physical| physical.number == volume.number);
+    physical.map_or(&volume.extents, |physical| std::slice::from_ref(&physical.extent))
 }
 
 /// `SizeOfPartitionEntry` of the primary header (UEFI 2.10, table 5.5).

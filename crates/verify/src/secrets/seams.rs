@@ -167,13 +167,8 @@ mod tests {
     #[test]
     fn volumes_of_several_extents() {
         let volume = Volume {
-            number: 1,
             extents: vec![Extent { start: 100, len: 10 }, Extent { start: 500, len: 10 }],
-            type_name: String::new(),
-            type_id: String::new(),
-            uuid: String::new(),
-            name: String::new(),
-            content: filesystem::Content::Ext,
+            ..Volume::default()
         };
         assert_eq!(on_disk(&volume, 9), Some(109));
         assert_eq!(on_disk(&volume, 10), Some(500));

@@ -57,10 +57,11 @@ impl<'d> Disk<'d> {
             let region = match volume.content {
                 Content::Ext | Content::Fat | Content::Swap => Region::Free,
                 Content::Opaque(_) => Region::Opaque,
+                Content::Lvm2 => Region::Free,
                 Content::BootCode | Content::Empty => Region::Empty,
             };
             let mut any = false;
-            for offset in volume.extents.iter().flat_map(|&extent| within(extent)) {
+            for offset in volume.places().flat_map(|&extent| within(extent)) {
                 any = true;
                 owners.insert(*offset, Whose { volume: Some(index), region, ..gap.clone() });
             }
