@@ -4,6 +4,7 @@
 //! snapshots, no backing file, no clusters left over. The same writes give the same bytes.
 
 mod compress;
+mod device;
 mod qcow2;
 mod raw;
 mod sink;
@@ -17,7 +18,9 @@ use crate::{ImageWriter, Result, device::check_range, to_u64};
 pub use compress::Compression;
 pub use qcow2::Qcow2Writer;
 pub use raw::RawWriter;
+pub use device::DeviceWriter;
 pub use sink::WriteFailed;
+pub(crate) use writeback::Writeback;
 
 /// Clusters of 64 KiB, QEMU's default.
 const CLUSTER_BITS: u32 = 16;

@@ -96,7 +96,7 @@ pub struct WriteFailed {
     pub reason: String,
 }
 
-fn explain(error: &io::Error, offset: u64) -> io::Error {
+pub(super) fn explain(error: &io::Error, offset: u64) -> io::Error {
     io::Error::new(error.kind(), WriteFailed { offset, reason: error.to_string() })
 }
 
