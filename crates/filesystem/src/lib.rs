@@ -12,6 +12,7 @@ mod tails;
 mod types;
 mod uuid;
 pub mod volume;
+pub mod xfs;
 
 pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
 pub use history::{BlockCopy, FormerFile, LogBlock, Past};
