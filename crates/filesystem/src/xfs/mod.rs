@@ -9,12 +9,15 @@
 mod checksum;
 mod format;
 mod geometry;
+mod log;
 mod superblock;
 
 use block::{BlockRead, Object, Result, to_usize};
 
 use geometry::{FsBlock, Geometry};
 use superblock::Superblock;
+
+pub use log::Recovered;
 
 /// An XFS filesystem on a device.
 #[derive(Debug)]
