@@ -3,6 +3,7 @@
 //! A filesystem is a folder of this crate behind two traits: [`Filesystem`] reads, [`FilesystemMut`] edits a
 //! view (never an input). None imports another. All offsets are bytes from the start of the volume.
 
+mod bits;
 pub mod ext;
 pub mod fat;
 mod history;

@@ -9,6 +9,8 @@ pub enum Content {
     Ext,
     /// FAT12, FAT16 or FAT32.
     Fat,
+    /// XFS.
+    Xfs,
     /// Swap area, suspended-to or not.
     Swap,
     /// A BIOS boot or PReP partition; its live parts are in [`Layout::live`](super::Layout::live).
@@ -24,6 +26,7 @@ impl fmt::Display for Content {
         match self {
             Self::Ext => f.write_str("ext"),
             Self::Fat => f.write_str("vfat"),
+            Self::Xfs => f.write_str("xfs"),
             Self::Swap => f.write_str("swap"),
             Self::BootCode => f.write_str("boot code"),
             Self::Empty => f.write_str("empty"),
@@ -89,7 +92,6 @@ opaque! {
     Mpool "mpool" "mpool.";
     Bcachefs "bcachefs" "bcachefs.";
     Btrfs "btrfs" "Btrfs.";
-    Xfs "xfs" "XFS.";
     XfsLog "xfs_external_log" "External XFS log.";
     Jbd "jbd" "External ext4 journal.";
     Ntfs "ntfs" "NTFS.";

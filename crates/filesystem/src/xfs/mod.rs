@@ -6,11 +6,22 @@
 
 #![allow(dead_code, reason = "fields and conversions that only edits use")]
 
+mod attribute;
+mod btree;
 mod checksum;
+mod claims;
+mod content;
+mod directory;
+mod dirty;
 mod format;
 mod geometry;
+mod group;
+mod inode;
 mod log;
+mod map;
 mod superblock;
+mod tails;
+mod tree;
 
 use block::{BlockRead, Object, Result, to_usize};
 

@@ -47,11 +47,7 @@ impl Empty {
     }
 
     /// What the log is to become. `floor` is above every LSN in the metadata; `None` if that has none.
-    pub(crate) fn plan(
-        ring: Ring,
-        (uuid, version, unit): ([u8; 16], u32, u32),
-        floor: Option<Lsn>,
-    ) -> Self {
+    pub(crate) fn plan(ring: Ring, (uuid, version, unit): ([u8; 16], u32, u32), floor: Option<Lsn>) -> Self {
         // A unit that no record can have, or that does not fit, is left out: it matters for speed alone.
         let fits = unit % 512 == 0 && unit <= MAX_RECORD && u64::from(unit) / 512 * 4 <= ring.blocks.into();
         let unit = if version == 2 && fits { unit } else { 0 };
@@ -80,7 +76,8 @@ impl Empty {
         let end = u32::try_from(self.live().len / 512).expect("not more than the ring has");
         while block < end {
             let (cycle, len, tail) = if block == at {
-                let before = if cycle == 1 { self.lsn } else { Lsn::new(cycle - 1, self.ring.blocks - self.len()) };
+                let before =
+                    if cycle == 1 { self.lsn } else { Lsn::new(cycle - 1, self.ring.blocks - self.len()) };
                 (cycle, self.len(), before)
             } else if block < at {
                 (cycle, STEP.min(at - block), Lsn::new(cycle, block.saturating_sub(STEP)))

@@ -222,7 +222,8 @@ fn find_head(ring: Ring, uuid: &[u8; 16], device: &impl BlockRead) -> Result<u32
             Some(whole) => head = whole,
             None => {
                 let start = ring.blocks.saturating_sub(ONE_RECORD - head);
-                let end = whole_records(ring, uuid, device, start, ring.blocks, head)?.ok_or_else(no_header)?;
+                let end =
+                    whole_records(ring, uuid, device, start, ring.blocks, head)?.ok_or_else(no_header)?;
                 if end != ring.blocks {
                     head = end;
                 }

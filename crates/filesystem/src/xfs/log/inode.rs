@@ -123,7 +123,11 @@ fn check(item: &Item, core: &[u8], number: u64, v5: bool) -> Result<()> {
         _ => return Ok(()),
     };
     if !known.contains(&format) {
-        return Err(object.corrupt("data fork format of a logged inode", format, format!("one of {known:?}")));
+        return Err(object.corrupt(
+            "data fork format of a logged inode",
+            format,
+            format!("one of {known:?}"),
+        ));
     }
     Ok(())
 }
@@ -146,7 +150,9 @@ fn write_core(raw: &mut [u8], core: &[u8], lsn: Lsn) {
         word(raw, Be32(field.0));
         word(raw, Be32(field.0 + 4));
     };
-    for field in [dinode::MAGIC, dinode::MODE, dinode::PROJID_LO, dinode::PROJID_HI, dinode::DM_STATE, dinode::FLAGS] {
+    for field in
+        [dinode::MAGIC, dinode::MODE, dinode::PROJID_LO, dinode::PROJID_HI, dinode::DM_STATE, dinode::FLAGS]
+    {
         short(raw, field);
     }
     for field in [dinode::VERSION, dinode::FORMAT, dinode::FORK_OFFSET, dinode::ATTR_FORMAT] {
@@ -236,14 +242,22 @@ fn write_root(item: &Item, fork: &mut [u8], region: &[u8], v5: bool) -> Result<(
     let head = long::len(v5);
     let object = item.object();
     if region.len() < head || fork.len() < long::ROOT_LEN {
-        return Err(object.corrupt("bytes of a btree root", region.len(), format!("{head} or more, in a fork")));
+        return Err(object.corrupt(
+            "bytes of a btree root",
+            region.len(),
+            format!("{head} or more, in a fork"),
+        ));
     }
     let (level, records) = (btree::LEVEL.get(region), btree::RECORDS.get(region));
     let (have, room) = ((region.len() - head) / entry, (fork.len() - long::ROOT_LEN) / entry);
     let count = usize::from(records);
     if level == 0 || count == 0 || count > have.min(room) {
         let found = format!("{count} records of level {level}");
-        return Err(object.corrupt("btree root", found, format!("1 to {} of level 1 or more", have.min(room))));
+        return Err(object.corrupt(
+            "btree root",
+            found,
+            format!("1 to {} of level 1 or more", have.min(room)),
+        ));
     }
     long::ROOT_LEVEL.set(fork, level);
     long::ROOT_RECORDS.set(fork, records);

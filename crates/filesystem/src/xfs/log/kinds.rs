@@ -45,9 +45,7 @@ pub(crate) fn of(block: &[u8]) -> Option<Kind> {
         b"BMA3" => kind(btree::long::LSN, btree::long::UUID, btree::long::CRC),
         b"XDB3" | b"XDD3" | b"XDF3" => DATA,
         b"XSLM" => kind(symlink::LSN, symlink::UUID, symlink::CRC),
-        b"XARM" => {
-            Kind { ordered: false, ..kind(attr::remote::LSN, attr::remote::UUID, attr::remote::CRC) }
-        }
+        b"XARM" => Kind { ordered: false, ..kind(attr::remote::LSN, attr::remote::UUID, attr::remote::CRC) },
         _ => {
             let magic = dir::da::MAGIC.get(block);
             if magic == dir::leaf::leaf1_magic(true) || magic == dir::leaf::leafn_magic(true) {

@@ -70,7 +70,11 @@ pub(crate) fn unlinked(device: &impl BlockRead, geometry: &Geometry) -> Result<V
 }
 
 /// Adds up what the groups count, for the superblock, which has it only after an unmount.
-pub(crate) fn recount(device: &mut impl BlockWrite, superblock: &Superblock, geometry: &Geometry) -> Result<()> {
+pub(crate) fn recount(
+    device: &mut impl BlockWrite,
+    superblock: &Superblock,
+    geometry: &Geometry,
+) -> Result<()> {
     let raw = superblock.bytes();
     let lazy = superblock.is_v5()
         || (superblock.has_version(sb::version::MORE)

@@ -92,7 +92,8 @@ impl Log {
     fn new(superblock: &Superblock, geometry: &Geometry) -> Result<Self> {
         let raw = superblock.bytes();
         let extent = geometry.extent(geometry.log_start, geometry.log_blocks.into());
-        let blocks = u32::try_from(extent.len / 512).ok().filter(|&blocks| blocks <= i32::MAX.cast_unsigned());
+        let blocks =
+            u32::try_from(extent.len / 512).ok().filter(|&blocks| blocks <= i32::MAX.cast_unsigned());
         let Some(blocks) = blocks.filter(|&blocks| blocks >= MIN_BLOCKS) else {
             let expected = format!("{} to 2 GiB", u64::from(MIN_BLOCKS) * 512);
             return Err(Object::the("log").corrupt("size", extent.len, expected));
@@ -112,11 +113,7 @@ const MIN_BLOCKS: u32 = 1024;
 
 /// Replays the log, lists what is left to be done, and empties the log. The superblock may have changed afterwards
 /// and has to be read again.
-fn recover(
-    superblock: &Superblock,
-    geometry: &Geometry,
-    device: &mut impl BlockWrite,
-) -> Result<Recovered> {
+fn recover(superblock: &Superblock, geometry: &Geometry, device: &mut impl BlockWrite) -> Result<Recovered> {
     let log = Log::new(superblock, geometry)?;
     let state = head::state(log.ring, &log.uuid, device)?;
     let mut recovered = Recovered::default();

@@ -8,13 +8,7 @@ use block::{
     to_u64, to_usize,
 };
 
-use super::{
-    super::checksum,
-    layout::*,
-    replay::Replay,
-    ring::Lsn,
-    transaction::Item,
-};
+use super::{super::checksum, layout::*, replay::Replay, ring::Lsn, transaction::Item};
 
 /// `DQ`.
 const MAGIC_VALUE: u16 = 0x4451;
@@ -59,7 +53,8 @@ pub(crate) fn replay(
         return Err(object.corrupt("magic of a dquot", found, "0x4451"));
     }
     let kind = TYPE.get(logged) & 7;
-    let off = ACCOUNTED.iter().enumerate().filter(|(bit, _)| kind >> bit & 1 == 1).map(|(_, kind)| kind).sum();
+    let off =
+        ACCOUNTED.iter().enumerate().filter(|(bit, _)| kind >> bit & 1 == 1).map(|(_, kind)| kind).sum();
     if replay.quota_off(off) {
         return Ok(false);
     }

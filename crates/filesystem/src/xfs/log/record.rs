@@ -122,9 +122,10 @@ impl Record {
 fn checksum(headers: &[u8], checked: usize, body: &[u8]) -> u32 {
     let mut first = headers[..checked].to_vec();
     H_CRC.set(&mut first, 0);
-    let sum = headers.chunks_exact(BB).skip(1).fold(crc32c::crc32c(&first), |sum, further| {
-        crc32c::crc32c_append(sum, &further[..XH_CHECKED])
-    });
+    let sum = headers
+        .chunks_exact(BB)
+        .skip(1)
+        .fold(crc32c::crc32c(&first), |sum, further| crc32c::crc32c_append(sum, &further[..XH_CHECKED]));
     crc32c::crc32c_append(sum, body)
 }
 
@@ -209,7 +210,11 @@ impl Record {
             };
             let client = OH_CLIENTID.get(head);
             if !CLIENTS.contains(&client) {
-                return Err(operation(index).corrupt("client", format_args!("{client:#04x}"), "0x69 or 0xaa"));
+                return Err(operation(index).corrupt(
+                    "client",
+                    format_args!("{client:#04x}"),
+                    "0x69 or 0xaa",
+                ));
             }
             let len = to_usize(OH_LEN.get(head).into());
             let Some((data, behind)) = data.split_at_checked(len) else {

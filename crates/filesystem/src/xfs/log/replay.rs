@@ -192,9 +192,7 @@ impl Replay {
         }
         let log = self.ring.extent();
         match block.checked_mul(512).and_then(|start| Some((start, start.checked_add(len)?))) {
-            Some((start, end))
-                if end <= self.geometry.size() && (end <= log.start || start >= log.end()) =>
-            {
+            Some((start, end)) if end <= self.geometry.size() && (end <= log.start || start >= log.end()) => {
                 Ok(start)
             }
             _ => Err(object.corrupt("buffer's first block", block, "outside the log, inside the filesystem")),

@@ -97,7 +97,11 @@ fn check_origin(ring: Ring, uuid: &[u8; 16], device: &impl BlockRead, record: &R
     let object = Object::numbered("log block", record.header.block.into());
     match H_FMT.get(&bytes) {
         FMT_LINUX_LE => {}
-        2 => return Err(Unsupported::new(object, "a log of a big-endian machine that has to be replayed").into()),
+        2 => {
+            return Err(
+                Unsupported::new(object, "a log of a big-endian machine that has to be replayed").into()
+            );
+        }
         other => return Err(object.corrupt("format", other, FMT_LINUX_LE)),
     }
     if H_FS_UUID.get(&bytes) != *uuid {
@@ -141,7 +145,13 @@ fn add(
             *total -= done.cost;
             return Ok(None);
         }
-        _ => return Err(object.corrupt("operation flags", format_args!("{flags:#04x}"), "a known combination")),
+        _ => {
+            return Err(object.corrupt(
+                "operation flags",
+                format_args!("{flags:#04x}"),
+                "a known combination",
+            ));
+        }
     }
     let cost = to_u64(data.len()) + REGION_COST;
     open.cost += cost;
