@@ -3,6 +3,7 @@
 //! A filesystem is a folder of this crate behind two traits: [`Filesystem`] reads, [`FilesystemMut`] edits a
 //! view (never an input). None imports another. All offsets are bytes from the start of the volume.
 
+mod bits;
 pub mod ext;
 pub mod fat;
 mod history;
@@ -13,6 +14,7 @@ mod tails;
 mod types;
 mod uuid;
 pub mod volume;
+pub mod xfs;
 
 pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
 pub use history::{BlockCopy, FormerFile, LogBlock, Past};

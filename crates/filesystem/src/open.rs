@@ -2,13 +2,14 @@
 
 use block::{BlockRead, BlockWrite, Object, Result, Unsupported};
 
-use crate::{Content, Filesystem, FilesystemMut, Swap, ext::Ext, fat::Fat};
+use crate::{Content, Filesystem, FilesystemMut, Swap, ext::Ext, fat::Fat, xfs::Xfs};
 
 /// Opens what [`identify`](crate::identify) found on a volume, to read.
 pub fn open<'d>(device: impl BlockRead + 'd, content: Content) -> Result<Box<dyn Filesystem + 'd>> {
     match content {
         Content::Ext => Ok(Box::new(Ext::open(device)?)),
         Content::Fat => Ok(Box::new(Fat::open(device)?)),
+        Content::Xfs => Ok(Box::new(Xfs::open(device)?)),
         Content::Swap => Ok(Box::new(Swap::open(device)?)),
         other => Err(unsupported(other)),
     }
@@ -19,6 +20,7 @@ pub fn open_mut<'d>(device: impl BlockWrite + 'd, content: Content) -> Result<Bo
     match content {
         Content::Ext => Ok(Box::new(Ext::open(device)?)),
         Content::Fat => Ok(Box::new(Fat::open(device)?)),
+        Content::Xfs => Ok(Box::new(Xfs::open(device)?)),
         Content::Swap => Ok(Box::new(Swap::open(device)?)),
         other => Err(unsupported(other)),
     }

@@ -9,6 +9,8 @@ pub enum Content {
     Ext,
     /// FAT12, FAT16 or FAT32.
     Fat,
+    /// XFS.
+    Xfs,
     /// Swap area, suspended-to or not.
     Swap,
     /// LVM2 physical volume whose group is read: its logical volumes are volumes of their own, its label and metadata
@@ -27,6 +29,7 @@ impl fmt::Display for Content {
         match self {
             Self::Ext => f.write_str("ext"),
             Self::Fat => f.write_str("vfat"),
+            Self::Xfs => f.write_str("xfs"),
             Self::Swap => f.write_str("swap"),
             Self::Lvm2 => f.write_str(OpaqueKind::Lvm2.name()),
             Self::BootCode => f.write_str("boot code"),
@@ -96,7 +99,6 @@ opaque! {
     Mpool "mpool" "mpool.";
     Bcachefs "bcachefs" "bcachefs.";
     Btrfs "btrfs" "Btrfs.";
-    Xfs "xfs" "XFS.";
     XfsLog "xfs_external_log" "External XFS log.";
     Jbd "jbd" "External ext4 journal.";
     Ntfs "ntfs" "NTFS.";

@@ -32,6 +32,7 @@ fn name(content: Content) -> &'static str {
     match content {
         Content::Ext => "ext",
         Content::Fat => "vfat",
+        Content::Xfs => "xfs",
         Content::Swap => "swap",
         Content::Lvm2 => OpaqueKind::Lvm2.name(),
         Content::BootCode => "boot code",
@@ -72,7 +73,7 @@ pub(super) fn signatures(device: &dyn BlockRead) -> Result<Vec<Content>> {
     if is_fat(&head) {
         add(Content::Fat);
     }
-    for special in [ext, hfs, bcache, squashfs, xfs_log, minix, nilfs2, ufs, sun] {
+    for special in [ext, xfs, hfs, bcache, squashfs, xfs_log, minix, nilfs2, ufs, sun] {
         if let Some(content) = special(&head) {
             add(content);
         }
@@ -209,6 +210,11 @@ fn ext(head: &[u8]) -> Option<Content> {
     }
     let journal = FEATURE_INCOMPAT.get(sb) & JOURNAL_DEV != 0;
     Some(if journal { Content::Opaque(OpaqueKind::Jbd) } else { Content::Ext })
+}
+
+/// XFS signs at its start.
+fn xfs(head: &[u8]) -> Option<Content> {
+    head.starts_with(b"XFSB").then_some(Content::Xfs)
 }
 
 /// HFS has 16 bits of magic; its allocation blocks are multiples of 512 bytes.

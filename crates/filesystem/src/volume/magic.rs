@@ -40,7 +40,6 @@ pub(super) const FROM_START: &[Magic] = &[
     at(Bcachefs, 0x1018, b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef"),
     at(DrbdManage, 0, b"$DRBDmgr=q"),
     at(OracleAsm, 32, b"ORCLDISK"),
-    at(Xfs, 0, b"XFSB"),
     at(Btrfs, 0x1_0040, b"_BHRfS_M"),
     at(Ntfs, 3, b"NTFS    "),
     at(Refs, 3, b"ReFS\0"),

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use block::{Extent, Object, Result};
 
-use super::bits::Bits;
-use crate::{Claim, InodeId, Residue, ext::layout::Layout};
+use crate::{Claim, InodeId, Residue, bits::Bits, ext::layout::Layout};
 
 /// Who claims: the filesystem's fixed metadata, or an inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

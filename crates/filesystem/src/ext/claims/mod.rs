@@ -2,7 +2,6 @@
 //!
 //! Each block has one claimant: two are an error that names both.
 
-mod bits;
 mod content;
 mod fixed;
 mod ledger;
@@ -15,7 +14,7 @@ use crate::{Claim, Owner, Residue};
 use content::XattrBlocks;
 use ledger::{Claimant, Ledger};
 
-pub(crate) use bits::Bits;
+pub(crate) use crate::bits::Bits;
 pub(crate) use content::JOURNAL_SUPERBLOCK_LEN;
 pub(crate) use fixed::MMP_LEN;
 pub(crate) use table::Slot;

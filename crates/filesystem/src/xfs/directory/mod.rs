@@ -1,0 +1,96 @@
+//! Directories: names from the inode or from data blocks. The hash index is no source of names.
+
+pub(crate) mod block;
+pub(crate) mod short;
+
+use ::block::{BlockRead, Result};
+
+use super::{
+    Xfs,
+    format::{dir::ftype, inode::format},
+    geometry::InodeNumber,
+    inode::{Fork, Inode},
+};
+use crate::{Entry, FileKind, InodeId};
+
+/// A kind of file in an entry; `None` if the entry does not say.
+pub(crate) fn kind_of(raw: u8) -> Option<FileKind> {
+    Some(match raw {
+        ftype::FILE => FileKind::File,
+        ftype::DIRECTORY => FileKind::Directory,
+        // A whiteout is a character device with number 0.
+        ftype::CHAR_DEVICE | ftype::WHITEOUT => FileKind::CharDevice,
+        ftype::BLOCK_DEVICE => FileKind::BlockDevice,
+        ftype::FIFO => FileKind::Fifo,
+        ftype::SOCKET => FileKind::Socket,
+        ftype::SYMLINK => FileKind::Symlink,
+        _ => return None,
+    })
+}
+
+/// A name as it lies in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Name<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) inode: InodeNumber,
+    /// [`ftype`], or `UNKNOWN` if the format has none.
+    pub(crate) kind: u8,
+}
+
+impl<D: BlockRead> Xfs<D> {
+    /// A directory's inode.
+    pub(crate) fn directory(&self, dir: InodeId) -> Result<Inode> {
+        let inode = self.inode(dir)?;
+        match inode.kind() {
+            Some(FileKind::Directory) => Ok(inode),
+            _ => Err(inode.object().corrupt("kind", "no directory", "a directory")),
+        }
+    }
+
+    /// Each name of a directory on disk, with `.` and `..` where the format has them as entries.
+    pub(crate) fn names(&self, inode: &Inode, visit: &mut dyn FnMut(Name<'_>) -> Result<()>) -> Result<()> {
+        if inode.fork_format(Fork::Data) == format::LOCAL {
+            let short = short::parse(inode, self.superblock.has_ftype())?;
+            return short.entries.iter().try_for_each(|entry| {
+                visit(Name { name: &inode.raw[entry.name.clone()], inode: entry.inode, kind: entry.kind })
+            });
+        }
+        self.data_blocks(inode, &mut |block| {
+            block.entries(self.superblock.has_ftype(), &mut |entry| match entry {
+                block::Item::Name { name, inode, kind, .. } => {
+                    visit(Name { name: &block.raw[name], inode, kind })
+                }
+                block::Item::Free { .. } => Ok(()),
+            })
+        })
+    }
+
+    /// See [`Filesystem::entries`](crate::Filesystem::entries).
+    pub(crate) fn read_directory(
+        &self,
+        dir: InodeId,
+        visit: &mut dyn FnMut(Entry) -> Result<()>,
+    ) -> Result<()> {
+        let inode = self.directory(dir)?;
+        let object = inode.object();
+        self.names(&inode, &mut |found| {
+            if found.name == b"." || found.name == b".." {
+                return Ok(());
+            }
+            if found.name.is_empty() || found.name.iter().any(|&byte| byte == b'/' || byte == 0) {
+                let what = "empty or with a slash or NUL";
+                return Err(object.corrupt("directory entry's name", what, "a file name"));
+            }
+            if self.geometry.split_inode(found.inode).is_none() {
+                let expected = "one inside the filesystem";
+                return Err(object.corrupt("directory entry's inode", found.inode.0, expected));
+            }
+            let id = InodeId(found.inode.0);
+            let kind = match kind_of(found.kind) {
+                Some(kind) => kind,
+                None => self.describe(&self.inode(id)?)?.kind,
+            };
+            visit(Entry { name: found.name.to_vec(), inode: id, kind })
+        })
+    }
+}

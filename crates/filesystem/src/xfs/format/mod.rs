@@ -1,0 +1,12 @@
+//! On-disk fields: one constant each. Everything is big-endian but the checksums.
+//!
+//! Offsets and values: `xfs_format.h` and `xfs_da_format.h` of xfsprogs.
+
+pub(crate) mod agf;
+pub(crate) mod agfl;
+pub(crate) mod agi;
+pub(crate) mod attr;
+pub(crate) mod btree;
+pub(crate) mod dir;
+pub(crate) mod inode;
+pub(crate) mod symlink;

@@ -1,0 +1,164 @@
+//! Images in a temporary directory, the tools that make and judge them, and recovery in place.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use block::{BlockRead, BlockWrite, Run};
+use filesystem::{
+    Result,
+    xfs::{Recovered, Xfs},
+};
+
+/// Runs a script, which must succeed, and returns what it printed. A tool that is missing is named by the shell.
+pub(crate) fn sh(script: &str, dir: &Path) -> String {
+    let script = format!("set -e; export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C\n{script}");
+    let output = Command::new("bash").args(["-c", &script]).current_dir(dir).output().expect("bash is there");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{script}\n{printed}{complaints}", output.status);
+    printed
+}
+
+/// A file as a device: images of this size do not belong into memory.
+pub(crate) struct Disk(File);
+
+impl Disk {
+    pub(crate) fn open(path: &Path) -> Self {
+        Self(OpenOptions::new().read(true).write(true).open(path).unwrap())
+    }
+}
+
+impl BlockRead for Disk {
+    fn size(&self) -> u64 {
+        self.0.metadata().unwrap().len()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(buf, offset)
+    }
+
+    fn run_at(&self, offset: u64) -> io::Result<Run> {
+        Ok(Run { len: self.size() - offset, zero: false })
+    }
+}
+
+impl BlockWrite for Disk {
+    fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+        assert!(offset + u64::try_from(data.len()).unwrap() <= self.size(), "writes stay inside the device");
+        self.0.write_all_at(data, offset)
+    }
+}
+
+/// A directory with images.
+pub(crate) struct Images(tempfile::TempDir);
+
+impl Images {
+    pub(crate) fn new() -> Self {
+        let images = Self(tempfile::tempdir().unwrap());
+        sh(
+            "for tool in mkfs.xfs xfs_repair xfs_logprint xfs_io xfs_db; do
+                 command -v $tool >/dev/null || { echo \"$tool is missing: install xfsprogs\"; exit 1; }
+             done",
+            images.dir(),
+        );
+        images
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir().join(name)
+    }
+
+    pub(crate) fn run(&self, script: &str) -> String {
+        sh(script, self.dir())
+    }
+
+    pub(crate) fn copy(&self, from: &str, to: &str) {
+        self.run(&format!("cp --reflink=auto --sparse=always {from} {to}"));
+    }
+
+    /// Recovers an image in place.
+    pub(crate) fn recover(&self, name: &str) -> Result<Recovered> {
+        Xfs::open(Disk::open(&self.path(name)))?.recover_log()
+    }
+
+    /// Whether the log has to be replayed.
+    pub(crate) fn is_dirty(&self, name: &str) -> bool {
+        Xfs::open(Disk::open(&self.path(name))).unwrap().needs_recovery().unwrap()
+    }
+
+    /// Start of the log, its length, and how much of it is needed, if it is empty.
+    pub(crate) fn log(&self, name: &str) -> (u64, u64, Option<u64>) {
+        let (all, needed) = Xfs::open(Disk::open(&self.path(name))).unwrap().log_extent().unwrap();
+        (all.start, all.len, needed.map(|extent| extent.len))
+    }
+
+    pub(crate) fn read(&self, name: &str, offset: u64, len: usize) -> Vec<u8> {
+        let mut buf = vec![0; len];
+        Disk::open(&self.path(name)).read_at(offset, &mut buf).unwrap();
+        buf
+    }
+
+    pub(crate) fn patch(&self, name: &str, offset: u64, bytes: &[u8]) {
+        Disk::open(&self.path(name)).write_at(offset, bytes).unwrap();
+    }
+
+    /// xfs_repair and xfs_logprint have nothing to say.
+    pub(crate) fn judge(&self, name: &str) {
+        self.run(&format!(
+            "xfs_repair -n -f {name} > judged 2>&1 || {{ cat judged; exit 1; }}
+             if grep -v 'Repair may fail' judged | grep -iE 'would|bad |ahead|mismatch|wrong|dirty|junk'; then exit 1; fi
+             xfs_logprint -t {name} > judged 2>&1 || {{ cat judged; exit 1; }}
+             grep -q '<CLEAN>' judged || {{ cat judged; exit 1; }}"
+        ));
+    }
+
+    /// Whether this machine lets us mount; with a word to the reader if not.
+    pub(crate) fn can_mount() -> bool {
+        let can = "test $(id -u) = 0 && losetup -f >/dev/null 2>&1 && grep -qw xfs /proc/filesystems";
+        if Command::new("sh").args(["-c", can]).status().unwrap().success() {
+            return true;
+        }
+        assert!(std::env::var_os("CI").is_none(), "mounting an image needs root, loop devices and XFS");
+        println!("not run: mounting an image needs root, loop devices and XFS");
+        false
+    }
+
+    /// Mounts a filesystem and runs `work` in it. `mnt` is where.
+    pub(crate) fn mounted(&self, name: &str, options: &str, work: &str) {
+        self.run(&format!(
+            "mkdir -p mnt; top=$PWD; loop=$(losetup -f --show {name})
+             trap 'cd /; exec 3<&- 4<&- 5<&-; umount $top/mnt 2>/dev/null || true; losetup -d $loop' EXIT
+             mount -t xfs -o nouuid{options} $loop mnt; cd mnt
+             {work}"
+        ));
+    }
+
+    /// Names, inodes, modes, owners, times, content, holes and attributes of all files, in `<name>.tree`.
+    pub(crate) fn list(&self, name: &str) {
+        self.mounted(
+            name,
+            ",ro",
+            &format!(
+                "{{ find . -printf '%p %i %n %y %m %U %G %s %b %T@ %C@ %l\\n' | sort
+                 find . -type f -print0 | sort -z | xargs -0r sha256sum
+                 getfattr -R -h -d -m - -e hex . 2>/dev/null | sort; }} > ../{name}.tree"
+            ),
+        );
+    }
+
+    /// Fails unless the kernel shows the same tree in both.
+    pub(crate) fn same_tree(&self, a: &str, b: &str) {
+        self.list(a);
+        self.list(b);
+        self.run(&format!("diff {a}.tree {b}.tree > difference || {{ head -40 difference; exit 1; }}"));
+    }
+}
