@@ -109,12 +109,15 @@ mod tests {
     #[test]
     fn any_range_of_a_file_of_odd_size() {
         let file = tempfile::NamedTempFile::new_in(".").unwrap();
-        let bytes: Vec<u8> = (0..2_500_001u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+        let bytes: Vec<u8> =
+            (0..2_500_001u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
         file.as_file().write_all_at(&bytes, 0).unwrap();
         file.as_file().sync_all().unwrap();
         let direct = DirectRead::new(file.as_file()).unwrap();
         assert_eq!(direct.size(), 2_500_001);
-        for (start, len) in [(0, 1), (511, 2), (4095, 2), (0, 2_500_001), (1_048_575, 1_048_578), (2_500_000, 1)] {
+        for (start, len) in
+            [(0, 1), (511, 2), (4095, 2), (0, 2_500_001), (1_048_575, 1_048_578), (2_500_000, 1)]
+        {
             let mut buf = vec![0; len];
             direct.read_at(to_u64(start), &mut buf).unwrap();
             assert!(buf == bytes[start..start + len], "{start} + {len}");

@@ -275,7 +275,7 @@ mod tests {
         // As a kill does, it leaves the file where it is.
         std::mem::forget(OutputFile::start(&at("a.raw"), false, &[], false).unwrap());
         let others = ["a.raw", ".a.raw.partial", ".a.raw.x.abc.partial", ".b.raw.abcdef.partial"];
-        others.map(|name| fs::write(at(name), "").unwrap());
+        others.iter().for_each(|name| fs::write(at(name), "").unwrap());
         assert_eq!((names(dir.path()).len(), OutputFile::sweep(&at("a.raw")).unwrap()), (5, 1));
         assert!(others.map(|name| at(name).exists()).iter().all(|there| *there));
         assert_eq!(OutputFile::sweep(&at("a.raw")).unwrap(), 0);

@@ -116,11 +116,8 @@ fn statement(name: &str, sha256: &str, run: &Run<'_>, reports: Vec<Resource>) ->
 fn properties(plan: &Plan, verdict: &Verdict, opaque: Option<OpaqueArg>, verify: VerifyArg) -> Vec<String> {
     let volumes = &plan.layout.volumes;
     let is_opaque = volumes.iter().any(|volume| matches!(volume.content, Content::Opaque(_)));
-    let read: BTreeSet<u32> = volumes
-        .iter()
-        .filter(|volume| matches!(volume.content, Content::Ext | Content::Fat))
-        .map(|volume| volume.number)
-        .collect();
+    let read: BTreeSet<u32> =
+        volumes.iter().filter(|volume| volume.content.has_tree()).map(|volume| volume.number).collect();
     let seen: BTreeSet<u32> = verdict
         .opinions
         .iter()

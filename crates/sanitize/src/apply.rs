@@ -29,7 +29,7 @@ pub(crate) fn apply<B: BlockRead>(
     for (index, volume) in (0u16..).zip(&plan.layout.volumes) {
         let edits = || plan.edits.iter().filter(move |edit| edit.volume == index);
         let bytes = match volume.content {
-            Content::Ext | Content::Fat | Content::Swap => {
+            Content::Ext | Content::Fat | Content::Xfs | Content::Swap => {
                 for edit in edits().filter(|edit| edit.action == Action::SwapFile) {
                     rewrite_swap_header(view, volume, edit)?;
                 }

@@ -29,7 +29,7 @@ pub(crate) fn live<B: BlockRead>(view: &Overlay<B>, plan: &Plan, request: &Reque
             rest.into_iter().map(move |extent| Region { extent, volume: Some(index), class })
         };
         match volume.content {
-            Content::Ext | Content::Fat | Content::Swap => {
+            Content::Ext | Content::Fat | Content::Xfs | Content::Swap => {
                 volume_regions(view, index, plan, request, &mut regions)?;
             }
             // What is needed of a physical volume is in the table's live set.

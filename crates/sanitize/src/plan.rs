@@ -182,7 +182,7 @@ fn recover<B: BlockRead>(
     notes: &mut Vec<String>,
 ) -> Result<VolumeFacts> {
     match volume.content {
-        Content::Ext | Content::Fat | Content::Swap => {
+        Content::Ext | Content::Fat | Content::Xfs | Content::Swap => {
             let mut window = Window::new(&mut *view, &volume.extents)?;
             let mut filesystem = filesystem::open_mut(&mut window, volume.content)?;
             let summary = filesystem.summary();
@@ -224,7 +224,7 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     let mut filesystems: Vec<Option<Box<dyn Filesystem + '_>>> = Vec::new();
     for volume in &plan.layout.volumes {
         filesystems.push(match volume.content {
-            Content::Ext | Content::Fat => {
+            Content::Ext | Content::Fat | Content::Xfs => {
                 Some(filesystem::open(Window::new(view, &volume.extents)?, volume.content)?)
             }
             _ => None,

@@ -102,7 +102,7 @@ pub fn judge(device: &Arc<dyn BlockRead>, options: Options) -> Result<Verdict> {
     for volume in &layout.volumes {
         let window = Window::new(Arc::clone(device), &volume.extents)?;
         match &volume.content {
-            Content::Ext | Content::Fat | Content::Swap => {
+            Content::Ext | Content::Fat | Content::Xfs | Content::Swap => {
                 let found = claims_of(device, &window, volume, &mut live)?;
                 let dropped = |finding: &Finding| {
                     options.drop_unowned

@@ -32,14 +32,16 @@ impl Views {
         for volume in &layout.volumes {
             let mut say = |text: String| notes.push(Note { volume: Some(volume.number), text });
             views.push(match volume.content {
-                Content::Ext | Content::Fat | Content::Swap => match view(device, volume, &mut say) {
-                    Ok(view) => Some(view),
-                    Err(error @ Error::Io(_)) => return Err(error),
-                    Err(error) => {
-                        say(format!("cannot be opened: {error}"));
-                        None
+                Content::Ext | Content::Fat | Content::Xfs | Content::Swap => {
+                    match view(device, volume, &mut say) {
+                        Ok(view) => Some(view),
+                        Err(error @ Error::Io(_)) => return Err(error),
+                        Err(error) => {
+                            say(format!("cannot be opened: {error}"));
+                            None
+                        }
                     }
-                },
+                }
                 _ => None,
             });
         }

@@ -30,7 +30,11 @@ pub struct FileMedium {
 
 impl FileMedium {
     pub(super) fn new(file: File, size: u64, device: bool) -> io::Result<Self> {
-        let block = if device { rustix::fs::ioctl_blksszget(&file).map_or(FILE_BLOCK, u64::from) } else { FILE_BLOCK };
+        let block = if device {
+            rustix::fs::ioctl_blksszget(&file).map_or(FILE_BLOCK, u64::from)
+        } else {
+            FILE_BLOCK
+        };
         let discards = match device {
             true => discard_limit(&file)? > 0,
             // Behind the end there is nothing to punch: only whether the filesystem knows how is found out.
@@ -104,7 +108,12 @@ impl Medium for FileMedium {
         if inside.is_empty() || !self.device {
             return write_zeros(self, extent);
         }
-        match fallocate(&self.file, FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE, inside.start, inside.len) {
+        match fallocate(
+            &self.file,
+            FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE,
+            inside.start,
+            inside.len,
+        ) {
             Ok(()) => {
                 write_zeros(self, Extent::between(extent.start, inside.start))?;
                 write_zeros(self, Extent::between(inside.end(), extent.end()))

@@ -58,7 +58,8 @@ impl Target {
         }
         let device = kind.is_block_device();
         let system = System::of_this_machine();
-        let user = if device { system.user_of_device(metadata.rdev())? } else { system.user_of_file(&metadata)? };
+        let user =
+            if device { system.user_of_device(metadata.rdev())? } else { system.user_of_file(&metadata)? };
         if let Some(user) = user {
             return Err(refused(user));
         }
@@ -69,7 +70,9 @@ impl Target {
             options.custom_flags(flags);
         }
         let file = options.open(path).map_err(|error| match Errno::from_io_error(&error) {
-            Some(Errno::BUSY) => refused("is in use: a filesystem, a mapping or another program has claimed it"),
+            Some(Errno::BUSY) => {
+                refused("is in use: a filesystem, a mapping or another program has claimed it")
+            }
             Some(Errno::ROFS) => refused("is read-only"),
             Some(Errno::ACCESS | Errno::PERM) => refused("cannot be opened for writing: permission denied"),
             _ => error.into(),

@@ -38,7 +38,8 @@ impl System {
         if own.as_ref().is_some_and(|folder| read(&folder.join("ro")).trim() == "1") {
             return Ok(Some("is read-only".to_owned()));
         }
-        let mut family = vec![Member { number, whose: String::new(), folder: own.clone().unwrap_or_default() }];
+        let mut family =
+            vec![Member { number, whose: String::new(), folder: own.clone().unwrap_or_default() }];
         if let Some(own) = own {
             let is_partition = own.join("partition").exists();
             if is_partition && let Some(disk) = own.parent() {
@@ -53,7 +54,9 @@ impl System {
             }
         }
         for Member { number, whose, folder } in family {
-            let does = |what: String| if whose.is_empty() { what } else { format!("cannot be changed: {whose} {what}") };
+            let does = |what: String| {
+                if whose.is_empty() { what } else { format!("cannot be changed: {whose} {what}") }
+            };
             if let Some(place) = self.mount_of(number) {
                 return Ok(Some(does(format!("is mounted on {place}"))));
             }
@@ -81,7 +84,9 @@ impl System {
             let backing = read(&device.path().join("loop/backing_file"));
             if !backing.is_empty() && same(Path::new(backing.trim_end_matches('\n'))) {
                 let name = device.file_name().to_string_lossy().into_owned();
-                return Ok(Some(format!("is behind the loop device {name} (losetup -d /dev/{name} detaches it)")));
+                return Ok(Some(format!(
+                    "is behind the loop device {name} (losetup -d /dev/{name} detaches it)"
+                )));
             }
         }
         Ok(None)
@@ -95,7 +100,9 @@ impl System {
     /// Where a device is mounted, here; by its number, or by its name for filesystems with numbers of their own.
     fn mount_of(&self, number: u64) -> Option<String> {
         let text = read(&self.proc.join("self/mountinfo"));
-        mounts(&text).find(|mount| mount.number == number || rdev(&mount.source) == Some(number)).map(|mount| mount.place)
+        mounts(&text)
+            .find(|mount| mount.number == number || rdev(&mount.source) == Some(number))
+            .map(|mount| mount.place)
     }
 
     fn swaps(&self) -> Vec<PathBuf> {
@@ -138,7 +145,11 @@ fn mounts(text: &str) -> impl Iterator<Item = Mount> {
 
 /// The files and devices that are swapped to, proc_swaps(5).
 fn swaps(text: &str) -> Vec<PathBuf> {
-    text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(|path| unescaped(path).into()).collect()
+    text.lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().next())
+        .map(|path| unescaped(path).into())
+        .collect()
 }
 
 /// Blanks and backslashes in both lists are `\` and three octal digits.
@@ -191,7 +202,10 @@ mod tests {
         fn new(mountinfo: &str) -> Self {
             let machine = Self(tempfile::tempdir().unwrap());
             machine.write("proc/self/mountinfo", mountinfo);
-            machine.write("proc/swaps", "Filename Type Size Used Priority\n/nowhere/swap\\040file file 1 0 -2\n");
+            machine.write(
+                "proc/swaps",
+                "Filename Type Size Used Priority\n/nowhere/swap\\040file file 1 0 -2\n",
+            );
             for (name, number) in [("sda", 0), ("sda/sda1", 1), ("sda/sda2", 2)] {
                 let folder = format!("sys/devices/{name}");
                 machine.write(&format!("{folder}/dev"), &format!("8:{number}\n"));

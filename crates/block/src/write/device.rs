@@ -34,7 +34,12 @@ impl DeviceWriter {
         }
         let front = Extent::between(0, FRONT.min(medium.size()));
         medium.zero(front).and_then(|()| medium.flush()).map_err(|error| sink::explain(&error, 0))?;
-        Ok(Self { medium, order: Order::new(virtual_size), written: front.end(), front: vec![0; to_usize(front.len)] })
+        Ok(Self {
+            medium,
+            order: Order::new(virtual_size),
+            written: front.end(),
+            front: vec![0; to_usize(front.len)],
+        })
     }
 
     /// Zeros from what was written last up to `end`.

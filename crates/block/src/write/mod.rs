@@ -16,9 +16,9 @@ use std::{fs::File, io};
 use crate::{ImageWriter, Result, device::check_range, to_u64};
 
 pub use compress::Compression;
+pub use device::DeviceWriter;
 pub use qcow2::Qcow2Writer;
 pub use raw::RawWriter;
-pub use device::DeviceWriter;
 pub use sink::WriteFailed;
 pub(crate) use writeback::Writeback;
 

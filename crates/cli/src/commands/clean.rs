@@ -19,7 +19,7 @@ use block::{
     BlockRead, Cached, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window, to_u64,
     write::{Compression, OutputFormat},
 };
-use filesystem::{Content, Result};
+use filesystem::Result;
 use report::allow::Key;
 use sanitize::{Plan, Progress, Report, Stage};
 use scan::Action;
@@ -317,7 +317,7 @@ fn compare_trees(
     let mut findings = Vec::new();
     let mut before = Overlay::new(Arc::clone(input));
     for (index, volume) in plan.layout.volumes.iter().enumerate() {
-        if !matches!(volume.content, Content::Ext | Content::Fat) {
+        if !volume.content.has_tree() {
             continue;
         }
         filesystem::open_mut(Window::new(&mut before, &volume.extents)?, volume.content)?.recover()?;

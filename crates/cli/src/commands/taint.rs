@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use block::{BlockRead, Overlay, Window};
-use filesystem::{Content, Result};
+use filesystem::Result;
 use report::allow::Key;
 use sanitize::{OpaqueVolumes, Plan, Progress, Request, Silent, Stage};
 use scan::{Action, RuleId, Selection};
@@ -27,7 +27,7 @@ pub(crate) fn gone(input: &Arc<dyn BlockRead>, plan: &Plan) -> Result<Gone> {
     let mut view = Overlay::new(Arc::clone(input));
     let mut removed = Removed::new();
     for (index, volume) in plan.layout.volumes.iter().enumerate() {
-        if !matches!(volume.content, Content::Ext | Content::Fat) {
+        if !volume.content.has_tree() {
             continue;
         }
         filesystem::open_mut(Window::new(&mut view, &volume.extents)?, volume.content)?.recover()?;

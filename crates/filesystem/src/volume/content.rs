@@ -24,6 +24,20 @@ pub enum Content {
     Opaque(OpaqueKind),
 }
 
+impl Content {
+    /// Whether it has files.
+    #[must_use]
+    pub const fn has_tree(self) -> bool {
+        matches!(self, Self::Ext | Self::Fat | Self::Xfs)
+    }
+
+    /// Whether something here tells its live bytes from its dead ones: a tree, or a swap area.
+    #[must_use]
+    pub const fn is_filesystem(self) -> bool {
+        self.has_tree() || matches!(self, Self::Swap)
+    }
+}
+
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -81,7 +81,7 @@ impl Atlas {
             // More volumes than that would take more memory than there is before they got here.
             let number = u32::try_from(index).expect("a layout has fewer than 2^32 volumes");
             let whole = match volume.content {
-                Content::Ext | Content::Fat | Content::Swap => {
+                Content::Ext | Content::Fat | Content::Xfs | Content::Swap => {
                     let before = pieces.len();
                     let outcome = views.filesystem(index).map(|filesystem| {
                         volume::pieces(disk, volume, number, &*filesystem?, &mut pieces, notes)

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use block::{Extent, is_zero, to_u64};
-use filesystem::{Content, Error, FileKind, Filesystem, InodeId, Result};
+use filesystem::{Error, FileKind, Filesystem, InodeId, Result};
 use scan::{Action, Guest, Place as Named, Selection};
 
 use crate::{
@@ -111,7 +111,7 @@ fn is_blank(filesystem: &dyn Filesystem, inode: InodeId) -> Result<bool> {
 pub(super) fn trees(survey: &Survey) -> Result<Vec<Tree<'_>>> {
     let mut trees = Vec::new();
     for (index, volume) in survey.layout.volumes.iter().enumerate() {
-        if !matches!(volume.content, Content::Ext | Content::Fat) || survey.atlas.is_blank(index) {
+        if !volume.content.has_tree() || survey.atlas.is_blank(index) {
             continue;
         }
         if let Some(filesystem) = survey.views.filesystem(index).transpose()? {

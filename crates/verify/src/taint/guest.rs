@@ -53,9 +53,9 @@ impl<'d> Disk<'d> {
         let gap = Whose { volume: None, region: Region::Gap, inode: None, file_offset: None, end: None };
         let mut owners: HashMap<u64, Whose> = sorted.iter().map(|&offset| (offset, gap.clone())).collect();
         for (index, volume) in self.layout.volumes.iter().enumerate() {
-            let readable = matches!(volume.content, Content::Ext | Content::Fat | Content::Swap);
+            let readable = volume.content.is_filesystem();
             let region = match volume.content {
-                Content::Ext | Content::Fat | Content::Swap => Region::Free,
+                Content::Ext | Content::Fat | Content::Xfs | Content::Swap => Region::Free,
                 Content::Opaque(_) => Region::Opaque,
                 Content::Lvm2 => Region::Free,
                 Content::BootCode | Content::Empty => Region::Empty,
@@ -136,7 +136,7 @@ impl<'d> Disk<'d> {
     pub(super) fn trees(&self) -> Result<Vec<Tree<'_>>> {
         let mut trees = Vec::new();
         for (index, volume) in self.layout.volumes.iter().enumerate() {
-            if matches!(volume.content, Content::Ext | Content::Fat) {
+            if volume.content.has_tree() {
                 trees.push((index, volume, filesystem::open(&self.windows[index], volume.content)?));
             }
         }
