@@ -13,12 +13,15 @@ mod claims;
 mod content;
 mod directory;
 mod dirty;
+mod edit;
 mod format;
 mod geometry;
 mod group;
 mod inode;
 mod log;
 mod map;
+mod rebuild;
+mod scrub;
 mod superblock;
 mod tails;
 mod tree;
@@ -36,6 +39,8 @@ pub struct Xfs<D> {
     device: D,
     superblock: Superblock,
     geometry: Geometry,
+    /// What edits know of the groups; nothing before the first.
+    groups: rebuild::Groups,
 }
 
 impl<D: BlockRead> Xfs<D> {
@@ -44,7 +49,7 @@ impl<D: BlockRead> Xfs<D> {
     pub fn open(device: D) -> Result<Self> {
         let superblock = Superblock::read(&device)?;
         let geometry = Geometry::new(&superblock, device.size())?;
-        Ok(Self { device, superblock, geometry })
+        Ok(Self { device, superblock, geometry, groups: rebuild::Groups::default() })
     }
 
     /// Reads the superblock again, after something underneath may have changed it.
@@ -52,6 +57,7 @@ impl<D: BlockRead> Xfs<D> {
         let superblock = Superblock::read(&self.device)?;
         self.geometry = Geometry::new(&superblock, self.device.size())?;
         self.superblock = superblock;
+        self.groups = rebuild::Groups::default();
         Ok(())
     }
 

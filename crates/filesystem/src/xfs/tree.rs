@@ -1,6 +1,6 @@
 //! The [`Filesystem`] and [`FilesystemMut`] traits for XFS.
 
-use block::{BlockRead, BlockWrite, Extent, ExtentSet, Object, Result, Unsupported};
+use block::{BlockRead, BlockWrite, Extent, ExtentSet, Result};
 
 use super::{
     Xfs,
@@ -9,10 +9,6 @@ use super::{
 use crate::{
     Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, Recovery, Summary, Tail, Target, uuid,
 };
-
-fn no_edits() -> block::Error {
-    Unsupported::new(Object::the("filesystem"), "editing XFS").into()
-}
 
 impl<D: BlockRead> Filesystem for Xfs<D> {
     fn summary(&self) -> Summary {
@@ -71,8 +67,8 @@ impl<D: BlockRead> Filesystem for Xfs<D> {
         self.read_link(&self.inode(inode)?)
     }
 
-    fn supports(&self, _target: &Target, _change: &Change) -> Result<()> {
-        Err(no_edits())
+    fn supports(&self, target: &Target, change: &Change) -> Result<()> {
+        self.supports_change(target, change)
     }
 
     fn attribute(&self, inode: InodeId, name: &[u8]) -> Result<Option<Vec<u8>>> {
@@ -83,21 +79,15 @@ impl<D: BlockRead> Filesystem for Xfs<D> {
 impl<D: BlockWrite> FilesystemMut for Xfs<D> {
     fn recover(&mut self) -> Result<Recovery> {
         let recovered = self.recover_log()?;
-        let log = Object::the("log");
-        if !recovered.rebuild.is_empty() {
-            return Err(Unsupported::new(log, "finishing what transactions announced").into());
-        }
-        if !recovered.unlinked.is_empty() {
-            return Err(Unsupported::new(log, "freeing inodes that were unlinked while open").into());
-        }
-        Ok(Recovery { transactions: recovered.transactions, blocks: recovered.writes, orphans: 0 })
+        let orphans = self.finish_recovery(&recovered)?;
+        Ok(Recovery { transactions: recovered.transactions, blocks: recovered.writes, orphans })
     }
 
-    fn change(&mut self, _target: &Target, _change: &Change) -> Result<()> {
-        Err(no_edits())
+    fn change(&mut self, target: &Target, change: &Change) -> Result<()> {
+        self.change_target(target, change)
     }
 
     fn scrub(&mut self) -> Result<u64> {
-        Err(no_edits())
+        self.scrub_metadata()
     }
 }

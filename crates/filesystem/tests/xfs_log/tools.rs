@@ -142,6 +142,38 @@ impl Images {
         ));
     }
 
+    /// Fails unless both have the same bytes everywhere but in the log, and but for the superblock's LSN and checksum,
+    /// which the kernel's unmount has renewed.
+    pub(crate) fn same_bytes(&self, a: &str, b: &str) {
+        const STEP: usize = 1 << 20;
+        let (start, len, _) = self.log(a);
+        let (a, b) = (Disk::open(&self.path(a)), Disk::open(&self.path(b)));
+        assert_eq!(a.size(), b.size());
+        let (mut x, mut y) = (vec![0; STEP], vec![0; STEP]);
+        let mut differs = Vec::new();
+        for offset in (0..a.size()).step_by(STEP) {
+            let step = STEP.min(usize::try_from(a.size() - offset).unwrap());
+            a.read_at(offset, &mut x[..step]).unwrap();
+            b.read_at(offset, &mut y[..step]).unwrap();
+            if offset == 0 {
+                for renewed in [224..228, 240..248] {
+                    x[renewed.clone()].copy_from_slice(&y[renewed]);
+                }
+            }
+            if x[..step] != y[..step] {
+                let sectors = x[..step].chunks(512).zip(y[..step].chunks(512));
+                let places = (offset..).step_by(512).zip(sectors).filter(|(_, (x, y))| x != y);
+                differs.extend(places.map(|(at, _)| at).filter(|at| !(start..start + len).contains(at)));
+            }
+        }
+        assert!(
+            differs.is_empty(),
+            "{} sectors differ, at {:#x?} ...",
+            differs.len(),
+            &differs[..differs.len().min(8)]
+        );
+    }
+
     /// Names, inodes, modes, owners, times, content, holes and attributes of all files, in `<name>.tree`.
     pub(crate) fn list(&self, name: &str) {
         self.mounted(

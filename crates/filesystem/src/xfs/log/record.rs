@@ -118,12 +118,15 @@ impl Record {
     }
 }
 
-/// The checksum of a record: its header, the further headers, its body with the cycles in place.
+/// The checksum of a record: its header, those further headers that its length needs (there may be more), its body
+/// with the cycles in place.
 fn checksum(headers: &[u8], checked: usize, body: &[u8]) -> u32 {
     let mut first = headers[..checked].to_vec();
     H_CRC.set(&mut first, 0);
+    let needed = body.len().div_ceil(CYCLE_WORDS * BB);
     let sum = headers
         .chunks_exact(BB)
+        .take(needed)
         .skip(1)
         .fold(crc32c::crc32c(&first), |sum, further| crc32c::crc32c_append(sum, &further[..XH_CHECKED]));
     crc32c::crc32c_append(sum, body)
