@@ -9,6 +9,7 @@ pub mod kernel;
 pub mod manifest;
 pub mod program;
 pub mod secrets;
+pub mod shelf;
 pub mod sketch;
 pub mod tree;
 

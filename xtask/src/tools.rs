@@ -8,8 +8,10 @@ use std::{
 
 use crate::run::{Result, check};
 
-/// Program and package.
+/// Program (or a file that is there where its package is) and package.
 const TOOLS: &[(&str, &str)] = &[
+    ("/usr/lib/python3/dist-packages/botocore/validate.py", "python3-botocore"),
+    ("/usr/lib/python3/dist-packages/yaml/__init__.py", "python3-yaml"),
     ("blkid", "util-linux"),
     ("bzip2", "bzip2"),
     ("chattr", "e2fsprogs"),
@@ -33,16 +35,21 @@ const TOOLS: &[(&str, &str)] = &[
     ("mkfs.fat", "dosfstools"),
     ("mkswap", "util-linux"),
     ("mount", "mount"),
+    ("munged", "munge"),
     ("openssl", "openssl"),
+    ("parallel", "parallel"),
     ("pwck", "passwd"),
     ("python3", "python3"),
     ("qemu-img", "qemu-utils"),
     ("qemu-io", "qemu-utils"),
+    ("sbatch", "slurm-client"),
     ("setfacl", "acl"),
     ("setfattr", "attr"),
     ("sfdisk", "fdisk"),
     ("sgdisk", "gdisk"),
     ("shellcheck", "shellcheck"),
+    ("slurmctld", "slurmctld"),
+    ("slurmd", "slurmd"),
     ("ssh-keygen", "openssh-client"),
     ("sshd", "openssh-server"),
     ("swaplabel", "util-linux"),

@@ -15,7 +15,8 @@ pub fn parallel(job: &Job<'_>) -> String {
     let (task, merge) = (quote::shell(&task), quote::line(&job.merge()));
     format!(
         "#!/bin/sh\n\
-         # Made by `diskscrub batch emit --engine parallel`: needs GNU parallel.\n\
+         # Made by `diskscrub batch emit --engine parallel`: needs GNU parallel, whose shells expand what is quoted here.\n\
+         # shellcheck disable=SC2016\n\
          seq 0 {last} | parallel{at_once} --retries {tries} --will-cite \"$@\" {task}\n\
          exec {merge}\n"
     )
