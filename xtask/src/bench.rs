@@ -1,5 +1,5 @@
 //! `cargo xtask bench IMAGE`: what cleaning costs, beside tools that only copy and tools that clean otherwise; and
-//! what scanning costs, beside ripgrep with the same patterns.
+//! what scanning costs, beside ripgrep with the same patterns. (crate::shelf does the same for many images at a time.)
 //!
 //! It measures and prints; it judges nothing. The runs of a round follow each other, so that a busy machine is
 //! busy for all of them. Output files lie beside the image (same disk) and vanish. What was not run is said.
@@ -53,6 +53,20 @@ impl Taken {
 
 /// Runs all that this machine has, and prints a table in Markdown.
 pub(crate) fn run(image: Option<&str>) -> Result<()> {
+    beside(image, measure)
+}
+
+/// The same for a shelf of the image alone.
+pub(crate) fn shelf(image: Option<&str>) -> Result<()> {
+    beside(image, |image, _, work| {
+        let raw = work.join("in.raw");
+        shell(&format!("qemu-img convert -O raw '{}' '{}'", image.display(), raw.display()))?;
+        crate::shelf::run(&build()?, &raw, work, count())
+    })
+}
+
+/// Measures in a directory beside the image, on the same disk, which vanishes.
+fn beside(image: Option<&str>, measure: impl Fn(&Path, &Path, &Path) -> Result<()>) -> Result<()> {
     let image = find_image(image)?;
     let folder = image.parent().unwrap_or(Path::new(".")).to_owned();
     let work = folder.join(format!("bench.{}", std::process::id()));
@@ -60,6 +74,11 @@ pub(crate) fn run(image: Option<&str>) -> Result<()> {
     let outcome = measure(&image, &folder, &work);
     fs::remove_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
     outcome
+}
+
+/// How many rounds.
+fn count() -> usize {
+    std::env::var("DISKSCRUB_ROUNDS").ok().and_then(|count| count.parse().ok()).unwrap_or(ROUNDS)
 }
 
 fn measure(image: &Path, folder: &Path, work: &Path) -> Result<()> {
@@ -105,9 +124,10 @@ fn measure(image: &Path, folder: &Path, work: &Path) -> Result<()> {
         Ok(peers) => cases.extend(peers),
         Err(why) => skipped.push(format!("virt-sysprep and virt-sparsify: {why}")),
     }
-    let count = std::env::var("DISKSCRUB_ROUNDS").ok().and_then(|count| count.parse().ok()).unwrap_or(ROUNDS);
+    let count = count();
     let taken = rounds(&cases, work, count)?;
     print(image, &cases, &taken, count);
+    crate::shelf::run(&clean, &raw, work, count)?;
     scans(&clean, &raw, work, count)?;
     skipped.iter().for_each(|what| println!("Not run: {what}."));
     Ok(())
@@ -402,7 +422,8 @@ fn has(tool: &str) -> bool {
     shell(&format!("command -v {tool}")).is_ok()
 }
 
-fn shell(script: &str) -> Result<()> {
+/// Runs a script; what it prints is shown if it fails.
+pub(crate) fn shell(script: &str) -> Result<()> {
     let output = Command::new("sh")
         .args(["-c", script])
         .stdin(Stdio::null())

@@ -8,6 +8,7 @@ mod docs;
 mod licences;
 mod paths;
 mod run;
+mod shelf;
 mod test;
 mod tools;
 
@@ -19,7 +20,8 @@ Usage: cargo xtask COMMAND
   demo    Clean the demo image, and count the planted secrets that a raw search finds before and after
   test    Check and test everything; installs missing Debian packages if run as root
   docs    Write the documents that come from the code
-  bench   Measure cleaning [IMAGE] beside copying it and beside other tools, and scanning it beside ripgrep
+  bench   Measure cleaning [IMAGE] beside copying it and beside other tools, a shelf of it, and scanning it beside ripgrep
+  shelf   Measure the shelf of it alone
 ";
 
 fn main() -> ExitCode {
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
         ["docs"] => docs::write(),
         ["bench"] => bench::run(None),
         ["bench", image] => bench::run(Some(image)),
+        ["shelf"] => bench::shelf(None),
+        ["shelf", image] => bench::shelf(Some(image)),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

@@ -40,19 +40,20 @@ pub enum Unpacked {
 pub fn unpack(wrapper: Wrapper, input: File, output: &File, limit: u64) -> Result<Unpacked> {
     let failed = Rc::new(Cell::new(None));
     let input = BufReader::with_capacity(PIECE, Watched { input, failed: Rc::clone(&failed) });
-    let decoder: io::Result<Box<dyn Read>> = match wrapper {
-        Wrapper::None => Ok(Box::new(input)),
-        Wrapper::Gzip | Wrapper::TarGzip => Ok(Box::new(flate2::bufread::MultiGzDecoder::new(input))),
-        Wrapper::Zstd => zstd::stream::read::Decoder::with_buffer(input).and_then(|mut decoder| {
+    let decoder: Box<dyn Read> = match wrapper {
+        Wrapper::None => Box::new(input),
+        Wrapper::Gzip | Wrapper::TarGzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+        Wrapper::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
             decoder.window_log_max(WINDOW)?;
-            Ok(Box::new(decoder) as _)
-        }),
+            Box::new(decoder)
+        }
         // In KiB, and some for all but the dictionary.
         Wrapper::Xz => {
-            Ok(Box::new(lzma_rust2::XzReader::new_mem_limit(input, true, (1 << (WINDOW - 10)) + 1024)))
+            Box::new(lzma_rust2::XzReader::new_mem_limit(input, true, (1 << (WINDOW - 10)) + 1024))
         }
     };
-    let mut source = Source { decoder: decoder?, wrapper, failed };
+    let mut source = Source { decoder, wrapper, failed };
     let mut sparse = Sparse::new(output, limit);
     let size = match wrapper {
         Wrapper::TarGzip => tar::disk_raw(&mut source, &mut sparse)?,

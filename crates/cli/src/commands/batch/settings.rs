@@ -37,27 +37,21 @@ pub(super) fn keep(settings: &BatchSettings) -> Result<(PolicyName, Vec<String>,
         select.extend(values.iter().map(|value| format!("--{option}={value}")));
     }
     let mut options = Vec::new();
-    let mut add = |option: &str, value: Option<&dyn Value>| {
-        options.extend(value.map(|value| format!("--{option}={}", value.word())));
+    let mut add = |option: &str, value: Option<String>| {
+        options.extend(value.map(|value| format!("--{option}={value}")));
     };
-    add("opaque", opaque.as_ref().map(|value| value as _));
-    add("output-format", settings.output_format.as_ref().map(|value| value as _));
-    add("compress", settings.compress.as_ref().map(|value| value as _));
-    add("verify", Some(&settings.verify as _).filter(|_| settings.verify != VerifyArg::Tree));
-    add("taint", Some(&settings.taint as _).filter(|_| settings.taint != TaintArg::On));
+    add("opaque", opaque.as_ref().map(word));
+    add("output-format", settings.output_format.as_ref().map(word));
+    add("compress", settings.compress.as_ref().map(word));
+    add("verify", Some(word(&settings.verify)).filter(|_| settings.verify != VerifyArg::Tree));
+    add("taint", Some(word(&settings.taint)).filter(|_| settings.taint != TaintArg::On));
     options.extend(drop_unowned.then(|| "--drop-unowned".to_owned()));
     Ok((PolicyName { name, digest }, select, options))
 }
 
 /// The word of the command line for a value.
-trait Value {
-    fn word(&self) -> String;
-}
-
-impl<T: ValueEnum> Value for T {
-    fn word(&self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-    }
+fn word<T: ValueEnum>(value: &T) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 /// Fails unless the plan's policy still means what it meant when the plan was made.
