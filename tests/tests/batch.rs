@@ -193,20 +193,26 @@ fn conflicts_are_refused_before_anything_starts() {
 fn room_and_memory_are_bounded() {
     let shelf = Shelf::wrapped(1);
     shelf.plan("out", &[]);
-    // Half of it is too little for one of them, all of it is enough: what is cramped is done alone.
-    let stored = 2 << 20;
-    let room = |bytes: u64| {
+    let room = |plan: &str, jobs: &str, bytes: u64| {
         let size = bytes.to_string();
-        shelf.batch(&["run", "--plan", "out.jsonl", "--jobs", "2", "--scratch-size", &size, "--quiet"])
+        ended(&shelf.batch(&["run", "--plan", plan, "--jobs", jobs, "--scratch-size", &size, "--quiet"]))
     };
-    let (code, said) = ended(&room(64 << 10));
+    let (code, said) = room("out.jsonl", "2", 64 << 10);
     assert_eq!(
         (code, said.matches("takes more than the 64.0 KiB of --scratch-size").count()),
         (Some(74), 5),
         "{said}"
     );
     assert_eq!(shelf.outputs("out").len(), 2);
-    assert_eq!(ended(&room(stored)), (Some(0), String::new()));
+    // Of the room that is just enough for one, half is too little: two at a time leave it to the end, alone.
+    let mut enough = 128 << 10;
+    while room("out.jsonl", "1", enough).0 != Some(0) {
+        enough *= 2;
+        assert!(enough < 32 << 20, "16 MiB is all that there is in one");
+    }
+    shelf.plan("two", &[]);
+    assert_eq!(room("two.jsonl", "2", enough), (Some(0), String::new()));
+    assert_eq!(shelf.outputs("two"), shelf.outputs("out"));
     assert_eq!(shelf.outputs("out").len(), 7);
     let (code, said) = ended(&shelf.batch(&["run", "--plan", "out.jsonl", "--memory", "1M"]));
     assert_eq!(code, Some(2), "{said}");

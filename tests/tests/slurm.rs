@@ -133,10 +133,10 @@ fn a_node_that_dies_costs_nothing_but_time() {
         return;
     }
     let shelf = Shelf::wrapped(58);
-    shelf.plan("local", &["--shards", "8"]);
+    shelf.plan("local", &["--shards", "4"]);
     let local = shelf.batch(&["run", "--plan", "local.jsonl"]);
     assert!(local.status.success(), "{}", lossy(&local.stderr));
-    let plan = shelf.plan("out", &["--shards", "8"]);
+    let plan = shelf.plan("out", &["--shards", "4"]);
     let program = diskscrub().display().to_string();
     let script = shelf.batch(&[
         "emit",
@@ -155,7 +155,9 @@ fn a_node_that_dies_costs_nothing_but_time() {
     let submitted = cluster.command("sh").arg("job.sh").current_dir(shelf.at("")).output().unwrap();
     assert!(submitted.status.success(), "{}", lossy(&submitted.stderr));
     let said = lossy(&submitted.stdout);
+    // "array 1, summary 2"
     let merge = said.trim().rsplit(' ').next().unwrap().to_owned();
+    let array = said.split([' ', ',']).nth(1).unwrap().to_owned();
 
     // In mid-run: the victim has a task, and one of the task's rows is done.
     let text = fs::read_to_string(plan).unwrap();
@@ -180,6 +182,14 @@ fn a_node_that_dies_costs_nothing_but_time() {
         };
         done.iter().any(of_task)
     });
+    // Another task gets the notice that its time is over; it ends with 75 and asks for another try.
+    let others = cluster.said("squeue", &["--noheader", "--states=R", "--format=%K %N"]);
+    let noticed = others.lines().find_map(|line| {
+        let (task, node) = line.trim().split_once(' ')?;
+        (node != VICTIM && task.parse::<u64>().is_ok()).then(|| task.to_owned())
+    });
+    let noticed = noticed.expect("four nodes are busy");
+    cluster.said("scancel", &["--batch", "--signal=TERM", &format!("{array}_{noticed}")]);
     cluster.kill_node(VICTIM);
     let before: Vec<(PathBuf, u64)> =
         done.iter().map(|path| (path.clone(), fs::metadata(path).unwrap().ino())).collect();
@@ -191,6 +201,11 @@ fn a_node_that_dies_costs_nothing_but_time() {
     let log =
         |name: &str| fs::read_to_string(cluster.directory.path().join("log").join(name)).unwrap_or_default();
     assert!(log("slurmctld").contains(&format!("due to failure of node {VICTIM}")), "{}", log("slurmctld"));
+    let task = fs::read_to_string(shelf.at(&format!("slurm-{array}_{noticed}.out"))).unwrap();
+    assert!(
+        task.contains("diskscrub: stopped: what is done stays done, and another run does the rest"),
+        "{task}"
+    );
     let summary = fs::read_to_string(shelf.at(&format!("slurm-{merge}.out"))).unwrap();
     assert!(summary.contains("64 images, all clean"), "{summary}");
     assert!(shelf.batch(&["merge", "--plan", "out.jsonl", "--read-outputs"]).status.success());

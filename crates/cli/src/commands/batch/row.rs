@@ -14,7 +14,9 @@ use std::{
 
 use batch::{Commit, Row, Stamp, Unpacked, Wrapper};
 use block::OutputFile;
-use rustix::process::{Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 use scan::Selection;
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +73,8 @@ impl Order {
 pub(crate) fn run(args: &CleanArgs, order: &str) -> Result<ExitCode, Failure> {
     let order: Order = serde_json::from_str(order)
         .map_err(|error| Failure::usage(format_args!("--row is for `batch run` alone: {error}")))?;
-    bind(&order).map_err(|error| Failure::again(format_args!("the parent is gone: {error}")))?;
+    bind(&order)
+        .map_err(|error| Failure::again(format_args!("the job could not be bound to its run: {error}")))?;
     let path = order.input();
     if order.row.wrapper == Wrapper::None {
         return clean::clean(args, Some(&order));
@@ -102,10 +105,12 @@ fn bind(order: &Order) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // It may have died before that.
     if getppid().map(|parent| parent.as_raw_nonzero().get()) != Some(order.parent) {
-        return Err(io::ErrorKind::NotFound.into());
+        return Err(io::Error::other("the run has ended"));
     }
-    // Heap and stacks, but not the image's pages in the cache: those are the kernel's to give back.
-    let limit = Rlimit { current: Some(order.memory), maximum: Some(order.memory) };
+    // Heap and stacks, but not the image's pages in the cache: those are the kernel's to give back. Who set a lower limit
+    // from outside meant it.
+    let most = getrlimit(Resource::Data).maximum.map_or(order.memory, |most| most.min(order.memory));
+    let limit = Rlimit { current: Some(most), maximum: Some(most) };
     Ok(setrlimit(Resource::Data, limit)?)
 }
 
