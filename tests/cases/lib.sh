@@ -76,3 +76,13 @@ unmounted() {
     rmdir mnt
     trap - EXIT
 }
+
+# lvm IMAGE GROUP: LVM2 metadata by the description on stdin (see pv.py).
+lvm() { python3 "$ROOT/tests/cases/pv.py" "$1" "$2"; }
+
+# extents IMAGE PV FIRST COUNT FILE [SKIP]: COUNT extents of 1 MiB of FILE from extent SKIP on, to extent FIRST of the
+# physical volume at byte PV.
+extents() {
+    dd if="$5" of="$1" bs=$MiB skip="${6:-0}" count="$4" seek=$(($2 + (1 + $3) * MiB)) \
+        oflag=seek_bytes conv=notrunc status=none
+}

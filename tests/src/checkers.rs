@@ -1,13 +1,13 @@
 //! The filesystems' own checkers, on every volume of an image. Silence is the only good answer.
 
-use std::path::Path;
+use std::{ffi::OsStr, path::Path};
 
 use filesystem::Content;
 
 use crate::{
     Result,
     image::{self, Volume},
-    program::{command, lossy, output, run},
+    program::{can_mount, command, lossy, output, run},
 };
 
 /// Asks qemu-img of the container, sgdisk of a GPT, e2fsck and fsck.fat of the volumes. Lists what they say
@@ -21,6 +21,7 @@ pub fn complaints(image: &Path, raw: &Path, scratch: &Path) -> Result<Vec<String
         }
     }
     found.extend(table(raw)?);
+    found.extend(groups(raw)?);
     for volume in image::volumes(raw)? {
         found.extend(volume_complaints(raw, &volume, scratch)?);
     }
@@ -39,8 +40,54 @@ fn table(raw: &Path) -> Result<Option<String>> {
     Ok((!silent).then(|| format!("sgdisk -v: {text}")))
 }
 
+/// What vgck says against the volume groups. It wants block devices: elsewhere it is not asked.
+fn groups(raw: &Path) -> Result<Vec<String>> {
+    let physical = image::physical(raw)?;
+    if physical.is_empty() || !can_mount() {
+        return Ok(Vec::new());
+    }
+    let mut devices = Vec::new();
+    let asked = (|| -> Result<Vec<String>> {
+        for one in &physical {
+            let (offset, size) = (one.extent.start.to_string(), one.extent.len.to_string());
+            let arguments = ["-f", "--show", "-r", "-o", &offset, "--sizelimit", &size].map(OsStr::new);
+            let device = run("losetup", arguments.into_iter().chain([raw.as_os_str()]))?;
+            devices.push(device.trim().to_owned());
+        }
+        let accept: Vec<String> = devices.iter().map(|device| format!("\"a|^{device}$|\"")).collect();
+        let filter = format!("[{},\"r|.*|\"]", accept.join(","));
+        // The host's own groups and files are left alone.
+        let config = format!(
+            "devices{{use_devicesfile=0 filter={filter} global_filter={filter}}} global{{event_activation=0 \
+             use_lvmpolld=0 locking_type=4}} activation{{udev_sync=0 udev_rules=0 monitoring=0}} \
+             backup{{backup=0 archive=0}}"
+        );
+        let mut names: Vec<&String> = physical.iter().filter_map(|one| one.group.as_ref()).collect();
+        names.dedup();
+        let mut found = Vec::new();
+        for name in names {
+            let mut vgck = command("vgck");
+            vgck.env("LVM_SUPPRESS_FD_WARNINGS", "1").args(["--config", &config, name]);
+            let said = output(&mut vgck)?;
+            if !said.status.success() {
+                found.push(format!("vgck {name}: {}{}", lossy(&said.stdout), lossy(&said.stderr)));
+            }
+        }
+        Ok(found)
+    })();
+    for device in &devices {
+        run("losetup", ["-d", device])?;
+    }
+    asked
+}
+
 /// What a volume's own checker says against it.
 pub fn volume_complaints(raw: &Path, volume: &Volume, scratch: &Path) -> Result<Option<String>> {
+    if !matches!(volume.content, Content::Ext | Content::Fat) {
+        return Ok(None);
+    }
+    let (raw, volume) = image::in_one_piece(raw, volume, scratch, "after.volume")?;
+    let (raw, volume) = (raw.as_path(), &volume);
     let mut checker = match volume.content {
         Content::Ext => {
             let mut checker = command("e2fsck");

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use filesystem::{Content, Layout};
+use filesystem::{Content, Extent, Layout, PhysicalVolume};
 
 use crate::{
     Result,
@@ -24,6 +24,9 @@ pub struct Volume {
     pub start: u64,
     /// Length in bytes.
     pub len: u64,
+    /// Where it lies on the disk, if in more than one piece or in several copies: of each copy the pieces, in their
+    /// order.
+    pub pieces: Vec<Vec<Extent>>,
 }
 
 /// The image as a raw file: itself, or a copy that qemu-img makes in `scratch`.
@@ -51,8 +54,53 @@ pub fn volumes(raw: &Path) -> Result<Vec<Volume>> {
         content: volume.content,
         start: volume.extents.first().map_or(0, |extent| extent.start),
         len: volume.extents.iter().map(|extent| extent.len).sum(),
+        pieces: if volume.extents.len() == 1 && volume.copies.is_empty() {
+            Vec::new()
+        } else {
+            [vec![volume.extents], volume.copies].concat()
+        },
     });
     Ok(volumes.collect())
+}
+
+/// A file that holds a volume in one piece, and the volume as it lies there: the image itself, or else a copy that is
+/// made in `scratch`. The copies of a mirror must not differ.
+pub fn in_one_piece(raw: &Path, volume: &Volume, scratch: &Path, name: &str) -> Result<(PathBuf, Volume)> {
+    if volume.pieces.is_empty() {
+        return Ok((raw.to_owned(), volume.clone()));
+    }
+    let gather = |pieces: &[Extent]| -> io::Result<Vec<u8>> {
+        let mut from = fs::File::open(raw)?;
+        let mut bytes = Vec::new();
+        for piece in pieces {
+            from.seek(io::SeekFrom::Start(piece.start))?;
+            from.by_ref().take(piece.len).read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    };
+    let file = scratch.join(name);
+    let mut first = None;
+    for pieces in &volume.pieces {
+        let bytes = gather(pieces).map_err(|error| format!("{}: {error}", raw.display()))?;
+        match &first {
+            None => first = Some(bytes),
+            // Legs of an input may differ where nothing lies.
+            Some(first) if name.starts_with("after") && *first != bytes => {
+                return Err(format!("volume {}: its legs differ", volume.number));
+            }
+            Some(_) => {}
+        }
+    }
+    let bytes = first.unwrap_or_default();
+    fs::write(&file, bytes).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok((file, Volume { start: 0, pieces: Vec::new(), ..volume.clone() }))
+}
+
+/// The LVM2 physical volumes of a raw image.
+pub fn physical(raw: &Path) -> Result<Vec<PhysicalVolume>> {
+    let options = block::OpenOptions { format: Some(block::Format::Raw), ..Default::default() };
+    let layout = block::open(raw, &options).and_then(|image| filesystem::layout(&image.device, None));
+    Ok(layout.map_err(|error| format!("{}: {error}", raw.display()))?.physical)
 }
 
 /// A volume's bytes as a file of its own.

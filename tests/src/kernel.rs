@@ -76,6 +76,8 @@ pub fn compare(before: &Path, after: &Path, report: &Value, scratch: &Path) -> R
             println!("volume {} is not compared: this kernel has no {kind}", volume.number);
             continue;
         }
+        let (before, volume) = &image::in_one_piece(before, volume, scratch, "before.volume")?;
+        let (after, cleaned) = image::in_one_piece(after, &cleaned, scratch, "after.volume")?;
         drop(Mount::new(before, volume, kind, recover, scratch)?);
         let read = |raw: &Path, volume: &Volume| {
             let mount = Mount::new(raw, volume, kind, options, scratch)?;
@@ -83,7 +85,7 @@ pub fn compare(before: &Path, after: &Path, report: &Value, scratch: &Path) -> R
         };
         let plan = Plan::new(report, volume.number);
         let fat = volume.content == Content::Fat;
-        let differences = plan.unexplained(&read(before, volume)?, &read(after, &cleaned)?, fat);
+        let differences = plan.unexplained(&read(before, volume)?, &read(&after, &cleaned)?, fat);
         found.extend(differences.into_iter().map(|line| format!("volume {}: {line}", volume.number)));
     }
     Ok(found)

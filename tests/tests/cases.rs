@@ -252,6 +252,12 @@ fn stable(report: &Value) -> String {
     let rows = |name: &str, fields: &[&str]| -> Vec<Value> {
         report[name].as_array().into_iter().flatten().map(|row| pick(row, fields)).collect()
     };
+    let mut volumes =
+        rows("volumes", &["number", "name", "content", "label", "mount_point", "size", "orphans"]);
+    for volume in volumes.iter_mut().filter_map(Value::as_object_mut) {
+        // Partitions have none.
+        volume.retain(|field, value| field != "name" || !value.is_null());
+    }
     let mut edits = rows("edits", &["path", "rule", "action", "changes", "volume"]);
     for edit in edits.iter_mut().filter_map(Value::as_object_mut) {
         edit.retain(|_, value| !value.is_null());
@@ -261,7 +267,7 @@ fn stable(report: &Value) -> String {
         "table": report["table"],
         "size": report["size"],
         "system": report["system"],
-        "volumes": rows("volumes", &["number", "content", "label", "mount_point", "size", "orphans"]),
+        "volumes": volumes,
         "rules": rows("rules", &["rule", "files"]),
         "edits": edits,
         "notes": report["notes"],

@@ -30,6 +30,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("jsonschema", "python3-jsonschema"),
     ("kill", "procps"),
     ("losetup", "mount"),
+    ("vgck", "lvm2"),
     ("mcopy", "mtools"),
     ("mke2fs", "e2fsprogs"),
     ("mkfs.fat", "dosfstools"),

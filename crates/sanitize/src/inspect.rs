@@ -41,7 +41,7 @@ pub struct InspectedVolume {
     pub size: u64,
     /// The type that the table declares.
     pub type_name: String,
-    /// The name that the table gives it.
+    /// The name that the table gives it; `group/name` of a logical volume.
     pub name: String,
     /// What it holds.
     pub content: String,
@@ -114,10 +114,13 @@ pub fn inspect<B: BlockRead>(
     };
     let mut plan = plan(view, &request, progress)?;
     plan.notes.retain(|note| !note.ends_with("NOT CLEANED"));
+    let reasons =
+        plan.layout.volumes.iter().filter_map(|volume| Some((volume.number, volume.reason.as_ref()?)));
+    plan.notes.extend(reasons.map(|(number, reason)| format!("volume {number}: {reason}")));
     let volumes = plan.layout.volumes.iter().zip(&plan.volumes).map(|(volume, facts)| InspectedVolume {
         number: volume.number,
         start: volume.extents.first().map_or(0, |extent| extent.start),
-        size: volume.extents.iter().map(|extent| extent.len).sum(),
+        size: plan.layout.size_of(volume),
         type_name: volume.type_name.clone(),
         name: printable(&volume.name),
         content: facts.summary.as_ref().map_or_else(|| volume.content.to_string(), |s| s.kind.to_owned()),

@@ -17,7 +17,7 @@ pub(crate) fn check<B: BlockRead>(view: &Overlay<B>, volume: &Volume, replayed: 
     let needed = needed(view, volume, replayed)?;
     let input = view.base();
     for copy in &volume.copies {
-        compare(Window::new(input, &volume.extents)?, Window::new(input, copy)?, &needed, |at, _| {
+        compare(&Window::new(input, &volume.extents)?, &Window::new(input, copy)?, &needed, |at, _| {
             let object = Object::numbered("volume", volume.number.into());
             let found = format!("another in two legs of the mirror {}", volume.name);
             Err(object.corrupt("a byte in use", found, format_args!("the same in all ({at})")))
@@ -35,7 +35,7 @@ pub(crate) fn bring_in_step<B: BlockRead>(view: &mut Overlay<B>, volume: &Volume
     for copy in &volume.copies {
         let mut stale: Vec<Extent> = Vec::new();
         let (first, other) = (Window::new(&*view, &volume.extents)?, Window::new(&*view, copy)?);
-        compare(first, other, &needed, |start, len| {
+        compare(&first, &other, &needed, |start, len| {
             stale.push(Extent { start, len });
             Ok(())
         })?;
@@ -76,8 +76,8 @@ fn needed<B: BlockRead>(view: &Overlay<B>, volume: &Volume, journal: bool) -> Re
 
 /// Tells of the pieces in which two legs differ.
 fn compare(
-    first: Window<impl BlockRead>,
-    other: Window<impl BlockRead>,
+    first: &Window<impl BlockRead>,
+    other: &Window<impl BlockRead>,
     needed: &[Extent],
     mut differ: impl FnMut(u64, u64) -> Result<()>,
 ) -> Result<()> {

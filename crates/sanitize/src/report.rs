@@ -50,7 +50,7 @@ pub type Residues = BTreeMap<String, u64>;
 /// One volume.
 #[derive(Debug, Serialize)]
 pub struct VolumeReport {
-    /// Partition number; 0: the whole disk, or a gap.
+    /// Partition number; logical volumes come behind the last partition; 0: the whole disk, or a gap.
     pub number: u32,
     /// `group/name` of a logical volume; empty for all others.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -224,7 +224,7 @@ fn volume_report(
         label: summary.map_or_else(String::new, |summary| summary.label.clone()),
         uuid: summary.map_or_else(String::new, |summary| summary.uuid.clone()),
         mount_point: facts.mount_point.as_ref().map(ToString::to_string),
-        size: volume.extents.iter().map(|extent| extent.len).sum(),
+        size: layout.size_of(volume),
         live: nonzero.get(&(Some(index), Class::Live)).copied().unwrap_or(0),
         dropped: dropped(nonzero, Some(index)),
         scrubbed,

@@ -4,11 +4,11 @@
 use std::{sync::Arc, time::Duration};
 
 use block::{BlockRead, Extent, Window};
-use filesystem::{Content, Result};
+use filesystem::{Claim, Content, Result};
 use serde::Serialize;
 
 use crate::{
-    Finding, Note, Opinion, Options, Picture, Place, Reader, Region, Residue, Survey, attribute,
+    Finding, Note, Opinion, Options, Picture, Place, Reader, Region, Residue, Survey, attribute, legs::Legs,
     patience::Patience, residue, second,
 };
 
@@ -114,7 +114,7 @@ pub fn conclude(
         ExaminedVolume {
             number: volume.number,
             start: volume.extents.first().map_or(0, |extent| extent.start),
-            size: volume.extents.iter().map(|extent| extent.len).sum(),
+            size: layout.size_of(volume),
             type_name: volume.type_name.clone(),
             name: printable(&volume.name),
             extents: volume.extents.clone(),
@@ -133,6 +133,7 @@ pub fn conclude(
         findings.push(Finding::Residue { volume: survey.number(volume), region, first: sum.first, bytes });
     }
     findings.extend(contradictions(survey, &residue));
+    findings.extend(mirrors(device, survey)?);
 
     let opinions = second_opinions(device, survey, &residue, options, &mut notes)?;
     findings.extend(opinions.iter().flat_map(Opinion::findings));
@@ -175,6 +176,27 @@ fn contradictions(survey: &Survey, residue: &Residue) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What the legs of mirrors do not have in common where it is in use: old content may be in one of them.
+fn mirrors(device: &Arc<dyn BlockRead>, survey: &Survey) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for (index, volume) in survey.layout.volumes.iter().enumerate() {
+        let Some(filesystem) = survey.views.filesystem(index).transpose()? else { continue };
+        if volume.copies.is_empty() || survey.atlas.is_blank(index) {
+            continue;
+        }
+        let mut legs = Legs::of(device, volume)?;
+        filesystem.claims(&mut |extent, claim| {
+            if matches!(claim, Claim::Live(_)) {
+                legs.add(extent, &mut Vec::new());
+            }
+            Ok(())
+        })?;
+        // As it lies: a leg may lack what only the journal has, but all lack the same.
+        findings.extend(legs.compare(&Window::new(device, &volume.extents)?, volume.number)?);
+    }
+    Ok(findings)
 }
 
 /// How long another reader may take for a volume: a minute, and what a slow medium needs.

@@ -189,7 +189,7 @@ fn segment(fields: &Fields<'_>, start: u64, count: u64) -> Result<Segment> {
                 strings.extend(values.iter().filter_map(|value| match value {
                     Value::Text(text) => Some(text.clone()),
                     _ => None,
-                }))
+                }));
             }
             _ => {}
         }

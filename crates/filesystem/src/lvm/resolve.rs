@@ -272,7 +272,7 @@ fn place(disk: &dyn BlockRead, group: &Group, disks: &[Extent], built: &mut Buil
         let byte = overlap.extent.start;
         Object::the("volume group").corrupt("use of byte", format_args!("{byte} by two volumes"), "one")
     })?;
-    let all = built.volumes.iter().flat_map(|volume| volume.places()).copied();
+    let all = built.volumes.iter().flat_map(super::super::volume::Volume::places).copied();
     built.taken = all.collect();
     Ok(())
 }

@@ -76,6 +76,16 @@ impl Layout {
     pub fn live_set(&self) -> ExtentSet {
         self.live.iter().map(|region| region.extent).collect()
     }
+
+    /// Size of a volume in bytes; of a physical volume, its logical volumes included.
+    #[must_use]
+    pub fn size_of(&self, volume: &Volume) -> u64 {
+        let physical = self.physical.iter().find(|physical| physical.number == volume.number);
+        match physical {
+            Some(physical) if volume.content == Content::Lvm2 => physical.extent.len,
+            _ => volume.extents.iter().map(|extent| extent.len).sum(),
+        }
+    }
 }
 
 /// A partition, a logical volume, or the whole disk.

@@ -21,18 +21,17 @@ fn text() -> String {
 /// If it is read, every byte is in one place.
 fn judge(image: &Vec<u8>, what: &dyn Fn() -> String) {
     let Ok(found) = layout(image, None) else { return };
-    let places = found.volumes.iter().flat_map(|volume| volume.places()).copied();
+    let places = found.volumes.iter().flat_map(filesystem::Volume::places).copied();
     assert!(ExtentSet::disjoint(places.collect()).is_ok(), "{}", what());
     let end = u64::try_from(image.len()).unwrap();
-    assert!(found.volumes.iter().flat_map(|volume| volume.places()).all(|place| place.end() <= end));
+    assert!(found.volumes.iter().flat_map(filesystem::Volume::places).all(|place| place.end() <= end));
 }
 
 #[test]
 fn every_byte_of_label_and_header() {
     let good = pv(PV[0], 64, Some(&text()));
-    for (range, seal) in
-        [(512..1024, seal_label as fn(&mut [u8])), (AREA..AREA + 512, seal_header as fn(&mut [u8]))]
-    {
+    let places: [(_, fn(&mut [u8])); 2] = [(512..1024, seal_label), (AREA..AREA + 512, seal_header)];
+    for (range, seal) in places {
         for at in range {
             for value in [0, 1, 0x7f, 0xff] {
                 let mut image = good.clone();

@@ -75,7 +75,7 @@ fn labels() {
         (
             |image| {
                 let copy = image[512..1024].to_vec();
-                put(image, 0, &copy)
+                put(image, 0, &copy);
             },
             false,
             "LVM2 label: a second one in another sector is not supported",

@@ -27,7 +27,7 @@ pub(crate) fn clean(image: &[u8]) -> Vec<u8> {
     assert_eq!(scrub_table(&mut view.clone(), &found).unwrap(), 0, "done twice");
     let volumes = found.volumes.iter().filter(|volume| volume.content != Content::Lvm2);
     let live: ExtentSet = volumes
-        .flat_map(|volume| volume.places())
+        .flat_map(filesystem::Volume::places)
         .copied()
         .chain(found.live.iter().map(|region| region.extent))
         .collect();
