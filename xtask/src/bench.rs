@@ -1,5 +1,5 @@
 //! `cargo xtask bench IMAGE`: what cleaning costs, beside tools that only copy and tools that clean otherwise; and
-//! what scanning costs, beside ripgrep with the same patterns.
+//! what scanning costs, beside ripgrep with the same patterns; and overwriting, beside dd.
 //!
 //! It measures and prints; it judges nothing. The runs of a round follow each other, so that a busy machine is
 //! busy for all of them. Output files lie beside the image (same disk) and vanish. What was not run is said.
@@ -12,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use crate::tools;
+use crate::{overwriting, tools};
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -62,6 +62,20 @@ pub(crate) fn run(image: Option<&str>) -> Result<()> {
     outcome
 }
 
+/// Measures overwriting alone, on a disk made for it.
+pub(crate) fn in_place() -> Result<()> {
+    let work = PathBuf::from(format!("target/bench.{}", std::process::id()));
+    fs::create_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
+    let outcome = build().and_then(|clean| overwriting::run(&clean, &work, count()));
+    fs::remove_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
+    outcome
+}
+
+/// How many rounds.
+fn count() -> usize {
+    std::env::var("DISKSCRUB_ROUNDS").ok().and_then(|count| count.parse().ok()).unwrap_or(ROUNDS)
+}
+
 fn measure(image: &Path, folder: &Path, work: &Path) -> Result<()> {
     for tool in ["qemu-img", "/usr/bin/time", "sgdisk", "sync", "dd"] {
         if !has(tool) {
@@ -105,10 +119,11 @@ fn measure(image: &Path, folder: &Path, work: &Path) -> Result<()> {
         Ok(peers) => cases.extend(peers),
         Err(why) => skipped.push(format!("virt-sysprep and virt-sparsify: {why}")),
     }
-    let count = std::env::var("DISKSCRUB_ROUNDS").ok().and_then(|count| count.parse().ok()).unwrap_or(ROUNDS);
+    let count = count();
     let taken = rounds(&cases, work, count)?;
     print(image, &cases, &taken, count);
     scans(&clean, &raw, work, count)?;
+    overwriting::run(&clean, work, count)?;
     skipped.iter().for_each(|what| println!("Not run: {what}."));
     Ok(())
 }
