@@ -1,5 +1,6 @@
 //! `cargo xtask bench IMAGE`: what cleaning costs, beside tools that only copy and tools that clean otherwise; and
-//! what scanning costs, beside ripgrep with the same patterns. (crate::shelf does the same for many images at a time.)
+//! what scanning costs, beside ripgrep with the same patterns; and overwriting, beside dd. (crate::shelf does the same
+//! for many images at a time.)
 //!
 //! It measures and prints; it judges nothing. The runs of a round follow each other, so that a busy machine is
 //! busy for all of them. Output files lie beside the image (same disk) and vanish. What was not run is said.
@@ -12,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use crate::tools;
+use crate::{overwriting, tools};
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -76,6 +77,15 @@ fn beside(image: Option<&str>, measure: impl Fn(&Path, &Path, &Path) -> Result<(
     outcome
 }
 
+/// Measures overwriting alone, on a disk made for it.
+pub(crate) fn in_place() -> Result<()> {
+    let work = PathBuf::from(format!("target/bench.{}", std::process::id()));
+    fs::create_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
+    let outcome = build().and_then(|clean| overwriting::run(&clean, &work, count()));
+    fs::remove_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
+    outcome
+}
+
 /// How many rounds.
 fn count() -> usize {
     std::env::var("DISKSCRUB_ROUNDS").ok().and_then(|count| count.parse().ok()).unwrap_or(ROUNDS)
@@ -129,6 +139,7 @@ fn measure(image: &Path, folder: &Path, work: &Path) -> Result<()> {
     print(image, &cases, &taken, count);
     crate::shelf::run(&clean, &raw, work, count)?;
     scans(&clean, &raw, work, count)?;
+    overwriting::run(&clean, work, count)?;
     skipped.iter().for_each(|what| println!("Not run: {what}."));
     Ok(())
 }

@@ -6,6 +6,7 @@ mod bench;
 mod demo;
 mod docs;
 mod licences;
+mod overwriting;
 mod paths;
 mod run;
 mod shelf;
@@ -20,7 +21,8 @@ Usage: cargo xtask COMMAND
   demo    Clean the demo image, and count the planted secrets that a raw search finds before and after
   test    Check and test everything; installs missing Debian packages if run as root
   docs    Write the documents that come from the code
-  bench   Measure cleaning [IMAGE] beside copying it and beside other tools, a shelf of it, and scanning it beside ripgrep
+  bench   Measure cleaning [IMAGE] beside copying it and beside other tools, a shelf of it, scanning it beside ripgrep,
+          and overwriting beside dd; or only `in-place`: the last
   shelf   Measure the shelf of it alone
 ";
 
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["docs"] => docs::write(),
         ["bench"] => bench::run(None),
+        ["bench", "in-place"] => bench::in_place(),
         ["bench", image] => bench::run(Some(image)),
         ["shelf"] => bench::shelf(None),
         ["shelf", image] => bench::shelf(Some(image)),

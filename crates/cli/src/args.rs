@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use sanitize::in_place::Passes;
 
 pub(crate) use self::batch::{
     BatchArgs, BatchCommand, BatchEmitArgs, BatchPlanArgs, BatchRunArgs, BatchSettings, BatchStatusArgs,
@@ -27,7 +28,7 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// List what `clean` would remove or change, and write nothing
     Plan(PlanArgs),
-    /// Write a clean copy of an image, and verify it
+    /// Write a clean copy of an image, or clean it in place, and verify it
     Clean(CleanArgs),
     /// Find secrets by what they look like, anywhere in an image: files, free space, journals, swap, slack
     Scan(ScanArgs),
@@ -134,11 +135,18 @@ pub(crate) struct CleanArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
 
-    /// The clean image to write
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
+    /// The clean image to write; a block device is overwritten whole
+    #[arg(short, long, value_name = "FILE", required_unless_present = "in_place")]
+    pub(crate) output: Option<PathBuf>,
 
-    /// Format of the output [default: as the input]
+    /// Clean the image, a raw file or a block device, where it lies: nothing is copied
+    #[arg(long, conflicts_with_all = ["output", "output_format", "compress", "force"])]
+    pub(crate) in_place: bool,
+
+    #[command(flatten)]
+    pub(crate) overwriting: OverwritingArgs,
+
+    /// Format of the output [default: as the input; raw on a device]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) output_format: Option<FormatArg>,
 
@@ -180,6 +188,27 @@ pub(crate) struct CleanArgs {
 
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
+}
+
+/// How bytes are overwritten where they lie.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OverwritingArgs {
+    /// What dead bytes are overwritten with, in place: zero, random, or passes of both, such as random,zero
+    /// [default: zero]
+    #[arg(long, value_name = "PASSES", requires = "in_place")]
+    pub(crate) overwrite: Option<Passes>,
+
+    /// Then give the storage of dead bytes back, in place: holes in a file, discarded blocks of a device
+    #[arg(long, requires = "in_place")]
+    pub(crate) discard: bool,
+
+    /// Where the intent log of a run in place lies, which resumes it [default: beside the image; needed for devices]
+    #[arg(long, value_name = "DIR", requires = "in_place")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// Do not ask before a device, or an image in place, is changed
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// What to sign.

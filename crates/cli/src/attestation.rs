@@ -14,12 +14,12 @@ use std::{
 use attest::{Envelope, Predicate, PrivateKey, Resource, Statement, Verifier};
 use block::{FileId, OutputFile, to_u64};
 use filesystem::Content;
-use sanitize::{DIGEST_ALGORITHM, Plan};
+use sanitize::{DIGEST_ALGORITHM, Plan, in_place::Pass};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use verify::Verdict;
 
 use crate::{
-    args::{AttestArgs, OpaqueArg, VerifyArg},
+    args::{AttestArgs, CleanArgs, OpaqueArg, VerifyArg},
     commands::clean::CleanReport,
     failure::Failure,
 };
@@ -68,10 +68,10 @@ impl Attestation {
         self,
         output: &Path,
         sha256: &str,
-        run: &Run<'_>,
+        facts: &Facts,
         reports: Vec<Resource>,
     ) -> Result<(), Failure> {
-        let statement = statement(&name_of(output), sha256, run, reports);
+        let statement = statement(&name_of(output), sha256, facts, reports);
         let line = Envelope::sign(&statement.to_json(), &self.key).to_line();
         let path = self.file.path().to_owned();
         self.file.file().write_all(line.as_bytes()).map_err(|error| Failure::output(&path, &error))?;
@@ -79,46 +79,71 @@ impl Attestation {
     }
 }
 
-/// What was run, and what came of it.
-pub(crate) struct Run<'a> {
-    pub(crate) report: &'a CleanReport,
-    pub(crate) plan: &'a Plan,
-    pub(crate) input: &'a Path,
+/// What was run, and what came of it: all that a statement says, the output file's and the reports' digests apart. Plain
+/// data, for a run in place that is resumed has to sign what the first one found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Facts {
+    input_name: String,
+    /// Digests of disks, in hexadecimal.
+    input: String,
+    output: String,
+    policy_name: String,
+    policy: String,
     /// Seconds since 1970, as in the reports.
-    pub(crate) started: u64,
-    pub(crate) opaque: Option<OpaqueArg>,
-    pub(crate) verify: VerifyArg,
+    started: u64,
+    properties: Vec<String>,
 }
 
-fn statement(name: &str, sha256: &str, run: &Run<'_>, reports: Vec<Resource>) -> Statement {
-    let CleanReport { run: facts, policy_name, verdict, .. } = run.report;
-    let disk = |name: &str, digest: &sanitize::Digest| Resource::new(name, DIGEST_ALGORITHM, &digest.hex());
+impl Facts {
+    /// Of a run without findings.
+    pub(crate) fn of(report: &CleanReport, plan: &Plan, args: &CleanArgs, started: u64) -> Self {
+        Self {
+            input_name: name_of(&args.input.input),
+            input: report.run.input.hex(),
+            output: report.run.output.hex(),
+            policy_name: name_of(Path::new(&report.policy_name)),
+            policy: report.run.policy.clone(),
+            started,
+            properties: properties(report, plan, args.policy.opaque, args.verify),
+        }
+    }
+}
+
+fn statement(name: &str, sha256: &str, facts: &Facts, reports: Vec<Resource>) -> Statement {
+    let disk = |name: &str, digest: &str| Resource::new(name, DIGEST_ALGORITHM, digest);
     let subject = vec![
         Resource::new(name, "sha256", sha256),
         // The same disk in another format, or on a cloud's volume, has the same digest.
         disk(&format!("{name}#disk"), &facts.output),
     ];
-    let policy = Resource::new(&name_of(Path::new(policy_name)), "blake3", &facts.policy);
+    let policy = Resource::new(&facts.policy_name, "blake3", &facts.policy);
     let predicate = Predicate {
         verifier: Verifier {
             id: concat!("pkg:cargo/diskscrub@", env!("CARGO_PKG_VERSION")).to_owned(),
             policies: vec![policy],
         },
-        time_created: report::rfc3339(run.started),
-        properties: properties(run.plan, verdict, run.opaque, run.verify),
-        diskscrub_input: Some(disk(&format!("{}#disk", name_of(run.input)), &facts.input)),
+        time_created: report::rfc3339(facts.started),
+        properties: facts.properties.clone(),
+        diskscrub_input: Some(disk(&format!("{}#disk", facts.input_name), &facts.input)),
         diskscrub_reports: reports,
     };
     Statement::new(subject, predicate)
 }
 
 /// What the checks that this run made have shown. There are no findings, or nothing is signed.
-fn properties(plan: &Plan, verdict: &Verdict, opaque: Option<OpaqueArg>, verify: VerifyArg) -> Vec<String> {
+fn properties(
+    report: &CleanReport,
+    plan: &Plan,
+    opaque: Option<OpaqueArg>,
+    verify: VerifyArg,
+) -> Vec<String> {
     let volumes = &plan.layout.volumes;
     let is_opaque = volumes.iter().any(|volume| matches!(volume.content, Content::Opaque(_)));
+    let random = report.in_place.as_ref().is_some_and(|run| run.passes.last() == Pass::Random);
     let read: BTreeSet<u32> =
         volumes.iter().filter(|volume| volume.content.has_tree()).map(|volume| volume.number).collect();
-    let seen: BTreeSet<u32> = verdict
+    let seen: BTreeSet<u32> = report
+        .verdict
         .opinions
         .iter()
         .filter(|opinion| opinion.refused.is_none())
@@ -127,7 +152,7 @@ fn properties(plan: &Plan, verdict: &Verdict, opaque: Option<OpaqueArg>, verify:
     let claims = [
         ("DISKSCRUB_CONTAINER_HOLDS_ONLY_THE_DISK", true),
         // Of a volume that was kept as it was, nothing is known.
-        ("DISKSCRUB_UNCLAIMED_BYTES_ARE_ZERO", !is_opaque || opaque != Some(OpaqueArg::Keep)),
+        ("DISKSCRUB_UNCLAIMED_BYTES_ARE_ZERO", !random && (!is_opaque || opaque != Some(OpaqueArg::Keep))),
         ("DISKSCRUB_REMOVED_PATHS_ARE_GONE", true),
         ("DISKSCRUB_OTHER_FILES_RETAINED", true),
         ("DISKSCRUB_OTHER_CONTENT_RETAINED", verify == VerifyArg::Content),

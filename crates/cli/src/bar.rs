@@ -108,6 +108,9 @@ impl Progress for Bar {
             Stage::Survey => ("reading", Unit::Pieces),
             Stage::Edit => ("editing", Unit::Pieces),
             Stage::Copy => ("copying", Unit::Bytes),
+            Stage::Compare => ("comparing", Unit::Bytes),
+            Stage::Overwrite => ("writing", Unit::Bytes),
+            Stage::ReadBack => ("checking", Unit::Bytes),
             Stage::Sync => ("syncing", Unit::Pieces),
             Stage::Verify => ("verifying", Unit::Pieces),
         };

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::Path, process::ExitCode};
 
-use block::{Error, write::WriteFailed};
+use block::{Error, TargetError, write::WriteFailed};
 
 /// Findings remain, or a policy is not met.
 pub(crate) const FINDINGS: u8 = 1;
@@ -64,6 +64,16 @@ impl Failure {
             _ => (IO, ""),
         };
         Self { sentence: format!("{error}{hint}"), code }
+    }
+
+    /// The device or file at `path` cannot be changed where it lies.
+    pub(crate) fn target(path: &Path, error: TargetError) -> Self {
+        match error {
+            TargetError::Refused(why) => Self::usage(format_args!("{}: {why}", path.display())),
+            TargetError::Io(error) => {
+                Self { sentence: format!("{}: {error}", path.display()), code: io_code(&error) }
+            }
+        }
     }
 
     /// A read of the image at `input`, or a write to `output`, failed: the error knows which.

@@ -3,10 +3,10 @@
 use std::{fmt::Write, path::Path};
 
 pub(crate) use report::{count, size};
-use sanitize::{DryRun, EditReport, Residues, RuleReport, VolumeReport};
+use sanitize::{DryRun, EditReport, Residues, RuleReport, VolumeReport, in_place::Totals};
 use verify::taint::{Coverage, Taint, Tolerated};
 
-use crate::commands::clean::{CleanReport, dropped};
+use crate::commands::clean::{CleanReport, Overwritten, dropped};
 
 /// Paths shown of a long list.
 const SHOWN: usize = 12;
@@ -107,6 +107,32 @@ fn remnants(text: &mut String, taint: &Taint) {
     }
 }
 
+/// What was written to an image in place.
+fn overwritten(done: &Overwritten) -> String {
+    let Totals { overwritten, ranges, changed, discarded } = done.totals;
+    let discarded = if done.discard { format!(", {} discarded", size(discarded)) } else { String::new() };
+    format!(
+        "{} in {} overwritten ({}), {} of live data changed{discarded}",
+        size(overwritten),
+        count(ranges, "range"),
+        done.passes,
+        size(changed)
+    )
+}
+
+/// What is about to be done to an image in place.
+pub(crate) fn question(report: &CleanReport, path: &Path) -> String {
+    let mut text = String::new();
+    line!(text, "{}, {} disk, {}", path.display(), size(report.run.size), report.run.table);
+    rules(&mut text, &report.run.rules);
+    line!(text, "hidden residue: {}", size(dropped(&report.run).values().sum()));
+    if let Some(done) = &report.in_place {
+        line!(text, "{}", overwritten(done));
+    }
+    line!(text, "This is not undone.");
+    text
+}
+
 /// What was done to an image.
 pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
     let run = &report.run;
@@ -128,6 +154,9 @@ pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
     line!(text, "  outside volumes, dropped: {}", residues(&run.outside));
     let all = dropped(run);
     line!(text, "\nHidden residue dropped: {}", size(all.values().sum()));
+    if let Some(done) = &report.in_place {
+        line!(text, "\nIn place: {}", overwritten(done));
+    }
     let known: Vec<String> = run.notes.iter().chain(&report.container).cloned().collect();
     notes(&mut text, &known);
     line!(text, "\nVerification:");
@@ -138,6 +167,9 @@ pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
         size(report.verdict.examined),
         if report.verdict.findings.is_empty() { "all zero" } else { "not as it should be" }
     );
+    if report.in_place.is_some() {
+        line!(text, "  the disk was judged before the first write; read again, whole, it is what was judged");
+    }
     for opinion in &report.verdict.opinions {
         let volume = opinion.volume.map_or_else(|| "table".to_owned(), |number| format!("volume {number}"));
         match &opinion.refused {

@@ -23,6 +23,9 @@ impl Format {
     /// The endings of file names, for messages.
     pub const ENDINGS: &'static str = ".json, .sarif, .xml, .dfxml, .html or .txt";
 
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Json, Self::Sarif, Self::Dfxml, Self::Html, Self::Text];
+
     /// What the name of a file asks for. A name without an ending asks for JSON; `None`: an ending that is no format's.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {

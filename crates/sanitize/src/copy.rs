@@ -2,6 +2,8 @@
 //!
 //! Chunks of 1 MiB are read, hashed and masked by several workers and written in order by this thread, so the
 //! output does not depend on the number of workers. Chunks that the input stores as holes are never touched.
+//!
+//! Cleaning in place walks the same way: it wants to know of each chunk in which bytes input and output differ.
 
 use std::{
     collections::BTreeMap,
@@ -17,12 +19,16 @@ use block::{BlockRead, Extent, ImageWriter, Overlay, to_u64, to_usize};
 
 use crate::{
     digest::{self, ContentDigest, Digest},
+    in_place::{Patch, SECTOR, Stream},
     map::{Class, DiskMap, VolumeIndex},
     progress::Progress,
 };
 
 /// Bytes that are read and written at once; a whole number of the digest's pieces.
 const CHUNK: u64 = 1 << 20;
+
+/// Dead bytes are overwritten, or left because they are zero, in blocks of this many.
+const OVERWRITTEN: u64 = 4096;
 
 /// Bytes that were not zero in the input's view, by volume and class.
 pub(crate) type Tally = BTreeMap<(VolumeIndex, Class), u64>;
@@ -39,13 +45,26 @@ pub(crate) struct Copied {
 }
 
 /// One chunk after a worker has seen it.
-struct Chunk {
-    extent: Extent,
-    /// Of each piece of the input and of the masked view.
-    hashes: Vec<[Option<blake3::Hash>; 2]>,
+pub(crate) struct Chunk {
+    pub(crate) extent: Extent,
+    /// Of each piece of the input and of what it becomes.
+    pub(crate) hashes: Vec<[Option<blake3::Hash>; 2]>,
     /// The masked view.
     data: Vec<u8>,
     nonzero: Tally,
+    /// How to make the output of the input where it lies; nothing if nobody wants to know.
+    pub(crate) changes: Changes,
+}
+
+/// What differs between a chunk of the input and of the output.
+#[derive(Default)]
+pub(crate) struct Changes {
+    /// Dead bytes to overwrite, in blocks that are not all zero.
+    pub(crate) zero: Vec<Extent>,
+    /// New content of live bytes.
+    pub(crate) patches: Vec<Patch>,
+    /// Of each piece of the input, with all of that as zero.
+    pub(crate) rest: Vec<Option<blake3::Hash>>,
 }
 
 /// Buffers that have been written and wait for their next chunk. There are never more than chunks in flight.
@@ -78,6 +97,23 @@ pub(crate) fn copy<B: BlockRead>(
     workers: usize,
     progress: &dyn Progress,
 ) -> io::Result<Copied> {
+    let mut write = |chunk: &Chunk| match chunk.hashes.iter().any(|[_, after]| after.is_some()) {
+        true => writer.write(chunk.extent.start, &chunk.data),
+        false => Ok(()),
+    };
+    walk(view, map, None, workers, progress, &mut write)
+}
+
+/// Hands every chunk that is not one whole hole to `take`, in ascending order. `left`: what dead bytes are overwritten
+/// with, if the chunks have to say how the input becomes the output.
+pub(crate) fn walk<B: BlockRead>(
+    view: &Overlay<B>,
+    map: &DiskMap,
+    left: Option<&Stream>,
+    workers: usize,
+    progress: &dyn Progress,
+    take: &mut dyn FnMut(&Chunk) -> io::Result<()>,
+) -> io::Result<Copied> {
     let workers = workers.clamp(1, 16);
     let buffers = &Buffers::default();
     thread::scope(|scope| {
@@ -88,7 +124,7 @@ pub(crate) fn copy<B: BlockRead>(
             let (result_sender, result_receiver) = sync_channel(2);
             scope.spawn(move || {
                 for extent in job_receiver {
-                    if result_sender.send(read_chunk(view, map, extent, buffers, progress)).is_err() {
+                    if result_sender.send(read_chunk(view, map, left, extent, buffers, progress)).is_err() {
                         break;
                     }
                 }
@@ -109,15 +145,15 @@ pub(crate) fn copy<B: BlockRead>(
                 }
             }
         });
-        write_chunks(view.size(), &results, buffers, writer, progress)
+        take_chunks(view.size(), &results, buffers, take, progress)
     })
 }
 
-fn write_chunks(
+fn take_chunks(
     size: u64,
     results: &[Receiver<io::Result<Chunk>>],
     buffers: &Buffers,
-    writer: &mut dyn ImageWriter,
+    take: &mut dyn FnMut(&Chunk) -> io::Result<()>,
     progress: &dyn Progress,
 ) -> io::Result<Copied> {
     let (mut input, mut output) = (ContentDigest::new(), ContentDigest::new());
@@ -129,9 +165,7 @@ fn write_chunks(
             input.piece(index, before.as_ref());
             output.piece(index, after.as_ref());
         }
-        if chunk.hashes.iter().any(|[_, after]| after.is_some()) {
-            writer.write(chunk.extent.start, &chunk.data)?;
-        }
+        take(&chunk)?;
         for (key, bytes) in chunk.nonzero {
             *nonzero.entry(key).or_default() += bytes;
         }
@@ -183,6 +217,7 @@ impl<B: BlockRead> Iterator for Chunks<'_, B> {
 fn read_chunk<B: BlockRead>(
     view: &Overlay<B>,
     map: &DiskMap,
+    left: Option<&Stream>,
     extent: Extent,
     buffers: &Buffers,
     progress: &dyn Progress,
@@ -191,19 +226,96 @@ fn read_chunk<B: BlockRead>(
     read_runs(view.base(), extent, &mut data)?;
     let mut nonzero = Tally::new();
     let mut hashes = Vec::with_capacity(data.len().div_ceil(to_usize(digest::PIECE)));
+    let mut changes = Changes::default();
     // Piece by piece, so that each stays in the processor's cache for all that is done to it.
     for (start, piece) in
         (extent.start..).step_by(to_usize(digest::PIECE)).zip(data.chunks_mut(to_usize(digest::PIECE)))
     {
         let before = digest::hash(piece);
+        let original = left.map(|_| piece.to_vec());
         let changed = view.patch(start, piece)? | mask(map, start, piece, &mut nonzero);
         let after = if changed { digest::hash(piece) } else { before };
         hashes.push([before, after]);
+        if let Some(original) = original {
+            let rest = if changed { compare(map, start, original, piece, &mut changes) } else { before };
+            changes.rest.push(rest);
+        }
     }
     if hashes.iter().any(|[_, after]| after.is_some()) {
         progress.writes(extent.start, &data);
     }
-    Ok(Chunk { extent, hashes, data, nonzero })
+    if let Some(left) = left.filter(|left| !left.is_zero()) {
+        leave(*left, extent.start, &mut data, &mut hashes, &changes.zero);
+    }
+    Ok(Chunk { extent, hashes, data, nonzero, changes })
+}
+
+/// Adds what makes `after` of `before`, both at `start`, and returns the digest of what stays.
+fn compare(
+    map: &DiskMap,
+    start: u64,
+    mut before: Vec<u8>,
+    after: &[u8],
+    changes: &mut Changes,
+) -> Option<blake3::Hash> {
+    let range = |extent: Extent| to_usize(extent.start - start)..to_usize(extent.end() - start);
+    for part in map.parts(Extent { start, len: to_u64(after.len()) }) {
+        let live = part.class == Class::Live;
+        let unit = if live { SECTOR } else { OVERWRITTEN };
+        let mut run: Option<Extent> = None;
+        let mut end = |run: Option<Extent>| match run {
+            Some(run) if live => {
+                changes.patches.push(Patch::new(run.start, &before[range(run)], &after[range(run)]));
+            }
+            Some(run) => changes.zero.push(run),
+            None => {}
+        };
+        let mut at = part.extent.start;
+        while at < part.extent.end() {
+            let block = Extent::between(at, part.extent.end().min((at / unit + 1) * unit));
+            at = block.end();
+            // Dead bytes of `after` are zero.
+            let differs = before[range(block)] != after[range(block)];
+            run = match run {
+                Some(run) if differs => Some(Extent::between(run.start, at)),
+                run if differs => {
+                    end(run);
+                    Some(block)
+                }
+                run => {
+                    end(run);
+                    None
+                }
+            };
+        }
+        end(run);
+    }
+    let piece = Extent { start, len: to_u64(after.len()) };
+    let changed = changes.zero.iter().copied().chain(changes.patches.iter().map(Patch::extent));
+    for extent in changed.map(|extent| extent.intersect(piece)).filter(|extent| !extent.is_empty()) {
+        before[range(extent)].fill(0);
+    }
+    digest::hash(&before)
+}
+
+/// Fills what is overwritten with what the last pass leaves there.
+fn leave(
+    left: Stream,
+    start: u64,
+    data: &mut [u8],
+    hashes: &mut [[Option<blake3::Hash>; 2]],
+    zero: &[Extent],
+) {
+    for extent in zero {
+        left.fill(extent.start, &mut data[to_usize(extent.start - start)..to_usize(extent.end() - start)]);
+    }
+    let pieces = (start..).step_by(to_usize(digest::PIECE)).zip(data.chunks(to_usize(digest::PIECE)));
+    for ((start, piece), [_, after]) in pieces.zip(hashes) {
+        let piece_extent = Extent { start, len: to_u64(piece.len()) };
+        if zero.iter().any(|extent| !extent.intersect(piece_extent).is_empty()) {
+            *after = digest::hash(piece);
+        }
+    }
 }
 
 /// Zeroes what is not live in `bytes`, which lie at `start`, and counts. Says whether it had anything to zero.

@@ -4,11 +4,12 @@
 //! > filesystems can reach.
 //!
 //! [`sanitize`] reads as that line, one call a stage. The input is never written: every change is in the
-//! overlay. Nothing is edited before the plan is complete (journal recovery, in the overlay, excepted).
+//! overlay. [`in_place`] is the same line for a disk that is its own output. Nothing is edited before the plan is complete (journal recovery, in the overlay, excepted).
 
 mod apply;
 mod copy;
 mod digest;
+pub mod in_place;
 mod inspect;
 mod live;
 mod map;

@@ -9,6 +9,12 @@ pub enum Stage {
     Edit,
     /// Live bytes are copied.
     Copy,
+    /// The disk is compared with what it will be, in place.
+    Compare,
+    /// Dead bytes are overwritten, in place.
+    Overwrite,
+    /// What was overwritten is read back.
+    ReadBack,
     /// The output is handed to the disk.
     Sync,
     /// The output is read again and judged.

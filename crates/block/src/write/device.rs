@@ -17,14 +17,14 @@ const GAP: u64 = 128 << 10;
 pub struct DeviceWriter {
     medium: Box<dyn Medium>,
     order: Order,
-    /// What is known to have been written, up to here; from `FRONT` on.
-    written: u64,
+    /// Up to where the medium is as it shall be, the front apart; `None`: untouched.
+    written: Option<u64>,
     front: Vec<u8>,
 }
 
 impl DeviceWriter {
-    /// An image of `virtual_size` bytes; the rest of the medium becomes zero. Its front does at once.
-    pub fn new(mut medium: Box<dyn Medium>, virtual_size: u64) -> io::Result<Self> {
+    /// An image of `virtual_size` bytes; the rest of the medium becomes zero. Nothing is written yet.
+    pub fn new(medium: Box<dyn Medium>, virtual_size: u64) -> io::Result<Self> {
         if virtual_size > medium.size() {
             let (needed, found) = (virtual_size, medium.size());
             return Err(io::Error::new(
@@ -33,25 +33,33 @@ impl DeviceWriter {
             ));
         }
         let front = Extent::between(0, FRONT.min(medium.size()));
-        medium.zero(front).and_then(|()| medium.flush()).map_err(|error| sink::explain(&error, 0))?;
-        Ok(Self {
-            medium,
-            order: Order::new(virtual_size),
-            written: front.end(),
-            front: vec![0; to_usize(front.len)],
-        })
+        let order = Order::new(virtual_size);
+        Ok(Self { medium, order, written: None, front: vec![0; to_usize(front.len)] })
+    }
+
+    /// Makes the front zero before anything else is written, and says up to where the medium is as it shall be.
+    fn written(&mut self) -> io::Result<u64> {
+        if let Some(written) = self.written {
+            return Ok(written);
+        }
+        let front = Extent::between(0, to_u64(self.front.len()));
+        let cleared = self.medium.zero(front).and_then(|()| self.medium.flush());
+        cleared.map_err(|error| sink::explain(&error, 0))?;
+        self.written = Some(front.end());
+        Ok(front.end())
     }
 
     /// Zeros from what was written last up to `end`.
     fn skip_to(&mut self, end: u64) -> io::Result<()> {
-        if end > self.written {
-            let gap = Extent::between(self.written, end);
+        let written = self.written()?;
+        if end > written {
+            let gap = Extent::between(written, end);
             let zeroed = match gap.len {
                 ..GAP => crate::write_zeros(&mut *self.medium, gap),
                 _ => self.medium.zero(gap),
             };
             zeroed.map_err(|error| sink::explain(&error, gap.start))?;
-            self.written = end;
+            self.written = Some(end);
         }
         Ok(())
     }
@@ -60,6 +68,7 @@ impl DeviceWriter {
 impl ImageWriter for DeviceWriter {
     fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.order.advance(offset, data.len())?;
+        self.written()?;
         let range = Extent { start: offset, len: to_u64(data.len()) };
         let front = range.intersect(Extent::between(0, to_u64(self.front.len())));
         let len = to_usize(front.len);
@@ -70,7 +79,7 @@ impl ImageWriter for DeviceWriter {
         if !rest.is_empty() {
             self.skip_to(start)?;
             self.medium.write_at(start, rest).map_err(|error| sink::explain(&error, start))?;
-            self.written = range.end();
+            self.written = Some(range.end());
         }
         Ok(())
     }
@@ -82,7 +91,12 @@ impl ImageWriter for DeviceWriter {
             self.medium.write_at(0, &self.front)?;
             self.medium.flush()
         };
-        ended().map_err(|error| sink::explain(&error, 0))
+        ended().map_err(|error| {
+            // What could not be ended shall not look like an image.
+            let front = Extent::between(0, to_u64(self.front.len()));
+            drop(self.medium.zero(front).and_then(|()| self.medium.flush()));
+            sink::explain(&error, 0)
+        })
     }
 }
 

@@ -1,9 +1,16 @@
 //! `diskscrub clean`: the main job. The output gets its name only when it is complete, verified and synced.
+//!
+//! Here is the copying mode; [`in_place`] is the other one. Both make and judge the same plan.
+
+mod confirm;
+mod in_place;
+mod output_place;
+mod state;
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
-    fs, iter,
-    os::unix::fs::PermissionsExt,
+    fs::File,
     panic::resume_unwind,
     path::Path,
     process::ExitCode,
@@ -16,7 +23,7 @@ use std::{
 
 use batch::Commit;
 use block::{
-    BlockRead, Cached, Format, ImageInfo, OpenOptions, OutputFile, Overlay, Window, to_u64,
+    BlockRead, Cached, Format, Image, ImageInfo, OutputFile, Overlay, Window, to_u64,
     write::{Compression, OutputFormat},
 };
 use filesystem::Result;
@@ -29,7 +36,9 @@ use verify::{
     taint::{Ahead, Taint},
 };
 
-use super::{batch::Order, open, request, selection, taint, workers};
+pub(crate) use self::in_place::Overwritten;
+use self::output_place::OutputPlace;
+use super::{batch::Order, open, request, sector_size, selection, taint, workers};
 use crate::{
     args::{CleanArgs, CompressArg, OpaqueArg, TaintArg, VerifyArg},
     attestation::{self, Attestation},
@@ -55,6 +64,9 @@ pub(crate) struct CleanReport {
     /// What was found of removed files in what stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) taint: Option<Taint>,
+    /// How the image was overwritten, if it is its own output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) in_place: Option<Overwritten>,
     /// The row of a plan that this was done for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) batch: Option<Commit>,
@@ -63,43 +75,42 @@ pub(crate) struct CleanReport {
 /// Cleans an image.
 pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     match &args.row {
-        None => clean(args, None),
         Some(order) => super::batch::row(args, order),
+        None if args.in_place => in_place::run(args),
+        None => clean(args, None),
     }
 }
 
-/// Cleans an image, for a row of a plan if there is one.
+/// Cleans an image into another, for a row of a plan if there is one.
 pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, Failure> {
+    let output = args.output.as_ref().expect("without --in-place, the command line has to have an output");
+    let path = output.as_path();
     let selection = selection(&args.policy)?;
     row.map_or(Ok(()), |row| row.check(&selection))?;
     let (device, info) = open(&args.input)?;
-    let format = output_format(args, &info)?;
+    let format = output_format(args, path, &info)?;
     let workers = workers(args.threads);
-    let request = request(&args.input, &args.policy, &selection, workers);
+    let request = request(&args.input, &device, &args.policy, &selection, workers);
     let bar = match row {
         Some(_) => Bar::told(),
         None => Bar::new(args.quiet || args.input.json),
     };
     let input_failure = |error| Failure::image(&args.input.input, &error);
 
-    let output =
-        OutputFile::create(&args.output, args.force, &info.files).map_err(|error| Failure::naming(&error))?;
-    narrow(&output, &args.input.input).map_err(|error| Failure::output(&args.output, &error))?;
-    let report_files = ReportFiles::create(&args.report, Some(&output), &info.files)?;
-    let begun = reports::new(
-        report::Command::Clean,
-        reports::image(&args.output, file_format(format), device.size()),
-    )?;
-    let taken: Vec<&OutputFile> = iter::once(&output).chain(report_files.files()).collect();
-    let attestation = Attestation::prepare(&args.attest, &args.output, &taken, &info.files)?;
+    let place = OutputPlace::create(args, path, &info.files, device.size())?;
+    let report_files = ReportFiles::create(&args.report, place.unnamed(), &info.files)?;
+    let begun =
+        reports::new(report::Command::Clean, reports::image(path, file_format(format), device.size()))?;
+    let taken: Vec<&OutputFile> = place.unnamed().into_iter().chain(report_files.files()).collect();
+    let attestation = Attestation::prepare(&args.attest, path, &taken, &info.files)?;
     let mut view = Overlay::new(Arc::clone(&device));
     let plan = sanitize::plan(&mut view, &request, &bar).map_err(input_failure)?;
     selection.check_accounts(&plan.users).map_err(Failure::usage)?;
-    let output_failure = |error| Failure::image(&args.output, &error);
-    let file = file_of(&output).map_err(|error| Failure::output(&args.output, &error))?;
-    let writer = block::write::create(file, format, device.size(), workers).map_err(output_failure)?;
+    let output_failure = |error| Failure::image(path, &error);
+    let writer = place.writer(format, device.size(), workers).map_err(output_failure)?;
     let (gone, index, ahead) = (OnceLock::new(), OnceLock::new(), Ahead::default());
-    let (run, Judged { verdict, sha256, taint }) = thread::scope(|scope| {
+    let copied = Cell::new(false);
+    let outcome = thread::scope(|scope| {
         // What was removed is read while the rest is copied.
         let taint = (args.taint == TaintArg::On).then(|| {
             let (finished, output) = sync_channel(1);
@@ -115,27 +126,37 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
         });
         let watching = taint::Watching { shown: &bar, index: &index, ahead: &ahead };
         let run = sanitize::sanitize(&mut view, &plan, writer, &request, &watching)
-            .map_err(|error| Failure::copying(&args.input.input, &args.output, &error))?;
+            .map_err(|error| Failure::copying(&args.input.input, path, &error))?;
         drop(view);
+        copied.set(true);
         bar.stage(Stage::Verify, None);
-        let judged = judge(args, &device, &output, format, &plan, taint)
-            .map_err(|error| Failure::image(&args.output, &error))?;
-        Ok((run, judged))
-    })?;
+        let judged = || {
+            let image = place.written(file_format(format), device.size())?;
+            let written: Arc<dyn BlockRead> = Arc::new(Cached::new(Arc::clone(&image.device)));
+            let file = args.attest.attest.is_some().then(|| (&image, place.handle()));
+            judge(args, &device, &written, file, &plan, taint)
+        };
+        Ok((run, judged().map_err(output_failure)?))
+    });
+    let (run, Judged { verdict, sha256, taint }) = match outcome {
+        Ok(outcome) => outcome,
+        Err(failure) if copied.get() => return Err(place.spoil(failure)),
+        Err(failure) => return Err(failure),
+    };
     let clean = verdict.findings.is_empty();
     let remnants = taint.as_ref().map_or(0, |taint| taint.findings.len());
     drop(bar);
-    if clean {
-        output.publish().map_err(|error| Failure::naming(&error))?;
+    match clean {
+        true => place.publish().map_err(|error| Failure::naming(&error))?,
+        false => place.discard()?,
     }
     // From here on the output is there, and nothing that fails takes it away.
     let complete = |failure: Failure| match clean {
-        true => failure.but(format_args!("{} is complete", args.output.display())),
+        true => failure.but(format_args!("{} is complete", path.display())),
         false => failure,
     };
     let met = clean && remnants == 0 && plan.undone.is_empty();
-    let commit =
-        row.map(|row| row.commit(clean.then_some(&args.output), met)).transpose().map_err(complete)?;
+    let commit = row.map(|row| row.commit(clean.then_some(output), met)).transpose().map_err(complete)?;
     let report = CleanReport {
         run,
         policy_name: args.policy.policy.clone(),
@@ -143,6 +164,7 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
         verdict,
         undone: plan.undone.len(),
         taint,
+        in_place: None,
         batch: commit,
     };
     let original = reports::image(row.map_or(&*args.input.input, Order::input), info.format, device.size());
@@ -151,73 +173,62 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
     report_files.write(&whole).map_err(complete)?;
     // Nobody who has an attestation alone would learn of remnants, or of what the policy asked for in vain.
     if let Some(attestation) = attestation.filter(|_| met) {
-        let run = attestation::Run {
-            report: &report,
-            plan: &plan,
-            input: &args.input.input,
-            started: whole.started,
-            opaque: args.policy.opaque,
-            verify: args.verify,
-        };
+        let facts = attestation::Facts::of(&report, &plan, args, whole.started);
         let sha256 = sha256.expect("it was computed, as an attestation is asked for");
         let reports = report_files.digests().map_err(complete)?;
-        attestation.publish(&args.output, &sha256, &run, reports).map_err(complete)?;
+        attestation.publish(path, &sha256, &facts, reports).map_err(complete)?;
     }
     report_files.name().map_err(complete)?;
     if args.input.json {
         output::print_json(&report::json(&whole))?;
     } else {
-        output::print(&human::clean(&report, &args.output))?;
+        output::print(&human::clean(&report, path))?;
     }
+    match shortcoming(clean, remnants, plan.undone.len()) {
+        Some(sentence) => {
+            output::message(&sentence);
+            Ok(ExitCode::from(FINDINGS))
+        }
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Why the exit code is 1, if it is: of an output that is `clean` or was not written.
+fn shortcoming(clean: bool, remnants: usize, undone: usize) -> Option<String> {
     if !clean {
-        output::message("the output did not pass verification and was not written");
-        return Ok(ExitCode::from(FINDINGS));
+        return Some("the output did not pass verification and was not written".to_owned());
     }
     if remnants > 0 {
         let pieces = human::count(to_u64(remnants), "piece");
-        output::message(&format!(
+        return Some(format!(
             "the output was written, but holds {pieces} of removed files in files that stay"
         ));
-        return Ok(ExitCode::from(FINDINGS));
     }
-    if !plan.undone.is_empty() {
-        let files = human::count(to_u64(plan.undone.len()), "file");
-        output::message(&format!("the output was written, but {files} could not be made as the policy asks"));
-        return Ok(ExitCode::from(FINDINGS));
-    }
-    Ok(ExitCode::SUCCESS)
+    (undone > 0).then(|| {
+        let files = human::count(to_u64(undone), "file");
+        format!("the output was written, but {files} could not be made as the policy asks")
+    })
 }
 
-/// The output can be read by nobody who could not read the input: what stays in it may be private, too.
-fn narrow(output: &OutputFile, input: &Path) -> std::io::Result<()> {
-    let input = fs::metadata(input)?;
-    let file = output.file();
-    let mut permissions = file.metadata()?.permissions();
-    if input.is_file() {
-        permissions.set_mode(permissions.mode() & input.permissions().mode());
-        // Whoever runs this can write the output.
-        permissions.set_mode(permissions.mode() | 0o600);
-        file.set_permissions(permissions)?;
-    }
-    Ok(())
-}
-
-fn file_of(output: &OutputFile) -> std::io::Result<fs::File> {
-    output.file().try_clone()
-}
-
-fn output_format(args: &CleanArgs, info: &ImageInfo) -> Result<OutputFormat, Failure> {
+fn output_format(args: &CleanArgs, output: &Path, info: &ImageInfo) -> Result<OutputFormat, Failure> {
     let compression = match args.compress {
         None => Compression::None,
         Some(CompressArg::Zstd) => Compression::Zstd,
         Some(CompressArg::Deflate) => Compression::Deflate,
     };
-    let format = args.output_format.map_or(info.format, Format::from);
-    let named_qcow2 = args.output.extension().is_some_and(|extension| extension == "qcow2");
+    let device = block::is_device(output);
+    let format = args.output_format.map_or(if device { Format::Raw } else { info.format }, Format::from);
+    if device && format != Format::Raw {
+        return Err(Failure::usage(format_args!(
+            "{}: is a device, which holds a raw disk: leave --output-format out",
+            output.display()
+        )));
+    }
+    let named_qcow2 = output.extension().is_some_and(|extension| extension == "qcow2");
     if args.output_format.is_none() && named_qcow2 && format == Format::Raw {
         return Err(Failure::usage(format_args!(
             "{}: the output would be raw, as the input is: add --output-format qcow2, or raw if that is meant",
-            args.output.display()
+            output.display()
         )));
     }
     match format {
@@ -261,21 +272,17 @@ struct Judged {
 }
 
 /// Reads the finished output as if for the first time, and compares its trees with the input's. For an attestation,
-/// looks at the file, too, besides the disk in it, and computes its SHA-256.
+/// looks at the `file`, too, besides the disk in it, and computes its SHA-256.
 fn judge(
     args: &CleanArgs,
     input: &Arc<dyn BlockRead>,
-    output: &OutputFile,
-    format: OutputFormat,
+    written: &Arc<dyn BlockRead>,
+    file: Option<(&Image, &File)>,
     plan: &Plan,
     search: Option<Search<'_>>,
 ) -> Result<Judged> {
-    let options = OpenOptions { format: Some(file_format(format)), ..OpenOptions::default() };
-    let image = block::open_file(file_of(output)?, &options)?;
-    let written: Arc<dyn BlockRead> = Arc::new(Cached::new(Arc::clone(&image.device)));
-    let attests = args.attest.attest.is_some();
     let options = verify::Options {
-        sector_size: args.input.sector_size,
+        sector_size: sector_size(&args.input, input),
         keep_opaque: args.policy.opaque == Some(OpaqueArg::Keep),
         drop_unowned: args.policy.drop_unowned,
         content: args.verify == VerifyArg::Content,
@@ -283,19 +290,19 @@ fn judge(
     };
     let taint = search.map(|Search { finished, found }| {
         // If the search is over already it has failed, and says so below.
-        let _ = finished.send(Arc::clone(&written));
+        let _ = finished.send(Arc::clone(written));
         found
     });
     // The witnesses share nothing but the device, so they can look at it at once.
     let (verdict, trees, file) = thread::scope(|scope| {
-        let trees = scope.spawn(|| compare_trees(input, &written, plan, options.content));
-        let file = attests.then(|| {
+        let trees = scope.spawn(|| compare_trees(input, written, plan, options.content));
+        let file = file.map(|(image, file)| {
             scope.spawn(|| -> Result<_> {
-                let left: Vec<_> = verify::container::examine(&image)?.findings().collect();
-                Ok((left, attestation::sha256(output.file())?))
+                let left: Vec<_> = verify::container::examine(image)?.findings().collect();
+                Ok((left, attestation::sha256(file)?))
             })
         });
-        let verdict = verify::judge(&written, options);
+        let verdict = verify::judge(written, options);
         (verdict, trees.join(), file.map(ScopedJoinHandle::join))
     });
     let mut verdict = verdict?;

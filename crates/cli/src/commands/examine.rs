@@ -88,7 +88,7 @@ pub(super) fn examine(
     let failed = |error: block::Error| Failure::image(&input.input, &error);
     let subject = search::subject(input, image, bar)?;
     let options = Options {
-        sector_size: input.sector_size,
+        sector_size: super::sector_size(input, &subject.device),
         keep_opaque: args.opaque == ExpectArg::Keep,
         drop_unowned: false,
         content: args.readers == ReadersArg::Content,

@@ -60,9 +60,10 @@ impl Container {
 /// Shows an image's layout, filesystems, operating system and users.
 pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
     let (device, info) = open(&args.input)?;
+    let sector_size = super::sector_size(&args.input, &device);
     let mut view = Overlay::new(device);
     let bar = Bar::new(args.input.json);
-    let inspection = sanitize::inspect(&mut view, args.input.sector_size, &bar)
+    let inspection = sanitize::inspect(&mut view, sector_size, &bar)
         .map_err(|error| Failure::image(&args.input.input, &error))?;
     drop(bar);
     let report = InspectReport { container: Container::new(&info), inspection };

@@ -56,6 +56,12 @@ fn open(args: &InputArgs) -> Result<(Arc<dyn BlockRead>, block::ImageInfo), Fail
     Ok((Arc::new(Cached::new(device)), info))
 }
 
+/// Bytes of a logical sector: as the command line says, else as the device does; unless its partitions say otherwise.
+fn sector_size(args: &InputArgs, device: &dyn BlockRead) -> Option<u32> {
+    let of_device = || block::device_sector_size(&args.input);
+    args.sector_size.or_else(|| of_device().filter(|&size| filesystem::layout(device, Some(size)).is_ok()))
+}
+
 /// The policy of this name, or in this file.
 fn policy(name: &str) -> Result<Policy, Failure> {
     let built_in = built_in_policies().iter().any(|policy| policy.name == name);
@@ -90,6 +96,7 @@ fn selection(args: &PolicyArgs) -> Result<Selection, Failure> {
 /// What the command line asks of `sanitize`.
 fn request<'a>(
     input: &InputArgs,
+    device: &dyn BlockRead,
     policy: &PolicyArgs,
     selection: &'a Selection,
     workers: usize,
@@ -104,7 +111,7 @@ fn request<'a>(
         create: &[],
         opaque,
         drop_unowned: policy.drop_unowned,
-        sector_size: input.sector_size,
+        sector_size: sector_size(input, device),
         list_files: false,
         workers,
     }

@@ -12,7 +12,7 @@ use crate::{args::PlanArgs, bar::Bar, failure::Failure, human, output};
 pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode, Failure> {
     let selection = selection(&args.policy)?;
     let (device, _) = open(&args.input)?;
-    let request = Request { list_files: true, ..request(&args.input, &args.policy, &selection, 1) };
+    let request = Request { list_files: true, ..request(&args.input, &device, &args.policy, &selection, 1) };
     let mut view = Overlay::new(device);
     let plan = sanitize::plan(&mut view, &request, &Bar::new(args.input.json))
         .map_err(|error| Failure::image(&args.input.input, &error))?;

@@ -33,7 +33,8 @@ pub(super) fn subject(args: &InputArgs, image: Image, bar: &Bar) -> Result<Subje
     let failed = |error: &block::Error| Failure::image(&args.input, error);
     let device: Arc<dyn BlockRead> = Arc::new(Cached::new(Arc::clone(&image.device)));
     bar.begin("reading", Unit::Pieces, None);
-    let mut survey = Survey::of(&device, args.sector_size).map_err(|error| failed(&error))?;
+    let mut survey =
+        Survey::of(&device, super::sector_size(args, &device)).map_err(|error| failed(&error))?;
     let mut snapshots = Vec::new();
     for (number, snapshot) in image.info.snapshots.iter().enumerate() {
         match block::open_snapshot(&args.input, &open_options(args), number) {

@@ -10,7 +10,7 @@ use sanitize::{OpaqueVolumes, Plan, Progress, Request, Silent, Stage};
 use scan::{Action, RuleId, Selection};
 use verify::taint::{Ahead, Index, Removed, Taint};
 
-use super::open;
+use super::{open, sector_size};
 use crate::{args::InputArgs, failure::Failure, reports};
 
 /// Rules whose files say nothing that does not stand elsewhere: they are made anew from what stays.
@@ -103,7 +103,7 @@ pub(crate) fn against(
         // What cannot be read holds nothing that is known to be removed.
         opaque: OpaqueVolumes::Keep,
         drop_unowned: true,
-        sector_size: original.sector_size,
+        sector_size: sector_size(original, &device),
         list_files: false,
         workers: threads,
     };

@@ -7,7 +7,7 @@ mod verify;
 
 use std::{
     env,
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -15,8 +15,9 @@ use std::{
 use attest::Resource;
 use block::{FileId, OutputFile};
 use report::{Command, Format, Image, Report, Tool, visible};
+use serde::{Deserialize, Serialize};
 
-use crate::{attestation, failure::Failure};
+use crate::{attestation, failure::Failure, output};
 
 pub(crate) use self::{
     allow::{read_allow, write_allow},
@@ -70,10 +71,10 @@ impl ReportFiles {
     }
 
     /// Writes the reports.
-    pub(crate) fn write(&self, report: &Report) -> Result<(), Failure> {
+    pub(crate) fn write(&self, report: &dyn Writes) -> Result<(), Failure> {
         for (format, file) in &self.0 {
             let mut out = BufWriter::new(file.file());
-            let written = format.write(report, &mut out).and_then(|()| out.flush());
+            let written = report.write(*format, &mut out).and_then(|()| out.flush());
             written.map_err(|error| Failure::output(file.path(), &error))?;
         }
         Ok(())
@@ -101,6 +102,53 @@ impl ReportFiles {
             file.publish().map_err(|error| Failure::naming(&error))?;
         }
         Ok(())
+    }
+}
+
+/// A report that can be written in every format.
+pub(crate) trait Writes {
+    fn write(&self, format: Format, out: &mut dyn Write) -> io::Result<()>;
+}
+
+impl Writes for Report {
+    fn write(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
+        format.write(self, out)
+    }
+}
+
+/// A report that was written in every format, to be kept until it is true.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Rendered {
+    /// For the terminal.
+    human: String,
+    /// In the order of [`Format::ALL`].
+    formats: Vec<String>,
+}
+
+impl Rendered {
+    pub(crate) fn new(report: &Report, human: String) -> Self {
+        let render = |format: Format| {
+            let mut text = Vec::new();
+            format.write(report, &mut text).expect("memory takes every byte");
+            String::from_utf8(text).expect("all formats are text")
+        };
+        Self { human, formats: Format::ALL.map(render).into() }
+    }
+
+    /// Prints it to stdout.
+    pub(crate) fn print(&self, json: bool) -> Result<(), Failure> {
+        output::print(if json { self.of(Format::Json) } else { &self.human })
+    }
+
+    fn of(&self, format: Format) -> &str {
+        let index = Format::ALL.iter().position(|one| *one == format).expect("all formats are listed");
+        self.formats.get(index).map_or("", String::as_str)
+    }
+}
+
+impl Writes for Rendered {
+    fn write(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self.of(format).as_bytes())
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "these files are tests throughout")]
 
 mod create;
+mod in_place;
 mod plan;
 mod random;
 mod support;
