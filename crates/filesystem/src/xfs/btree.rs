@@ -253,7 +253,7 @@ impl<D: BlockRead> Xfs<D> {
         let v5 = self.geometry.v5;
         if !self.geometry.ag_contains(ag, block, 1) {
             let object = Object::numbered("allocation group", ag.0.into());
-            let found = format!("{} of a {}", block.0, tree.name());
+            let found = format!("{} of its {}", block.0, tree.name());
             return Err(object.corrupt("place", found, format!("less than {}", self.geometry.ag_len(ag))));
         }
         let block = self.geometry.fs_block(ag, block);
@@ -328,7 +328,7 @@ impl<D: BlockRead> Xfs<D> {
             return Ok(());
         }
         let object = Object::numbered("allocation group", ag.0.into());
-        let found = format!("{count} blocks from {} on, in a {}", start.0, tree.name());
+        let found = format!("{count} blocks from {} on, in its {}", start.0, tree.name());
         Err(object.corrupt("extent", found, format!("within its {} blocks", self.geometry.ag_len(ag))))
     }
 
@@ -364,7 +364,7 @@ impl<D: BlockRead> Xfs<D> {
         let object = Object::numbered("inode chunk", self.geometry.inode_number(ag, start).0);
         let align = CHUNK.min(1 << self.geometry.inodes_per_block_log);
         if !start.0.is_multiple_of(align) || start.0.checked_add(CHUNK).is_none() {
-            let found = format!("{} in a {}", start.0, tree.name());
+            let found = format!("{}, in its {}", start.0, tree.name());
             return Err(object.corrupt("ir_startino", found, format!("a multiple of {align}")));
         }
         for index in (0..CHUNK).filter(|&index| chunk.is_there(index)) {
