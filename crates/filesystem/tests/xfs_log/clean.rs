@@ -47,7 +47,7 @@ fn other_projects_images() {
     let index = std::fs::read_to_string(dir.join("INDEX.tsv")).unwrap();
     let (mut emptied, mut refused) = (0, 0);
     for line in index.lines().filter(|line| line.starts_with("xfs\t")) {
-        let path = line.split('\t').nth(2).unwrap();
+        let path = line.split('\t').nth(3).unwrap();
         let images = Images::new();
         images.run(&format!("zstd -dqc {} > image; truncate -s %512 image", dir.join(path).display()));
         let sound = line.contains("xfs_repair -n=0");

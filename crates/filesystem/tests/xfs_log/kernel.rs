@@ -234,7 +234,7 @@ fn a_kernel_lives_on_with_an_emptied_log() {
     let work =
         "for i in $(seq 24); do mkdir -p $1/r$i; for j in $(seq 300); do echo $j > $1/r$i/f$j; done; sync -f .
             rm -r $1/r$((i - 2)) 2>/dev/null || true; done; xfs_io -f -c 'pwrite -q 0 64k' -c fsync $1/end";
-    for make in ["-l size=7m -d agcount=2", "-l size=8m,su=32k -d agcount=2 -m rmapbt=1,reflink=1"] {
+    for make in ["-l size=7m -d agcount=2", "-l size=10m,su=32k -d agcount=2 -m rmapbt=1,reflink=1"] {
         let images = Images::new();
         images.run(&format!(
             "truncate -s 160M image; export TEST_DIR=1 TEST_DEV=1 QA_CHECK_FS=1; mkfs.xfs -q -K {make} image"
