@@ -107,10 +107,6 @@ impl Images {
         buf
     }
 
-    pub(crate) fn patch(&self, name: &str, offset: u64, bytes: &[u8]) {
-        Disk::open(&self.path(name)).write_at(offset, bytes).unwrap();
-    }
-
     /// xfs_repair and xfs_logprint have nothing to say.
     pub(crate) fn judge(&self, name: &str) {
         self.run(&format!(

@@ -212,3 +212,86 @@ pub(crate) fn recognise(
         && (empty.lsn.cycle() == 1 || ends.last == 0);
     Ok(if fits && empty.is(device)? { Some(empty) } else { None })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{head, sample::Sample},
+        *,
+    };
+
+    fn state(sample: &Sample) -> State {
+        let log = sample.log();
+        head::state(log.ring, &log.uuid, &sample.device).unwrap()
+    }
+
+    /// Recovers, and returns where the log's head is then, and how much of the log is needed.
+    fn emptied(sample: &mut Sample) -> (Lsn, u64) {
+        sample.recover().unwrap();
+        let State::Clean(ends) = state(sample) else { panic!("{:?}", state(sample)) };
+        let log = sample.log();
+        let empty = recognise(log.ring, log.shape(), state(sample), &sample.device).unwrap().unwrap();
+        let rest = &sample.device[to_usize(empty.live().end())..to_usize(log.ring.extent().end())];
+        assert!(is_zero(rest));
+        let before = sample.device.clone();
+        sample.recover().unwrap();
+        assert!(before == sample.device, "again: nothing changes");
+        (ends.lsn(), empty.live().len / 512)
+    }
+
+    #[test]
+    fn version_4_needs_one_record() {
+        let mut sample = Sample::new(false);
+        for _ in 0..700 {
+            sample.unmount();
+        }
+        assert_eq!(emptied(&mut sample), (Lsn::new(1, 2), 2));
+    }
+
+    #[test]
+    fn the_first_round_needs_what_was_written() {
+        let mut sample = Sample::new(true);
+        assert_eq!(emptied(&mut sample), (Lsn::new(1, 2), 2), "never used");
+        let mut sample = Sample::new(true);
+        for _ in 0..100 {
+            sample.unmount();
+        }
+        assert_eq!(emptied(&mut sample), (Lsn::new(1, 202), 202));
+    }
+
+    #[test]
+    fn later_rounds_need_all() {
+        for rounds in [511, 512, 513, 1500] {
+            let mut sample = Sample::new(true);
+            for _ in 0..rounds {
+                sample.unmount();
+            }
+            let State::Clean(before) = state(&sample) else { panic!("not clean") };
+            let (after, needed) = emptied(&mut sample);
+            assert_eq!((after, needed), (Lsn::new(before.cycle + 1, 2), 1024), "{rounds}");
+            assert!(after > before.lsn());
+            let log = sample.log().ring;
+            assert_eq!(log.find_cycle(&sample.device, 0, 1024, |cycle| cycle == 0).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn stripe_units() {
+        let ring = Ring { start: 0, blocks: 4096 };
+        for (unit, len) in [(0, 2), (1, 2), (512, 2), (4096, 8), (32768, 64), (262_144, 512), (262_145, 2)] {
+            for floor in [None, Some(Lsn::new(1, 1000)), Some(Lsn::new(7, 1000))] {
+                let empty = Empty::plan(ring, ([1; 16], 2, unit), floor);
+                assert_eq!(empty.len(), len);
+                let mut disk = vec![0xee; 4096 * BB];
+                empty.write(&mut disk).unwrap();
+                let State::Clean(ends) = head::state(ring, &[1; 16], &disk).unwrap() else {
+                    panic!("{unit}")
+                };
+                assert!(floor.is_none_or(|floor| ends.lsn() > floor), "{unit} {floor:?} {ends:?}");
+                assert!(empty.is(&disk).unwrap());
+                disk[4096 * BB - 1] ^= 1;
+                assert!(!empty.is(&disk).unwrap());
+            }
+        }
+    }
+}

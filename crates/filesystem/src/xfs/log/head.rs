@@ -285,3 +285,107 @@ fn whole_records(
     let whole = Header::fields(block, &bytes).blocks();
     Ok(Some(if end - block + behind == whole { end } else { block }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::sample::Sample, *};
+
+    fn state_of(sample: &Sample) -> Result<State> {
+        let log = sample.log();
+        state(log.ring, &log.uuid, &sample.device)
+    }
+
+    fn dirty(sample: &Sample) -> Ends {
+        match state_of(sample).unwrap() {
+            State::Dirty(ends) => ends,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A log that was unmounted at block 4 of its first round, and has transactions behind that.
+    fn sample(records: usize) -> Sample {
+        let mut sample = Sample::new(true);
+        sample.unmount();
+        sample.tail = Lsn::new(1, 2);
+        for _ in 0..records {
+            sample.transaction(&[]);
+        }
+        sample
+    }
+
+    #[test]
+    fn zeroed_clean_and_dirty() {
+        assert_eq!(state_of(&Sample::new(true)).unwrap(), State::Zeroed);
+        let clean = Ends { tail: 2, head: 2, cycle: 1, last: 0 };
+        assert_eq!(state_of(&sample(0)).unwrap(), State::Clean(clean));
+        assert_eq!(dirty(&sample(3)), Ends { tail: 2, head: 8, cycle: 1, last: 6 });
+        let mut again = sample(3);
+        again.unmount();
+        assert_eq!(state_of(&again).unwrap(), State::Clean(Ends { tail: 10, head: 10, cycle: 1, last: 8 }));
+    }
+
+    /// Every head and every tail of a ring that was gone round.
+    #[test]
+    fn finds_the_head_anywhere() {
+        let mut sample = sample(1);
+        for step in 0..1100 {
+            let last = sample.transaction(&[]);
+            sample.tail = Lsn::new(sample.cycle - u32::from(last > sample.block), last);
+            let expected = Ends { tail: dirty(&sample).tail, head: sample.block, cycle: sample.cycle, last };
+            assert_eq!(dirty(&sample), expected, "{step}");
+        }
+        assert_eq!(sample.cycle, 3);
+    }
+
+    #[test]
+    fn a_torn_record_is_cut_off() {
+        let mut sample = sample(3);
+        let at = block::to_usize(sample.log().ring.offset(7)) + 100;
+        sample.device[at] ^= 1;
+        assert_eq!(dirty(&sample), Ends { tail: 2, head: 6, cycle: 1, last: 4 });
+        // Behind an unmount, nothing is left to be replayed.
+        let mut sample = self::sample(1);
+        let at = block::to_usize(sample.log().ring.offset(3)) + 100;
+        sample.device[at] ^= 1;
+        assert!(matches!(state_of(&sample).unwrap(), State::Clean(Ends { head: 2, .. })));
+    }
+
+    #[test]
+    fn a_broken_record_that_is_needed() {
+        let mut sample = sample(40);
+        let at = block::to_usize(sample.log().ring.offset(31)) + 100;
+        sample.device[at] ^= 1;
+        let error = state_of(&sample).unwrap_err().to_string();
+        assert!(error.starts_with("log block 30: checksum is 0x"), "{error}");
+    }
+
+    #[test]
+    fn what_the_last_record_says() {
+        let error = |change: fn(&mut [u8])| {
+            let mut sample = sample(3);
+            sample.patch(6, change);
+            state_of(&sample).unwrap_err().to_string()
+        };
+        assert_eq!(
+            error(|raw| H_TAIL_LSN.set(raw, 9999)),
+            "log block 6: tail is 9999, expected less than 1024"
+        );
+        assert_eq!(
+            error(|raw| H_TAIL_LSN.set(raw, Lsn::new(0, 2).0)),
+            "log block 6: tail is 0:2, expected less than a round before the head at 1:8"
+        );
+        assert_eq!(
+            error(|raw| H_FS_UUID.set(raw, &[1; 16])),
+            "log block 6: UUID is that of another filesystem, expected that of the superblock"
+        );
+    }
+
+    #[test]
+    fn zeros_behind_a_later_cycle() {
+        let mut sample = Sample::new(true);
+        sample.cycle = 5;
+        sample.unmount();
+        let error = state_of(&sample).unwrap_err().to_string();
+        assert_eq!(error, "log block 0: cycle is 5, expected 1, because the last block has none");
+    }
+}

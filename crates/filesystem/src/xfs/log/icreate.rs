@@ -75,3 +75,83 @@ pub(crate) fn replay(replay: &mut Replay, device: &mut impl BlockWrite, item: &I
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            super::checksum,
+            ring::Lsn,
+            sample::{Sample, UUID, buffer},
+        },
+        *,
+    };
+
+    fn sample(v5: bool) -> (Sample, Vec<u8>) {
+        let mut sample = Sample::new(v5);
+        sample.unmount();
+        sample.tail = Lsn::new(1, 2);
+        let mut head = vec![0; ICL_SIZE];
+        ITEM_TYPE.set(&mut head, LI_ICREATE);
+        ITEM_SIZE.set(&mut head, 1);
+        ICL_AG.set(&mut head, 1);
+        ICL_AGBNO.set(&mut head, 40);
+        ICL_COUNT.set(&mut head, 64);
+        ICL_ISIZE.set(&mut head, if v5 { 512 } else { 256 });
+        ICL_LENGTH.set(&mut head, if v5 { 8 } else { 4 });
+        ICL_GEN.set(&mut head, 77);
+        (sample, head)
+    }
+
+    #[test]
+    fn a_chunk_of_each_version() {
+        for (v5, size) in [(false, 256), (true, 512)] {
+            let (mut sample, item) = sample(v5);
+            let start = (256 + 40) * 4096;
+            sample.device[to_usize(start)..to_usize(start) + 64 * size + 1].fill(0xee);
+            sample.transaction(&[vec![item]]);
+            assert_eq!(sample.recover().unwrap().writes, 1);
+            for (index, raw) in sample.bytes(start, 64 * size).chunks(size).enumerate() {
+                assert_eq!(dinode::MAGIC.get(raw), dinode::MAGIC_VALUE);
+                assert_eq!((dinode::GENERATION.get(raw), dinode::NEXT_UNLINKED.get(raw)), (77, u32::MAX));
+                assert_eq!((dinode::MODE.get(raw), raw[size - 1]), (0, 0));
+                if v5 {
+                    assert_eq!(dinode::NUMBER.get(raw), ((256 + 40) << 3) + to_u64(index));
+                    assert_eq!(dinode::UUID.get(raw), UUID);
+                    assert_eq!(dinode::CRC.get(raw), checksum::crc(raw, dinode::CRC));
+                }
+            }
+            assert_eq!(sample.bytes(start, 64 * size + 1)[64 * size], 0xee);
+        }
+    }
+
+    #[test]
+    fn a_chunk_that_was_given_up() {
+        let (mut sample, item) = sample(true);
+        sample.transaction(&[vec![item]]);
+        // Clusters of 16 KiB need an alignment of as much, which this filesystem has not.
+        sample.transaction(&[buffer((256 + 40) * 8 + 16, 16, BLF_CANCEL, &[])]);
+        assert_eq!(sample.recover().unwrap().writes, 0);
+    }
+
+    #[test]
+    fn what_makes_no_sense() {
+        let error = |change: fn(&mut [u8])| {
+            let (mut sample, mut item) = sample(true);
+            change(&mut item);
+            sample.transaction(&[vec![item]]);
+            sample.error()
+        };
+        assert_eq!(error(|raw| ICL_ISIZE.set(raw, 256)), "log item: size of new inodes is 256, expected 512");
+        let many = "log item: number of new inodes is 64, expected 72, a chunk at most";
+        assert_eq!(error(|raw| ICL_LENGTH.set(raw, 9)), many);
+        let place = |group: u32, block: u32| {
+            format!(
+                "log item: place of new inodes is 8 blocks from {block} on in group {group}, expected inside the filesystem"
+            )
+        };
+        assert_eq!(error(|raw| ICL_AG.set(raw, 2)), place(2, 40));
+        assert_eq!(error(|raw| ICL_AGBNO.set(raw, 249)), place(1, 249));
+        assert_eq!(error(|raw| ICL_AGBNO.set(raw, u32::MAX)), place(1, u32::MAX));
+    }
+}

@@ -268,3 +268,223 @@ fn write_root(item: &Item, fork: &mut [u8], region: &[u8], v5: bool) -> Result<(
     fork[to..to + pointers].copy_from_slice(&region[from..from + pointers]);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use block::field::{Bytes, U8};
+
+    use super::{
+        super::{
+            super::checksum,
+            sample::{INODES, Sample, UUID},
+        },
+        *,
+    };
+
+    fn sample(v5: bool) -> Sample {
+        let mut sample = Sample::new(v5);
+        sample.unmount();
+        sample.tail = Lsn::new(1, 2);
+        sample
+    }
+
+    /// A core in the machine's byte order, of inode 2 of the block.
+    fn core(v5: bool) -> Vec<u8> {
+        let mut core = vec![0; if v5 { dinode::CORE_V3 } else { LOGGED_V2 }];
+        Le16(0).set(&mut core, dinode::MAGIC_VALUE);
+        Le16(dinode::MODE.0).set(&mut core, REGULAR | 0o640);
+        U8(4).set(&mut core, if v5 { 3 } else { 2 });
+        dinode::FORMAT.set(&mut core, dinode::format::EXTENTS);
+        dinode::ATTR_FORMAT.set(&mut core, dinode::format::EXTENTS);
+        Le32(dinode::UID.0).set(&mut core, 0x0102_0304);
+        Le32(dinode::LINKS.0).set(&mut core, 3);
+        Le64(dinode::MTIME.0).set(&mut core, 0x1112_1314_2122_2324);
+        Le64(dinode::SIZE.0).set(&mut core, 0x31_3233_3435);
+        Le32(dinode::EXTENTS.0).set(&mut core, 0x0506);
+        Le16(dinode::ATTR_EXTENTS.0).set(&mut core, 0x0708);
+        if v5 {
+            Le64(dinode::NUMBER.0).set(&mut core, (INODES << 3) + 2);
+            Bytes::<16>(dinode::UUID.0).set(&mut core, &UUID);
+        }
+        core
+    }
+
+    fn item(v5: bool, fields: u32, core: Vec<u8>, forks: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let mut head = vec![0; ILF_LEN_64];
+        ITEM_TYPE.set(&mut head, LI_INODE);
+        ITEM_SIZE.set(&mut head, u16::try_from(forks.len()).unwrap() + 2);
+        ILF_FIELDS.set(&mut head, fields | ILOG_CORE);
+        ILF_INO.set(&mut head, (INODES << 3) + 2);
+        ILF_RDEV.set(&mut head, 0x0a0b_0c0d);
+        ILF_BLKNO.set(&mut head, INODES * 8);
+        ILF_LEN.set(&mut head, 16);
+        ILF_BOFFSET.set(&mut head, if v5 { 1024 } else { 512 });
+        [head, core].into_iter().chain(forks.iter().cloned()).collect()
+    }
+
+    fn replayed(v5: bool, item: Vec<Vec<u8>>) -> Vec<u8> {
+        let mut sample = sample(v5);
+        sample.transaction(&[item]);
+        assert_eq!(sample.recover().unwrap().writes, 1);
+        let size = if v5 { 512 } else { 256 };
+        let raw = sample.bytes(INODES * 4096 + 2 * size, to_usize(size)).to_vec();
+        if v5 {
+            assert_eq!(dinode::CRC.get(&raw), checksum::crc(&raw, dinode::CRC));
+            assert_eq!(dinode::LSN.get(&raw), Lsn::new(1, 2).0);
+        }
+        assert_eq!(dinode::NEXT_UNLINKED.get(&raw), u32::MAX);
+        raw
+    }
+
+    fn error(v5: bool, item: Vec<Vec<u8>>) -> String {
+        let mut sample = sample(v5);
+        sample.transaction(&[item]);
+        sample.error()
+    }
+
+    #[test]
+    fn cores_of_both_versions_and_forms() {
+        for v5 in [false, true] {
+            let raw = replayed(v5, item(v5, ILOG_DEXT, core(v5), &[vec![7; 16]]));
+            assert_eq!(dinode::MODE.get(&raw), REGULAR | 0o640);
+            assert_eq!((dinode::UID.get(&raw), dinode::LINKS.get(&raw)), (0x0102_0304, 3));
+            assert_eq!(dinode::SIZE.get(&raw), 0x31_3233_3435);
+            assert_eq!((dinode::EXTENTS.get(&raw), dinode::ATTR_EXTENTS.get(&raw)), (0x0506, 0x0708));
+            // Seconds, then nanoseconds: two words, not one long one.
+            assert_eq!(dinode::MTIME.get(&raw), 0x2122_2324_1112_1314);
+            let fork = core_len(&raw);
+            assert_eq!((raw[fork], raw[fork + 15], raw[fork + 16]), (7, 7, 0));
+            let mut short = item(v5, ILOG_DEXT, core(v5), &[vec![7; 16]]);
+            short[0].drain(ILF_PAD..ILF_PAD + 4);
+            assert_eq!(replayed(v5, short), raw, "as 32-bit machines log it");
+        }
+    }
+
+    #[test]
+    fn long_times_and_wide_counters() {
+        let mut core = core(true);
+        Le64(dinode::FLAGS2.0).set(&mut core, flags2::BIGTIME | flags2::NREXT64);
+        Le64(dinode::BIG_EXTENTS.0).set(&mut core, 0x0102_0304_0506);
+        Le16(dinode::ATTR_EXTENTS.0).set(&mut core, 0);
+        let raw = replayed(true, item(true, 0, core, &[]));
+        assert_eq!(dinode::MTIME.get(&raw), 0x1112_1314_2122_2324);
+        assert_eq!((dinode::BIG_EXTENTS.get(&raw), dinode::EXTENTS.get(&raw)), (0x0102_0304_0506, 0x0506));
+    }
+
+    #[test]
+    fn devices_and_both_forks() {
+        for v5 in [false, true] {
+            let mut node = core(v5);
+            Le16(dinode::MODE.0).set(&mut node, 0x2000);
+            dinode::FORMAT.set(&mut node, dinode::format::DEVICE);
+            dinode::FORK_OFFSET.set(&mut node, 4);
+            dinode::ATTR_FORMAT.set(&mut node, dinode::format::LOCAL);
+            let raw = replayed(v5, item(v5, ILOG_DEV | ILOG_ADATA, node, &[vec![9; 20]]));
+            let fork = core_len(&raw);
+            assert_eq!(Be32(fork).get(&raw), 0x0a0b_0c0d);
+            assert_eq!((raw[fork + 31], raw[fork + 32], raw[fork + 51], raw[fork + 52]), (0, 9, 9, 0));
+        }
+    }
+
+    #[test]
+    fn roots_of_btrees() {
+        for v5 in [false, true] {
+            let mut tree = core(v5);
+            dinode::FORMAT.set(&mut tree, dinode::format::BTREE);
+            dinode::FORK_OFFSET.set(&mut tree, 10);
+            // In memory there is room for three: header, three keys, three pointers.
+            let head = long::len(v5);
+            let mut root = vec![0; head + 3 * 16];
+            btree::LEVEL.set(&mut root, 1);
+            btree::RECORDS.set(&mut root, 2);
+            for (at, value) in [(0, 11), (8, 12), (24, 21), (32, 22)] {
+                Be64(head + at).set(&mut root, value);
+            }
+            let raw = replayed(v5, item(v5, ILOG_DBROOT, tree.clone(), &[root.clone()]));
+            let fork = &raw[core_len(&raw)..][..80];
+            assert_eq!((Be16(0).get(fork), Be16(2).get(fork)), (1, 2));
+            // In the inode there is room for four.
+            let found = [4, 12, 4 + 32, 4 + 40].map(|at| Be64(at).get(fork));
+            assert_eq!(found, [11, 12, 21, 22], "{v5}");
+
+            btree::RECORDS.set(&mut root, 4);
+            let expected = "log item: btree root is 4 records of level 1, expected 1 to 3 of level 1 or more";
+            assert_eq!(error(v5, item(v5, ILOG_DBROOT, tree.clone(), &[root])), expected);
+            let expected =
+                format!("log item: bytes of a btree root is 8, expected {head} or more, in a fork");
+            assert_eq!(error(v5, item(v5, ILOG_DBROOT, tree, &[vec![0; 8]])), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_newer_stays() {
+        let mut sample = sample(true);
+        let at = to_usize(INODES * 4096 + 1024);
+        dinode::LSN.set(&mut sample.device[at..], Lsn::new(1, 3).0);
+        sample.transaction(&[item(true, 0, core(true), &[])]);
+        assert_eq!(sample.recover().unwrap().writes, 0);
+
+        let mut sample = self::sample(false);
+        let at = to_usize(INODES * 4096 + 512);
+        dinode::FLUSHITER.set(&mut sample.device[at..], 2);
+        let mut older = core(false);
+        Le16(dinode::FLUSHITER.0).set(&mut older, 1);
+        sample.transaction(&[item(false, 0, older, &[])]);
+        assert_eq!(sample.recover().unwrap().writes, 0);
+    }
+
+    #[test]
+    fn what_makes_no_sense() {
+        let with = |change: &dyn Fn(&mut Vec<Vec<u8>>)| {
+            let mut item = item(true, ILOG_DEXT, core(true), &[vec![7; 16]]);
+            change(&mut item);
+            error(true, item)
+        };
+        let end = "expected a multiple of 512 inside the buffer";
+        for offset in [1, 8192, u32::MAX] {
+            let expected = format!("log item: offset of an inode is {offset}, {end}");
+            assert_eq!(with(&|item| ILF_BOFFSET.set(&mut item[0], offset)), expected);
+        }
+        assert_eq!(
+            with(&|item| item[1][0] = 0),
+            "log item: magic of a logged inode is 0x4900, expected 0x494e"
+        );
+        assert_eq!(with(&|item| item[1][4] = 2), "log item: version of a logged inode is 2, expected 3");
+        assert_eq!(
+            with(&|item| Le64(dinode::NUMBER.0).set(&mut item[1], 9)),
+            "log item: number of a logged inode is 9, expected 130"
+        );
+        assert_eq!(
+            with(&|item| item[1][5] = 1),
+            "log item: data fork format of a logged inode is 1, expected one of [2, 3]"
+        );
+        assert_eq!(
+            with(&|item| item[1][82] = 60),
+            "log item: fork offset of a logged inode is 480, expected less than 336 bytes"
+        );
+        assert_eq!(
+            with(&|item| item[2].resize(340, 0)),
+            "log item: bytes of a logged fork is 340, expected at most the 336 of the data fork"
+        );
+        assert_eq!(
+            with(&|item| ILF_FIELDS.set(&mut item[0], ILOG_DEXT | ILOG_DDATA)),
+            "log item: fork fields of a logged inode is 0x6, expected one for each fork"
+        );
+        assert_eq!(
+            with(&|item| ILF_FIELDS.set(&mut item[0], ILOG_DEXT | ILOG_ADATA)),
+            "log item: length is 0 bytes in region 3 of a INODE item, expected at least 0"
+        );
+        assert_eq!(
+            with(&|item| item[1].truncate(172)),
+            "log item: length is 172 bytes in region 1 of a INODE item, expected at least 176"
+        );
+        assert_eq!(
+            with(&|item| ILF_FIELDS.set(&mut item[0], ILOG_DEXT | ILOG_DOWNER)),
+            "log item: a log with an exchange of extents (xfs_fsr) that has to be replayed is not supported"
+        );
+        assert_eq!(
+            with(&|item| ILF_BLKNO.set(&mut item[0], 40 * 8)),
+            "log item: magic of an inode is 0x0000 on disk, expected 0x494e"
+        );
+    }
+}

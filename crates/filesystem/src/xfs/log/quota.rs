@@ -86,12 +86,77 @@ pub(crate) fn replay(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::sample::Sample, *};
 
     #[test]
     fn kinds_of_quotas() {
         assert_eq!(kinds(BLF_UDQUOT_BUF), 0x1);
         assert_eq!(kinds(BLF_PDQUOT_BUF | BLF_CANCEL), 0x8);
         assert_eq!(kinds(BLF_GDQUOT_BUF), 0x40);
+    }
+
+    /// A dquot of user 5 at byte 136 of the blocks from 40 on, and an item that logs it.
+    fn sample(kind: u8) -> (Sample, Vec<Vec<u8>>) {
+        let mut sample = Sample::new(true);
+        sample.unmount();
+        sample.tail = Lsn::new(1, 2);
+        let mut dquot = vec![0; LEN];
+        MAGIC.set(&mut dquot, MAGIC_VALUE);
+        TYPE.set(&mut dquot, kind);
+        let at = 40 * 4096 + LEN;
+        sample.device[at..at + LEN].copy_from_slice(&dquot);
+        dquot[50] = 9;
+        let mut head = vec![0; QLF_SIZE];
+        ITEM_TYPE.set(&mut head, LI_DQUOT);
+        ITEM_SIZE.set(&mut head, 2);
+        QLF_BLKNO.set(&mut head, 40 * 8);
+        QLF_LEN.set(&mut head, 8);
+        QLF_BOFFSET.set(&mut head, 136);
+        (sample, vec![head, dquot[..LOGGED_LEN].to_vec()])
+    }
+
+    #[test]
+    fn one_dquot() {
+        let (mut sample, item) = self::sample(1);
+        sample.transaction(&[item]);
+        assert_eq!(sample.recover().unwrap().writes, 1);
+        let dquot = sample.bytes(40 * 4096 + 136, LEN);
+        assert_eq!((dquot[50], CRC.get(dquot)), (9, checksum::crc(dquot, CRC)));
+    }
+
+    #[test]
+    fn what_is_newer_or_turned_off_stays() {
+        let (mut sample, item) = self::sample(1);
+        LSN.set(&mut sample.device[40 * 4096 + LEN..], Lsn::new(1, 2).0);
+        sample.transaction(&[item]);
+        assert_eq!(sample.recover().unwrap().writes, 0);
+        for (kind, written) in [(1, 1), (2, 1), (4, 0)] {
+            let (mut sample, item) = self::sample(kind);
+            let mut off = vec![0; 16];
+            ITEM_TYPE.set(&mut off, LI_QUOTAOFF);
+            ITEM_SIZE.set(&mut off, 1);
+            QF_FLAGS.set(&mut off, 0x40);
+            sample.transaction(&[item, vec![off]]);
+            assert_eq!(sample.recover().unwrap().writes, written, "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense() {
+        let error = |change: fn(&mut Vec<Vec<u8>>)| {
+            let (mut sample, mut item) = self::sample(1);
+            change(&mut item);
+            sample.transaction(&[item]);
+            sample.error()
+        };
+        assert_eq!(error(|item| item[1][0] = 0), "log item: magic of a dquot is 0x0051, expected 0x4451");
+        assert_eq!(
+            error(|item| QLF_BOFFSET.set(&mut item[0], 137)),
+            "log item: offset of a dquot is 137, expected a multiple of 136 inside the buffer"
+        );
+        assert_eq!(
+            error(|item| QLF_BOFFSET.set(&mut item[0], 0)),
+            "log item: magic of a dquot is 0x0000 on disk, expected 0x4451"
+        );
     }
 }

@@ -203,3 +203,159 @@ impl Pending {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            head::{State, state},
+            sample::{Sample, piece, transaction},
+        },
+        *,
+    };
+
+    fn read(sample: &Sample) -> Result<Vec<Transaction>> {
+        let log = sample.log();
+        let State::Dirty(ends) = state(log.ring, &log.uuid, &sample.device)? else {
+            panic!("nothing to replay")
+        };
+        let mut found = Vec::new();
+        each(log.ring, &log.uuid, ends, true, &mut sample.device.clone(), |_, transaction| {
+            found.push(transaction);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn item(kind: u16, regions: &[&[u8]]) -> Vec<Vec<u8>> {
+        let mut head = vec![0; 8];
+        ITEM_TYPE.set(&mut head, kind);
+        ITEM_SIZE.set(&mut head, u16::try_from(regions.len()).unwrap() + 1);
+        std::iter::once(head).chain(regions.iter().map(|region| region.to_vec())).collect()
+    }
+
+    fn sample() -> Sample {
+        let mut sample = Sample::new(true);
+        sample.unmount();
+        sample.tail = Lsn::new(1, 2);
+        sample
+    }
+
+    #[test]
+    fn cut_in_every_way_and_mixed() {
+        let items = [item(LI_BUF, &[&piece(b"XAGF", 1), b"12345678"]), item(LI_EFI, &[])];
+        let ops = transaction(7, &items);
+        let other = transaction(8, &[item(LI_EFD, &[])]);
+        let mut plain = sample();
+        plain.transaction(&items);
+        let expected = read(&plain).unwrap().remove(0).items;
+        for cut in 1..ops.len() - 1 {
+            let mut sample = sample();
+            let (tid, flags, data) = ops[cut].clone();
+            // Regions are cut at multiples of four bytes.
+            let middle = data.len() / 2 / 4 * 4;
+            let mut first = ops[..cut].to_vec();
+            first.extend(other[..2].to_vec());
+            first.push((tid, flags | OP_CONTINUE, data[..middle].to_vec()));
+            sample.record(&first);
+            let mut second = vec![(tid, OP_WAS_CONT | OP_CONTINUE, data[middle..].to_vec())];
+            if middle == 0 {
+                second[0].1 = 0;
+            }
+            second.push((tid, OP_WAS_CONT | OP_END, Vec::new()));
+            second.extend(other[2..].to_vec());
+            second.extend(ops[cut + 1..].to_vec());
+            sample.record(&second);
+            let found = read(&sample).unwrap();
+            assert_eq!(found.len(), 2, "{cut}");
+            assert_eq!(found[1].items, expected, "{cut}");
+            assert_eq!((found[0].lsn, found[1].lsn), (Lsn::new(1, 2), Lsn::new(1, 2)), "{cut}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_whole_counts() {
+        let mut sample = sample();
+        let ops = transaction(7, &[item(LI_EFI, &[])]);
+        // The end of one that began before the tail; one without a commit.
+        sample.record(&ops[2..]);
+        sample.record(&ops[..3]);
+        assert!(read(&sample).unwrap().is_empty());
+    }
+
+    #[test]
+    fn long_records() {
+        let mut sample = sample();
+        let region = vec![0xab; 40_000];
+        sample.transaction(&[item(LI_BUF, &[&region, &region])]);
+        let found = read(&sample).unwrap();
+        assert!(found[0].items[0].regions[1..].iter().all(|found| *found == region));
+    }
+
+    #[test]
+    fn what_makes_no_sense() {
+        let ops = transaction(7, &[item(LI_BUF, &[b"1234"])]);
+        let error = |change: &dyn Fn(&mut Vec<super::super::sample::Op>)| {
+            let (mut sample, mut ops) = (sample(), ops.clone());
+            change(&mut ops);
+            sample.record(&ops);
+            read(&sample).unwrap_err().to_string()
+        };
+        assert_eq!(
+            error(&|ops| ops[1].2[0] ^= 1),
+            "log transaction 7: header magic is 0x5452414f, expected 0x5452414e"
+        );
+        assert_eq!(error(&|ops| ops[1].2.push(0)), "log transaction 7: header length is 17, expected 16");
+        assert_eq!(
+            error(&|ops| ops[2].1 = OP_START),
+            "log transaction 7: operation flags is 0x01, expected a known combination"
+        );
+        assert_eq!(
+            error(&|ops| ops[2].2[2] = 0),
+            "log transaction 7: regions of an item is 0, expected at least 1"
+        );
+        assert_eq!(
+            error(&|ops| ops[2].2.truncate(3)),
+            "log transaction 7: item length is 3, expected at least 4"
+        );
+        assert_eq!(
+            error(&|ops| ops[2].2[2] = 9),
+            "log transaction 7: regions of its last item is 2, expected 9"
+        );
+        assert_eq!(
+            error(&|ops| ops[2].1 = OP_WAS_CONT),
+            "log transaction 7: continued region is the first, expected one that has a beginning"
+        );
+    }
+
+    #[test]
+    fn operations_outside_their_record() {
+        let error = |at: usize, value: u8| {
+            let mut sample = sample();
+            let block = sample.transaction(&[]);
+            let log = sample.log();
+            let at = block::to_usize(log.ring.offset(block + 1)) + at;
+            sample.device[at] = value;
+            sample.patch(block, |_| ());
+            read(&sample).unwrap_err().to_string()
+        };
+        assert_eq!(error(8, 0x42), "log operation 0: client is 0x42, expected 0x69 or 0xaa");
+        assert_eq!(error(4, 0x7f), "log operation 0: length is 2130706432, expected at most 500");
+    }
+
+    #[test]
+    fn logs_of_others() {
+        let error = |change: fn(&mut [u8])| {
+            let mut sample = sample();
+            let block = sample.transaction(&[]);
+            sample.transaction(&[]);
+            sample.patch(block, change);
+            read(&sample).unwrap_err().to_string()
+        };
+        let big = "log block 2: a log of a big-endian machine that has to be replayed is not supported";
+        assert_eq!(error(|raw| H_FMT.set(raw, 2)), big);
+        assert_eq!(error(|raw| H_FMT.set(raw, 0)), "log block 2: format is 0, expected 1");
+        let uuid = "log block 2: UUID is that of another filesystem, expected that of the superblock";
+        assert_eq!(error(|raw| H_FS_UUID.set(raw, &[1; 16])), uuid);
+    }
+}
