@@ -62,6 +62,8 @@ pub(crate) const GROUP_QUOTA_INODE: Be64 = Be64(168);
 pub(crate) const QUOTA_FLAGS: Be16 = Be16(176);
 /// sb_shared_vn.
 pub(crate) const SHARED_VERSION: U8 = U8(179);
+/// sb_inoalignmt: blocks that chunks of inodes are aligned to.
+pub(crate) const INODE_ALIGNMENT: Be32 = Be32(180);
 /// sb_dirblklog: log2 of the blocks in a directory block.
 pub(crate) const DIRECTORY_BLOCK_LOG: U8 = U8(192);
 pub(crate) const LOG_SECTOR_LOG: U8 = U8(193);

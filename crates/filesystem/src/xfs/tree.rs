@@ -7,7 +7,8 @@ use super::{
     superblock::{self, LABEL, UUID},
 };
 use crate::{
-    Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, Recovery, Summary, Tail, Target, uuid,
+    Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, NewEntry, Recovery, Summary, Tail,
+    Target, uuid,
 };
 
 impl<D: BlockRead> Filesystem for Xfs<D> {
@@ -71,6 +72,10 @@ impl<D: BlockRead> Filesystem for Xfs<D> {
         self.supports_change(target, change)
     }
 
+    fn supports_create(&self, dir: InodeId, name: &[u8], new: &NewEntry) -> Result<()> {
+        self.supports_new(dir, name, new)
+    }
+
     fn attribute(&self, inode: InodeId, name: &[u8]) -> Result<Option<Vec<u8>>> {
         self.attribute_value(&self.inode(inode)?, name)
     }
@@ -85,6 +90,11 @@ impl<D: BlockWrite> FilesystemMut for Xfs<D> {
 
     fn change(&mut self, target: &Target, change: &Change) -> Result<()> {
         self.change_target(target, change)
+    }
+
+    fn create(&mut self, dir: InodeId, name: &[u8], new: &NewEntry) -> Result<InodeId> {
+        self.supports_new(dir, name, new)?;
+        self.create_entry(dir, name, new)
     }
 
     fn scrub(&mut self) -> Result<u64> {

@@ -7,7 +7,7 @@ use filesystem::{Change, Filesystem, FilesystemMut};
 use crate::images::Lab;
 
 /// As RHEL 7, RHEL 8, RHEL 9 and Amazon Linux 2023 make them, and what else changes the layout.
-const VARIANTS: [(&str, &str); 9] = [
+pub(crate) const VARIANTS: [(&str, &str); 8] = [
     ("rhel7", "-m crc=1,finobt=0,reflink=0,rmapbt=0,bigtime=0,inobtcount=0 -i sparse=0"),
     ("rhel8", "-m crc=1,finobt=1,reflink=1,rmapbt=0,bigtime=0,inobtcount=0 -i sparse=1"),
     ("rhel9", "-m crc=1,finobt=1,reflink=1,rmapbt=0,bigtime=1,inobtcount=1 -i sparse=1"),
@@ -15,12 +15,11 @@ const VARIANTS: [(&str, &str); 9] = [
     ("noreflink", "-m rmapbt=1,reflink=0 -i nrext64=1"),
     ("nrext64", "-m rmapbt=1,bigtime=1 -i nrext64=1,size=1024"),
     ("block1k", "-b size=1024 -m rmapbt=1 -d agcount=6"),
-    ("block512", "-b size=512 -m crc=0 -m finobt=0,rmapbt=0,reflink=0"),
     ("dir16k", "-n size=16384 -m rmapbt=1 -s size=4096"),
 ];
 
 /// Which lines of two lists differ: of paths that are gone, that are new, and that changed.
-fn differences(
+pub(crate) fn differences(
     before: &BTreeMap<String, String>,
     after: &BTreeMap<String, String>,
 ) -> (Vec<String>, Vec<String>, Vec<String>) {
@@ -39,7 +38,7 @@ fn what_is_edited_is_gone_and_all_else_stays() {
     if !Lab::can_mount() {
         return;
     }
-    for (variant, options) in VARIANTS.into_iter().filter(|(_, options)| !options.contains("crc=0")) {
+    for (variant, options) in VARIANTS {
         println!("{variant}");
         let lab = Lab::new();
         lab.run(&format!("truncate -s 400M image; mkfs.xfs -q {options} image"));
@@ -108,9 +107,9 @@ fn names_go_one_by_one_through_all_forms_of_a_directory() {
     if !Lab::can_mount() {
         return;
     }
-    for (variant, options) in [VARIANTS[1], VARIANTS[6], VARIANTS[8]] {
+    for (variant, options) in [VARIANTS[1], VARIANTS[6], VARIANTS[7]] {
         let lab = Lab::new();
-        lab.run(&format!("truncate -s 320M image; mkfs.xfs -q {options} image"));
+        lab.run(&format!("truncate -s 400M image; mkfs.xfs -q {options} image"));
         lab.mounted(
             "image",
             "",

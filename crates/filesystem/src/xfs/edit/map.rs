@@ -5,7 +5,7 @@ use block::{BlockRead, BlockWrite, Result, to_u64};
 use super::fork::{self, Format, Place};
 use crate::xfs::{
     Xfs,
-    format::inode::{ATTR_EXTENTS, ATTR_FORMAT, BIG_EXTENTS, BLOCKS, EXTENTS, FORMAT, flags2, format},
+    format::inode::{ATTR_EXTENTS, BIG_EXTENTS, BLOCKS, EXTENTS, FORMAT, flags2, format},
     geometry::FsBlock,
     inode::{Fork, Inode},
     map::{Mapped, Mapping},
@@ -129,10 +129,5 @@ impl<D: BlockWrite> Xfs<D> {
         inode.raw[range.start..range.start + content.len()].copy_from_slice(content);
         FORMAT.set(&mut inode.raw, format::LOCAL);
         self.set_counts(inode, Fork::Data, 0, old.total(), 0)
-    }
-
-    /// An inode without an attribute fork says so in this way.
-    pub(super) fn set_attr_format(inode: &mut Inode, value: u8) {
-        ATTR_FORMAT.set(&mut inode.raw, value);
     }
 }

@@ -1,16 +1,19 @@
-//! Edits of the tree: a name removed, a file emptied or given other content.
+//! Edits of the tree: a name removed or made, a file emptied or given other content.
 //!
 //! A change is checked as a whole before the first byte is written: the name still names that inode, nothing that the
 //! filesystem needs for itself is touched, a tree holds each directory once. Times stay as they are. Inodes and
 //! directories are written at once, what they release and take is settled with the groups at the end of each change.
 
+mod attribute;
 mod content;
+mod create;
 mod directory;
 mod finish;
 mod fork;
 mod map;
 mod pack;
 mod remove;
+mod slot;
 
 use block::{BlockRead, BlockWrite, Error, Object, Overlay, Result, Unsupported};
 

@@ -198,6 +198,22 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Takes blocks for a new chunk of inodes, whose numbers then exist and are free: its first block, if there is
+    /// room.
+    pub(super) fn take_chunk(&mut self, geometry: &Geometry, len: u32, align: u32) -> Result<Option<u32>> {
+        let fits = |run: Range<u32>| {
+            let first = run.start.checked_next_multiple_of(align)?;
+            (first < run.end && len <= run.end - first).then_some(first)
+        };
+        let Some(block) = self.free.iter().find_map(fits) else { return Ok(None) };
+        self.claim(block..block + len, Owner::special(rmap::OWN_INODES))?;
+        let start = AgInode(block << geometry.inodes_per_block_log);
+        self.chunks.insert(start.0, Chunk { start, holes: 0, free: u64::MAX });
+        Ok(Some(block))
+    }
+}
+
 impl<D: BlockRead> Xfs<D> {
     /// What the blocks of a group's trees have in common.
     fn tree_format(&self, ag: AgNumber) -> Format {
