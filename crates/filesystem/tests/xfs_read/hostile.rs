@@ -15,10 +15,10 @@ use super::{
 };
 
 /// An image in memory, and where things are in it.
-struct Image {
-    bytes: Vec<u8>,
-    block: usize,
-    sector: usize,
+pub(crate) struct Image {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) block: usize,
+    pub(crate) sector: usize,
 }
 
 impl Image {
@@ -40,7 +40,7 @@ impl Image {
     }
 
     /// Redoes the checksum of the version 5 structure that a byte is in, by its magic.
-    fn seal(&mut self, at: usize) {
+    pub(crate) fn seal(&mut self, at: usize) {
         let sector = at / self.sector * self.sector;
         let magic = |bytes: &[u8], at: usize| -> [u8; 4] { bytes[at..at + 4].try_into().unwrap() };
         match &magic(&self.bytes, sector) {
@@ -103,7 +103,7 @@ impl BlockRead for Patched<'_> {
     }
 }
 
-fn make(lab: &Lab, name: &str, mib: u64, options: &str) -> Vec<u8> {
+pub(crate) fn make(lab: &Lab, name: &str, mib: u64, options: &str) -> Vec<u8> {
     fs::write(lab.path("proto.py"), include_str!("proto.py")).unwrap();
     lab.run("python3 proto.py");
     let path = lab.make(name, mib, &format!("{options} -p proto"));

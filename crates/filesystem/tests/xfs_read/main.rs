@@ -5,6 +5,7 @@ mod corpora;
 mod hostile;
 mod image;
 mod kernel;
+mod tails;
 mod tree;
 
 use block::{Extent, ExtentSet};
