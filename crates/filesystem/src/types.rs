@@ -290,7 +290,7 @@ fn no_creation() -> Error {
 pub const LABEL: &[u8] = b"security.selinux";
 
 /// The SELinux label of a directory as an attribute for what is made in it: none without labels. A policy may have
-/// another for a path of its own; `restorecon` knows, this does not.
+/// another for a path of its own, which is for the caller to know.
 pub fn label_of(filesystem: &dyn Filesystem, dir: InodeId) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
     Ok(filesystem.attribute(dir, LABEL)?.map(|label| (LABEL.to_vec(), label)))
 }
