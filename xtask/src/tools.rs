@@ -71,6 +71,10 @@ const TOOLS: &[(&str, &str)] = &[
 const LAB: &[(&str, &str)] =
     &[("cc", "gcc"), ("mmdebstrap", "mmdebstrap"), ("openssl", "openssl"), ("ssh-keygen", "openssh-client")];
 
+/// What the trees of distributions need, too.
+const DISTRIBUTIONS: &[(&str, &str)] =
+    &[("mmdebstrap", "mmdebstrap"), ("openssl", "openssl"), ("rpmdb", "rpm"), ("systemctl", "systemd")];
+
 /// What the bench compares with, besides: it does without.
 const BENCH: &[(&str, &str)] = &[("rg", "ripgrep")];
 
@@ -82,6 +86,11 @@ pub(crate) fn provide() -> Result<()> {
 /// The same for the tools of the lab.
 pub(crate) fn provide_for_lab() -> Result<()> {
     install(LAB)
+}
+
+/// The same for the trees of distributions.
+pub(crate) fn provide_for_distributions() -> Result<()> {
+    install(DISTRIBUTIONS)
 }
 
 /// The same for the tools of the bench.
