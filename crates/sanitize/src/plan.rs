@@ -351,7 +351,10 @@ fn name_and_reason(volume: &Volume, kind: OpaqueKind) -> String {
     let name =
         if volume.logical && !volume.name.is_empty() { format!("{}, ", volume.name) } else { String::new() };
     match &volume.reason {
-        Some(reason) => format!("{name}{kind}: {reason}"),
+        // The sentence that this is put into ends like that.
+        Some(reason) => {
+            format!("{name}{kind}: {}", reason.strip_suffix(" is not supported").unwrap_or(reason))
+        }
         None => format!("{name}{kind}"),
     }
 }
