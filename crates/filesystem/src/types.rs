@@ -282,8 +282,7 @@ pub trait FilesystemMut: Filesystem {
 
 /// What a filesystem says that has no way to make a name.
 fn no_creation() -> Error {
-    Unsupported::new(Object::the("filesystem"), "creating files in FAT, swap and all but ext2, ext3 and ext4")
-        .into()
+    Unsupported::new(Object::the("filesystem"), "creating files in all but ext2, ext3, ext4 and XFS").into()
 }
 
 /// The attribute that holds a SELinux label.
