@@ -38,6 +38,7 @@ const STEPS: &[Step] = &[
     ("tests", tests),
     ("demo", || once(crate::demo::run())),
     ("lab", lab),
+    ("distributions", distributions),
 ];
 
 /// Runs every step, even after a failure; ends with a summary.
@@ -101,6 +102,25 @@ fn tests() -> Result<Tally> {
 
 fn corpora() -> PathBuf {
     paths::root().join("../shared/corpora")
+}
+
+/// The guidelines' bullets on trees of distributions' packages: needs root, and Debian's packages.
+fn distributions() -> Result<Tally> {
+    let root =
+        std::process::Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    if !root && std::env::var_os("CI").is_none() {
+        println!("trees are made by mmdebstrap: not run without root");
+        return Ok(Tally::default());
+    }
+    tools::provide_for_distributions()?;
+    let test = ["--test", "distributions", "--", "--ignored", "--nocapture", "--test-threads=1"];
+    let work = paths::root().join("target/distributions");
+    let _ = fs::remove_dir_all(&work);
+    fs::create_dir_all(&work).map_err(at(&work))?;
+    let mut tests = cargo(["test", "--package", "diskscrub-tests"]);
+    let tally = counted(tests.args(test).env("DISKSCRUB_TREES", &work))?;
+    fs::remove_dir_all(&work).map_err(at(&work))?;
+    Ok(tally)
 }
 
 /// Secrets planted all over a real Debian: needs root, and a lab beside the clone.

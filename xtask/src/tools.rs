@@ -34,6 +34,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("mcopy", "mtools"),
     ("mke2fs", "e2fsprogs"),
     ("mkfs.fat", "dosfstools"),
+    ("mkfs.xfs", "xfsprogs"),
     ("mkswap", "util-linux"),
     ("mount", "mount"),
     ("munged", "munge"),
@@ -61,6 +62,9 @@ const TOOLS: &[(&str, &str)] = &[
     ("useradd", "passwd"),
     ("visudo", "sudo"),
     ("wget", "wget"),
+    ("xfs_io", "xfsprogs"),
+    ("xfs_logprint", "xfsprogs"),
+    ("xfs_repair", "xfsprogs"),
     ("xmllint", "libxml2-utils"),
     ("xz", "xz-utils"),
     ("zip", "zip"),
@@ -70,6 +74,10 @@ const TOOLS: &[(&str, &str)] = &[
 /// What the lab needs, too.
 const LAB: &[(&str, &str)] =
     &[("cc", "gcc"), ("mmdebstrap", "mmdebstrap"), ("openssl", "openssl"), ("ssh-keygen", "openssh-client")];
+
+/// What the trees of distributions need, too.
+const DISTRIBUTIONS: &[(&str, &str)] =
+    &[("mmdebstrap", "mmdebstrap"), ("openssl", "openssl"), ("rpmdb", "rpm"), ("systemctl", "systemd")];
 
 /// What the bench compares with, besides: it does without.
 const BENCH: &[(&str, &str)] = &[("rg", "ripgrep")];
@@ -82,6 +90,11 @@ pub(crate) fn provide() -> Result<()> {
 /// The same for the tools of the lab.
 pub(crate) fn provide_for_lab() -> Result<()> {
     install(LAB)
+}
+
+/// The same for the trees of distributions.
+pub(crate) fn provide_for_distributions() -> Result<()> {
+    install(DISTRIBUTIONS)
 }
 
 /// The same for the tools of the bench.

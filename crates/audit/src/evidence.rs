@@ -89,7 +89,7 @@ pub(crate) fn of_rule(rule: &Rule, answers: &Answers<'_>) -> Vec<Evidence> {
     // What is accepted for one reason is one piece of evidence, as is what is not.
     let mut groups: BTreeMap<Option<&str>, (Vec<String>, Vec<&str>)> = BTreeMap::new();
     for finding in answers.files.iter().filter(|finding| finding.rule == id) {
-        let path = path(finding);
+        let path = path_of(finding);
         let accept = selection.accepted(&Seen { by: rule.id, path: Some(&path), digest: None });
         let (paths, changes) = groups.entry(accept.map(scan::Accept::reason)).or_default();
         paths.push(path);
@@ -109,7 +109,7 @@ pub(crate) fn of_rule(rule: &Rule, answers: &Answers<'_>) -> Vec<Evidence> {
     evidence
 }
 
-pub(crate) fn path(finding: &scan::Finding) -> String {
+pub(crate) fn path_of(finding: &scan::Finding) -> String {
     let Place::File { path, .. } = &finding.place;
     path.to_string()
 }
@@ -147,7 +147,7 @@ pub(crate) fn is_asked(rule: &str, known: &[&str]) -> bool {
 /// Secrets by content, of these rules or families.
 pub(crate) fn of_secrets(known: &[&str], answers: &Answers<'_>) -> Vec<Evidence> {
     match answers.findings {
-        Some(findings) => secrets(findings, answers.selection, |rule, _| is_asked(rule, known)),
+        Some(findings) => secrets(findings, answers, |rule, _| is_asked(rule, known)),
         None => vec![nobody_looked()],
     }
 }
@@ -161,7 +161,7 @@ pub(crate) fn of_user_keys(answers: &Answers<'_>) -> Vec<Evidence> {
         USER_KEYS.contains(&rule) && !(rule == PEM && kept)
     };
     match answers.findings {
-        Some(findings) => secrets(findings, answers.selection, asks),
+        Some(findings) => secrets(findings, answers, asks),
         None => vec![nobody_looked()],
     }
 }
@@ -185,26 +185,57 @@ fn not_edited(note: &Note, id: &str) -> Option<Evidence> {
     })
 }
 
+/// Files that hold the passwords of accounts, those that a policy keeps, too.
+fn holds_passwords(path: &str) -> bool {
+    matches!(path, "/etc/shadow" | "/etc/passwd")
+        || path.strip_prefix("/etc/tcb/").is_some_and(|rest| rest.ends_with("/shadow"))
+}
+
+/// Whether a hash in a live file is a kept account's: the policy keeps some, and its rule would change nothing there,
+/// that is, it leaves no other.
+fn is_kept(answers: &Answers<'_>, rule: &str, place: &verify::Place) -> bool {
+    let Some(path) = place.path.as_deref().filter(|path| holds_passwords(path)) else { return false };
+    let lock = RuleId::BuiltIn("password-hashes");
+    let touched = answers.files.iter().any(|finding| finding.rule == lock && path_of(finding) == path)
+        || answers.notes.iter().any(|note| {
+            not_edited(note, "password-hashes").is_some_and(|left| left.path.as_deref() == Some(path))
+        });
+    place.region.is_live()
+        && !answers.selection.keep_users().is_empty()
+        && answers.selection.rules().any(|rule| rule.id == "password-hashes")
+        && is_asked(rule, &["Hashes of passwords"])
+        && !touched
+}
+
+/// What a policy keeps on purpose, as a fact.
+fn kept(evidence: Evidence, selection: &Selection) -> Evidence {
+    let names: Vec<String> =
+        selection.keep_users().iter().map(|name| name.escape_debug().to_string()).collect();
+    let what = format!("accepted: the policy keeps the password of {} ({})", listed(&names), evidence.what);
+    Evidence { severity: Severity::Info, what, ..evidence }
+}
+
 /// One piece of evidence for each content rule that asks, and for each reason why what it found may stay.
 pub(crate) fn secrets(
     findings: &[Finding],
-    selection: &Selection,
+    answers: &Answers<'_>,
     asks: impl Fn(&str, &verify::Place) -> bool,
 ) -> Vec<Evidence> {
     type Found<'f> = (&'f verify::Place, &'f str);
-    let mut groups: BTreeMap<(&str, Option<&str>), Vec<Found<'_>>> = BTreeMap::new();
+    let selection = answers.selection;
+    let mut groups: BTreeMap<(&str, Option<&str>, bool), Vec<Found<'_>>> = BTreeMap::new();
     for finding in findings {
         if let Finding::Secret { rule, place, digest, .. } = finding
             && asks(rule, place)
         {
             let seen = Seen { by: rule, path: place.path.as_deref(), digest: Some(digest) };
             let reason = selection.accepted(&seen).map(scan::Accept::reason);
-            groups.entry((rule, reason)).or_default().push((place, digest));
+            groups.entry((rule, reason, is_kept(answers, rule, place))).or_default().push((place, digest));
         }
     }
     groups
         .into_iter()
-        .map(|((rule, _), places)| {
+        .map(|((rule, _, keeps), places)| {
             let (first, digest) = places[0];
             let evidence = Evidence {
                 severity: Severity::Fail,
@@ -216,7 +247,10 @@ pub(crate) fn secrets(
                     n => format!("{n}, the first {first}"),
                 },
             };
-            switched_off(selection, rule).unwrap_or_else(|| judged(selection, evidence, Some(digest)))
+            switched_off(selection, rule).unwrap_or_else(|| match keeps {
+                true => kept(evidence, selection),
+                false => judged(selection, evidence, Some(digest)),
+            })
         })
         .collect()
 }

@@ -89,6 +89,10 @@ pub(crate) fn texts(system: &System<'_, '_>, service: &Service) -> Result<Vec<St
         }
     }
     texts.extend(own);
+    if matches!(service.starter, Starter::Unit | Starter::Socket) {
+        // What a unit only names, to start before it or after it, it does not run.
+        texts.iter_mut().for_each(|text| *text = commands(text));
+    }
     let mut programs = Vec::new();
     for line in texts.iter().flat_map(|text| text.lines()) {
         if let Some((_, command)) = line.trim().strip_prefix("Exec").and_then(|rest| rest.split_once('=')) {
@@ -103,6 +107,18 @@ pub(crate) fn texts(system: &System<'_, '_>, service: &Service) -> Result<Vec<St
         texts.extend(small(system, program.as_bytes())?.filter(|text| text.starts_with("#!")));
     }
     Ok(texts)
+}
+
+/// The lines of a unit that run something, with those that continue them.
+fn commands(unit: &str) -> String {
+    let (mut kept, mut continues) = (Vec::new(), false);
+    for line in unit.lines() {
+        if continues || line.trim_start().starts_with("Exec") {
+            continues = line.ends_with('\\');
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
 }
 
 /// A file that is not too large to be a script.

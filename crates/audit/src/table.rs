@@ -10,7 +10,7 @@ use crate::{
     Bullet, Check, Evidence, Guideline, Observation, Question, Severity, bullets, checks,
     evidence::{
         files, general, is_asked, of_check, of_residue, of_rule, of_secrets, of_unreadable, of_user_keys,
-        path, secrets, unknown,
+        path_of, secrets, unknown,
     },
     judgement::judged,
 };
@@ -210,16 +210,34 @@ fn beyond(guideline: Guideline, answers: &Answers<'_>) -> Row {
     }
     let mut own: BTreeMap<&RuleId, Vec<String>> = BTreeMap::new();
     for finding in answers.files.iter().filter(|finding| !matches!(finding.rule, RuleId::BuiltIn(_))) {
-        own.entry(&finding.rule).or_default().push(path(finding));
+        own.entry(&finding.rule).or_default().push(path_of(finding));
     }
     for (rule, paths) in own {
         evidence.extend(files(&rule.to_string(), "the user wants it gone", &paths));
+    }
+    // An account that was to go, and a file that could not be edited for it.
+    for note in answers.notes {
+        if let Note::NotEdited {
+            path,
+            rule: rule @ (RuleId::Remove(_) | RuleId::RemoveUser(_)),
+            reason,
+            ..
+        } = note
+        {
+            evidence.push(Evidence {
+                severity: Severity::Fail,
+                by: Some(rule.to_string()),
+                path: Some(path.to_string()),
+                line: None,
+                what: format!("is left as it is: {reason}"),
+            });
+        }
     }
     let asked = |rule: &str| {
         let mut questions = bullets.iter().flat_map(|bullet| bullet.questions);
         questions.any(|question| matches!(question, Question::Secrets(known) if is_asked(rule, known)))
     };
-    evidence.extend(secrets(answers.findings.unwrap_or_default(), answers.selection, |rule, _| !asked(rule)));
+    evidence.extend(secrets(answers.findings.unwrap_or_default(), answers, |rule, _| !asked(rule)));
     let others = answers.findings.unwrap_or_default().iter();
     let odd =
         |finding: &&Finding| matches!(finding, Finding::NotRetained { .. } | Finding::Disagreement { .. });
@@ -362,6 +380,59 @@ pub(crate) mod tests {
         let table = asked("", "extends = 'aws'", Some(&findings));
         let what = "bytes that nothing live claims are not zero: 12 in journal, 9 in free";
         assert_eq!(evidence(row(&table, "A5")), [(Severity::Fail, "residue", None, what)]);
+    }
+
+    #[test]
+    fn a_kept_account_s_hash_is_a_fact() {
+        let hash = "$6$fakesalt$0123456789abcdef";
+        let tree = |root: &str| format!("/etc/shadow = root:{root}:1::::::\\nal:{hash}:1::::::");
+        let found = |path: &str| {
+            let Finding::Secret { rule, tier, mut place, digest } = secret("crypt-sha512") else {
+                unreachable!()
+            };
+            place.path = Some(path.to_owned());
+            [Finding::Secret { rule, tier, place, digest }]
+        };
+        let status = |root: &str, path: &str, policy: &str| {
+            let table = asked(&tree(root), &format!("extends = 'outscale'\n{policy}"), Some(&found(path)));
+            row(&table, "O9").status
+        };
+        let keep = "keep_users = ['al']";
+        assert_eq!(status("*", "/etc/shadow", keep), Status::Met);
+        assert_eq!(status("*", "/etc/shadow", ""), Status::Failed);
+        assert_eq!(status(hash, "/etc/shadow", keep), Status::Failed, "root's is still there");
+        assert_eq!(status("*", "/root/backup", keep), Status::Failed, "only where it belongs");
+        let table = asked(&tree("*"), &format!("extends = 'outscale'\n{keep}"), Some(&found("/etc/shadow")));
+        let [(Severity::Info, "crypt-sha512", Some("/etc/shadow"), what)] = evidence(row(&table, "O9"))[..]
+        else {
+            panic!("{:?}", row(&table, "O9"))
+        };
+        assert!(what.starts_with("accepted: the policy keeps the password of al ("), "{what}");
+    }
+
+    #[test]
+    fn an_account_that_cannot_go_is_what_the_policy_asks_in_vain() {
+        let tree = "/etc/passwd = root:x:0:0::/root:/bin/sh\\npacker:x:1000:1000::/home/packer:/bin/sh\\n\n\
+                    /etc/group = packer:x:1000:\\n<<<\\n\n/etc/shadow = packer:!:1::::::\\n";
+        let table = asked(tree, "extends = 'outscale'\nremove_users = ['packer']", Some(&[]));
+        let seen = evidence(row(&table, "policy"));
+        let by = |path: &str, what: &str| {
+            let mut all = seen.iter();
+            all.any(|(severity, by, at, said)| {
+                (*severity, *by, *at) == (Severity::Fail, "remove-user packer", Some(path))
+                    && said.starts_with(what)
+            })
+        };
+        assert!(
+            by("/etc/group", "is left as it is: ") && by("/etc/passwd", "the user wants it gone"),
+            "{seen:?}"
+        );
+        let gone = asked(
+            "/etc/passwd = root:x:0:0::/root:/bin/sh",
+            "extends = 'outscale'\nremove_users = ['packer']",
+            Some(&[]),
+        );
+        assert_eq!(row(&gone, "policy").status, Status::Met);
     }
 
     #[test]

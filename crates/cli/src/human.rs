@@ -11,6 +11,15 @@ use crate::commands::clean::{CleanReport, Overwritten, dropped};
 /// Paths shown of a long list.
 const SHOWN: usize = 12;
 
+/// A word of a command line, in quotes if a shell would take it apart; safe on a terminal.
+pub(crate) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-._/+=:,@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", report::visible(word).replace('\'', r"'\''")),
+    }
+}
+
 fn residues(residues: &Residues) -> String {
     let parts: Vec<String> =
         residues.iter().map(|(class, bytes)| format!("{class} {}", size(*bytes))).collect();

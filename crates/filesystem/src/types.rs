@@ -282,15 +282,14 @@ pub trait FilesystemMut: Filesystem {
 
 /// What a filesystem says that has no way to make a name.
 fn no_creation() -> Error {
-    Unsupported::new(Object::the("filesystem"), "creating files in FAT, swap and all but ext2, ext3 and ext4")
-        .into()
+    Unsupported::new(Object::the("filesystem"), "creating files in all but ext2, ext3, ext4 and XFS").into()
 }
 
 /// The attribute that holds a SELinux label.
 pub const LABEL: &[u8] = b"security.selinux";
 
 /// The SELinux label of a directory as an attribute for what is made in it: none without labels. A policy may have
-/// another for a path of its own; `restorecon` knows, this does not.
+/// another for a path of its own, which is for the caller to know.
 pub fn label_of(filesystem: &dyn Filesystem, dir: InodeId) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
     Ok(filesystem.attribute(dir, LABEL)?.map(|label| (LABEL.to_vec(), label)))
 }

@@ -93,8 +93,9 @@ pub(crate) fn volume_name(report: &Report, number: Option<u32>, region: Region) 
             let volume = report.volumes.iter().find(|volume| volume.number == number);
             let content = volume.map_or("", |volume| volume.content.as_str());
             let label = volume.map_or("", |volume| volume.label.as_str());
+            let logical = volume.map_or("", |volume| volume.logical_name());
             let mut name = format!("volume {number}");
-            for word in [content, label].into_iter().filter(|word| !word.is_empty()) {
+            for word in [logical, content, label].into_iter().filter(|word| !word.is_empty()) {
                 name.push(' ');
                 name.push_str(&visible(word));
             }

@@ -228,7 +228,7 @@ pub struct Volume {
     pub content: String,
     /// The type that the partition table declares.
     pub type_name: String,
-    /// The name that the partition table gives it.
+    /// The name that the partition table gives it; `group/name` of a logical volume.
     pub name: String,
     /// Label of its filesystem.
     pub label: String,
@@ -243,6 +243,12 @@ pub struct Volume {
 }
 
 impl Volume {
+    /// `group/name` of a logical volume; empty for all others.
+    #[must_use]
+    pub fn logical_name(&self) -> &str {
+        if self.type_name == "LVM2 logical volume" { &self.name } else { "" }
+    }
+
     /// Size in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {

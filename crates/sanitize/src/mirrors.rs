@@ -19,8 +19,8 @@ pub(crate) fn check<B: BlockRead>(view: &Overlay<B>, volume: &Volume, replayed: 
     for copy in &volume.copies {
         compare(&Window::new(input, &volume.extents)?, &Window::new(input, copy)?, &needed, |at, _| {
             let object = Object::numbered("volume", volume.number.into());
-            let found = format!("another in two legs of the mirror {}", volume.name);
-            Err(object.corrupt("a byte in use", found, format_args!("the same in all ({at})")))
+            let found = format!("of legs that differ near byte {at} of {}", volume.name);
+            Err(object.corrupt("mirror", found, "legs that are equal where they are in use"))
         })?;
     }
     Ok(())

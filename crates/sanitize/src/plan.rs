@@ -240,7 +240,7 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
         Some(VolumeSource {
             volume: to_usize(volume.number.into()),
             filesystem: &**filesystem.as_ref()?,
-            names: device_names(volume),
+            names: DeviceName::of(volume),
         })
     });
     let guest = Guest::open(sources.collect())?;
@@ -351,24 +351,12 @@ fn name_and_reason(volume: &Volume, kind: OpaqueKind) -> String {
     let name =
         if volume.logical && !volume.name.is_empty() { format!("{}, ", volume.name) } else { String::new() };
     match &volume.reason {
-        Some(reason) => format!("{name}{kind}: {reason}"),
+        // The sentence that this is put into ends like that.
+        Some(reason) => {
+            format!("{name}{kind}: {}", reason.strip_suffix(" is not supported").unwrap_or(reason))
+        }
         None => format!("{name}{kind}"),
     }
-}
-
-/// How fstab may call a volume.
-fn device_names(volume: &Volume) -> Vec<DeviceName> {
-    if volume.logical {
-        return volume.paths.iter().cloned().map(DeviceName::Path).collect();
-    }
-    let mut names = vec![DeviceName::Number(volume.number)];
-    if !volume.uuid.is_empty() {
-        names.push(DeviceName::PartUuid(volume.uuid.clone()));
-    }
-    if !volume.name.is_empty() {
-        names.push(DeviceName::PartLabel(volume.name.clone()));
-    }
-    names
 }
 
 /// The filesystem's change for an action; `None` for swap files, which are changed where they lie.

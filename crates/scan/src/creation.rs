@@ -1,14 +1,15 @@
 //! Files that are wanted in the guest: where each is to be made, with the directories that it needs. Never writes.
 //!
 //! What is there already as it is wanted is nothing to make, so that doing it twice changes nothing. A new name takes
-//! its SELinux label and its times from the nearest directory that is there; owner and mode are as asked for.
+//! its times from the nearest directory that is there; owner and mode are as asked for. Where that directory has a SELinux
+//! label, it gets the one that the guest's own policy has for its path, or else the directory's.
 
 use std::collections::HashMap;
 
 use block::to_u64;
 use filesystem::{FileKind, Filesystem, InodeId, NewEntry, NewKind, Result, label_of};
 
-use crate::{Action, Finding, Guest, GuestPath, Node, Note, Place, RuleId};
+use crate::{Action, Finding, Guest, GuestPath, Node, Note, Place, RuleId, selinux::Labels};
 
 /// Mode of a directory that is made because a file needs it. It is root's.
 const DIRECTORY_MODE: u16 = 0o755;
@@ -63,7 +64,11 @@ pub fn creations(
     wanted: &[Wanted],
     findings: &[Finding],
 ) -> Result<(Vec<Creation>, Vec<Note>)> {
-    let mut plan = Making { guest, findings, made: HashMap::new(), creations: Vec::new() };
+    let labels = match wanted {
+        [] => None,
+        _ => Labels::read(guest)?,
+    };
+    let mut plan = Making { guest, findings, labels, made: HashMap::new(), creations: Vec::new() };
     let mut notes = Vec::new();
     for wanted in wanted {
         if let Err(reason) = plan.add(wanted)? {
@@ -77,6 +82,8 @@ pub fn creations(
 struct Making<'a, 'g> {
     guest: &'a Guest<'g>,
     findings: &'a [Finding],
+    /// What the guest's policy says, if it has one.
+    labels: Option<Labels>,
     /// Paths that are made, and by which creation.
     made: HashMap<Vec<u8>, usize>,
     creations: Vec<Creation>,
@@ -120,7 +127,7 @@ impl Making<'_, '_> {
             return Ok(Err("its volume has no filesystem".to_owned()));
         };
         let time = filesystem.metadata(node.inode)?.mtime;
-        let attributes: Vec<_> = label_of(filesystem, node.inode)?.into_iter().collect();
+        let of_directory = label_of(filesystem, node.inode)?;
         let mut parent = Parent::There(node.inode);
         let mut path = real;
         for (at, name) in names.iter().enumerate().skip(missing) {
@@ -144,6 +151,13 @@ impl Making<'_, '_> {
             } else {
                 (NewKind::Directory, DIRECTORY_MODE, 0, 0)
             };
+            // Without one on the directory, the guest does without labels.
+            let attributes = of_directory.iter().map(|(attribute, label)| {
+                let own = self.labels.as_ref().zip(std::str::from_utf8(&path).ok());
+                let own = own.and_then(|(labels, path)| labels.of(path, kind.file_kind()));
+                (attribute.clone(), own.unwrap_or_else(|| label.clone()))
+            });
+            let attributes = attributes.collect();
             self.made.insert(path.clone(), self.creations.len());
             self.creations.push(Creation {
                 rule: wanted.rule.clone(),
@@ -151,7 +165,7 @@ impl Making<'_, '_> {
                 path: GuestPath(path.clone()),
                 parent,
                 name: name.to_vec(),
-                new: NewEntry { kind, mode, uid, gid, time, attributes: attributes.clone() },
+                new: NewEntry { kind, mode, uid, gid, time, attributes },
             });
             parent = Parent::Made(self.creations.len() - 1);
         }

@@ -5,7 +5,7 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use block::{Object, Result, Unsupported, to_u64, to_usize};
-use filesystem::{Entry, FileKind, Filesystem, InodeId};
+use filesystem::{Entry, FileKind, Filesystem, InodeId, Volume};
 
 use crate::{
     GuestPath, Note,
@@ -29,6 +29,24 @@ pub enum DeviceName {
     Number(u32),
     /// A path below `/dev` that is always the same: `/dev/mapper/vg-root`.
     Path(String),
+}
+
+impl DeviceName {
+    /// How fstab may call a volume: of a partition table, or a logical one.
+    #[must_use]
+    pub fn of(volume: &Volume) -> Vec<Self> {
+        if volume.logical {
+            return volume.paths.iter().cloned().map(Self::Path).collect();
+        }
+        let mut names = vec![Self::Number(volume.number)];
+        if !volume.uuid.is_empty() {
+            names.push(Self::PartUuid(volume.uuid.clone()));
+        }
+        if !volume.name.is_empty() {
+            names.push(Self::PartLabel(volume.name.clone()));
+        }
+        names
+    }
 }
 
 /// A volume with a filesystem, as the caller found it.

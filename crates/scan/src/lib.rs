@@ -22,6 +22,7 @@ mod pattern;
 mod policy;
 mod rule;
 pub mod rules;
+mod selinux;
 pub mod sshd;
 mod walk;
 

@@ -11,7 +11,7 @@ use filesystem::{Entry, FileKind, Filesystem, InodeId, Metadata, Target};
 use crate::{
     Action, Contents, Finding, Guest, GuestPath, Helper, Mounted, Note, Place, RuleId, Scan, Selection,
     detect,
-    edits::{self, Context, Outcome as EditOutcome, Rewrite},
+    edits::{self, Context, EditId, Outcome as EditOutcome, Rewrite},
     first_boot,
     matcher::{Matcher, Position},
     passwords,
@@ -384,6 +384,11 @@ impl<'w, 'g> Walk<'w, 'g> {
         editors: &[usize],
     ) -> Result<()> {
         let (volume, matcher) = (self.mount.volume, self.matcher);
+        let edits_of = |&taker: &usize| match matcher.takers[taker].action {
+            Action::Edit(edit) => Some(edit),
+            _ => None,
+        };
+        let together: Vec<EditId> = editors.iter().filter_map(edits_of).collect();
         for &taker in editors {
             let editor = &matcher.takers[taker];
             let Action::Edit(edit) = editor.action else { continue };
@@ -411,7 +416,14 @@ impl<'w, 'g> Walk<'w, 'g> {
             let account = editor.account.as_deref();
             let sshd = matcher.sshd.part(volume, entry.inode);
             let host_names = &matcher.host_names;
-            let context = Context { beside: &beside, keep: &matcher.keep_users, account, sshd, host_names };
+            let context = Context {
+                beside: &beside,
+                keep: &matcher.keep_users,
+                account,
+                sshd,
+                together: &together,
+                host_names,
+            };
             match edits::edit(edit, &entry.name, &content, &context) {
                 Ok(EditOutcome { rewrite, notes }) => {
                     self.result.notes.extend(notes.into_iter().map(|what| Note::LeftOver {

@@ -11,22 +11,7 @@ pub(crate) fn guest<'a>(trees: &'a [Tree<'_>]) -> Result<Guest<'a>> {
     let sources = trees.iter().map(|(index, volume, filesystem)| VolumeSource {
         volume: *index,
         filesystem: &**filesystem,
-        names: device_names(volume),
+        names: DeviceName::of(volume),
     });
     Guest::open(sources.collect())
-}
-
-/// How fstab may call a volume.
-fn device_names(volume: &Volume) -> Vec<DeviceName> {
-    if volume.logical {
-        return volume.paths.iter().cloned().map(DeviceName::Path).collect();
-    }
-    let mut names = vec![DeviceName::Number(volume.number)];
-    if !volume.uuid.is_empty() {
-        names.push(DeviceName::PartUuid(volume.uuid.clone()));
-    }
-    if !volume.name.is_empty() {
-        names.push(DeviceName::PartLabel(volume.name.clone()));
-    }
-    names
 }

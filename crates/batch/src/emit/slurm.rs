@@ -16,7 +16,7 @@ pub fn slurm(job: &Job<'_>) -> String {
     format!(
         r#"#!/bin/sh
 # Made by `diskscrub batch emit --engine slurm`: run it on a login node. Other options of sbatch (--account, --time ...)
-# can be given in the environment (SBATCH_ACCOUNT ...), or here:
+# can be given in the environment (SBATCH_ACCOUNT ...).
 set -eu
 
 array=$(sbatch --parsable --job-name={name} --array=0-{last}{at_once} --requeue --open-mode=append \

@@ -34,28 +34,28 @@ pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
         examine::begin(args, report::Command::Audit, name, &selection)?;
     let bar = Bar::new(args.search.quiet || args.input.json);
     let examined = examine::examine(args, image, &selection, &rules, &acceptance, &bar)?;
-    let observations = observe(&args.input, &examined, report.started, &bar)?;
+    let observed = observe(&args.input, &examined, &selection, report.started, &bar)?;
     // What the original was like, by the same questions.
     let before = args.original.as_ref().map(|original| -> Result<Table, Failure> {
         let input = InputArgs { input: original.clone(), format: None, ..args.input.clone() };
         let args = ExamineArgs { input, original: None, ..args.clone() };
         let image = open_image(&args.input)?;
         let examined = examine::examine(&args, image, &selection, &rules, &acceptance, &bar)?;
-        let observations = observe(&args.input, &examined, report.started, &bar)?;
-        Ok(answer(guideline, &selection, &examined, &examined.findings(), &observations))
+        let observed = observe(&args.input, &examined, &selection, report.started, &bar)?;
+        Ok(answer(guideline, &selection, &examined, &examined.findings(), &observed))
     });
     let before = before.transpose()?;
     drop(bar);
 
     let mut outcome = acceptance.apply(&args.search, examined.findings(), &inputs)?;
-    let table = answer(guideline, &selection, &examined, &outcome.remaining, &observations);
+    let table = answer(guideline, &selection, &examined, &outcome.remaining, &observed);
     let table = match before {
         Some(before) => table.since(&before),
         None => table,
     };
     let failed = table.count(Status::Failed);
     report.original = examined.original();
-    let more = audit::acceptable(&observations, &examined.files.notes);
+    let more = audit::acceptable(&observed.observations, &examined.files.notes);
     let unmet = search::accept(&selection, &mut outcome, &more, |_| true);
     let mut whole = reports::examined(report, &examined, outcome, &rules, &selection);
     whole.notes.extend(unmet);
@@ -69,43 +69,30 @@ pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
 }
 
-/// What the checks see.
+/// What the checks see of a guest, and what nobody has looked into.
+struct Observed {
+    observations: Vec<Observation>,
+    unread: Vec<String>,
+}
+
+/// Asks the checks. A policy that names an account which cannot be removed is a mistake, as it is for `clean`.
 fn observe(
     input: &InputArgs,
     examined: &Examined,
+    selection: &Selection,
     started: u64,
     bar: &Bar,
-) -> Result<Vec<Observation>, Failure> {
+) -> Result<Observed, Failure> {
     bar.begin("auditing", Unit::Pieces, None);
-    verify::with_guest(&examined.subject.survey, |guest| {
-        let now = i64::try_from(started).unwrap_or(i64::MAX);
-        audit::observe(&System::new(guest).today(now))
-    })
-    .map_err(|error| Failure::image(&input.input, &error))
-}
-
-fn answer(
-    guideline: Guideline,
-    selection: &Selection,
-    examined: &Examined,
-    findings: &[Finding],
-    observations: &[Observation],
-) -> Table {
-    let unread = unread(examined);
-    let answers = Answers {
-        selection,
-        files: &examined.files.findings,
-        notes: &examined.files.notes,
-        findings: Some(findings),
-        observations,
-        unread: &unread,
-    };
-    audit::table(guideline, &answers)
-}
-
-/// What nobody has looked into: volumes that cannot be read, and an image without a system.
-fn unread(examined: &Examined) -> Vec<String> {
     let survey = &examined.subject.survey;
+    let failed = |error| Failure::image(&input.input, &error);
+    let (observations, system, users) = verify::with_guest(survey, |guest| {
+        let now = i64::try_from(started).unwrap_or(i64::MAX);
+        let system = System::new(guest).today(now);
+        Ok((audit::observe(&system)?, system.exists("/etc").unwrap_or(false), guest.users().to_vec()))
+    })
+    .map_err(failed)?;
+    selection.check_accounts(&users).map_err(Failure::usage)?;
     let opaque = survey.layout.volumes.iter().filter_map(|volume| match volume.content {
         Content::Opaque(kind) => Some(match &volume.reason {
             Some(reason) => format!("volume {} is not read: {kind}: {reason}", volume.number),
@@ -114,9 +101,26 @@ fn unread(examined: &Examined) -> Vec<String> {
         _ => None,
     });
     let mut unread: Vec<String> = opaque.collect();
-    let root = verify::with_guest(survey, |guest| Ok(guest.resolve(b"/etc")?.is_some()));
-    if !root.unwrap_or(false) {
+    if !system {
         unread.push("no system was found that could be looked at".to_owned());
     }
-    unread
+    Ok(Observed { observations, unread })
+}
+
+fn answer(
+    guideline: Guideline,
+    selection: &Selection,
+    examined: &Examined,
+    findings: &[Finding],
+    observed: &Observed,
+) -> Table {
+    let answers = Answers {
+        selection,
+        files: &examined.files.findings,
+        notes: &examined.files.notes,
+        findings: Some(findings),
+        observations: &observed.observations,
+        unread: &observed.unread,
+    };
+    audit::table(guideline, &answers)
 }

@@ -21,6 +21,7 @@ use std::{
     thread::{self, ScopedJoinHandle},
 };
 
+use ::audit::Guideline;
 use batch::Commit;
 use block::{
     BlockRead, Cached, Format, Image, ImageInfo, OutputFile, Overlay, Window, to_u64,
@@ -38,7 +39,7 @@ use verify::{
 
 pub(crate) use self::in_place::Overwritten;
 use self::output_place::OutputPlace;
-use super::{batch::Order, open, request, sector_size, selection, taint, workers};
+use super::{batch::Order, open, policy, request, sector_size, selection, taint, workers};
 use crate::{
     args::{CleanArgs, CompressArg, OpaqueArg, TaintArg, VerifyArg},
     attestation::{self, Attestation},
@@ -182,7 +183,11 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
     if args.input.json {
         output::print_json(&report::json(&whole))?;
     } else {
-        output::print(&human::clean(&report, path))?;
+        let mut text = human::clean(&report, path);
+        if clean {
+            text.push_str(&audit_hint(args, path)?);
+        }
+        output::print(&text)?;
     }
     match shortcoming(clean, remnants, plan.undone.len()) {
         Some(sentence) => {
@@ -208,6 +213,21 @@ fn shortcoming(clean: bool, remnants: usize, undone: usize) -> Option<String> {
         let files = human::count(to_u64(undone), "file");
         format!("the output was written, but {files} could not be made as the policy asks")
     })
+}
+
+/// After a policy that follows a guideline: the command that answers it, bullet by bullet. An image that was cleaned in
+/// place has no original to be compared with.
+fn audit_hint(args: &CleanArgs, output: &Path) -> Result<String, Failure> {
+    let Some(guideline) = Guideline::of_policy(policy(&args.policy.policy)?.base()) else {
+        return Ok(String::new());
+    };
+    let word = |path: &Path| human::shell_word(&path.display().to_string());
+    let original = match output == args.input.input {
+        true => String::new(),
+        false => format!(" --original {}", word(&args.input.input)),
+    };
+    let (output, policy) = (word(output), human::shell_word(&args.policy.policy));
+    Ok(format!("How it stands with {guideline}: diskscrub audit {output}{original} --policy {policy}\n"))
 }
 
 fn output_format(args: &CleanArgs, output: &Path, info: &ImageInfo) -> Result<OutputFormat, Failure> {

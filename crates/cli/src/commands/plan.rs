@@ -14,7 +14,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode, Failure> {
     let (device, _) = open(&args.input)?;
     let request = Request { list_files: true, ..request(&args.input, &device, &args.policy, &selection, 1) };
     let mut view = Overlay::new(device);
-    let plan = sanitize::plan(&mut view, &request, &Bar::new(args.input.json))
+    let plan = sanitize::plan(&mut view, &request, &Bar::new(args.quiet || args.input.json))
         .map_err(|error| Failure::image(&args.input.input, &error))?;
     selection.check_accounts(&plan.users).map_err(Failure::usage)?;
     let dry_run = DryRun::new(&plan);

@@ -48,7 +48,10 @@ fn a_cleaned_image_meets_what_its_original_failed() {
         assert_eq!(status(&before, id), "failed", "{id}: {before:#}");
     }
     assert_eq!(sandbox.run("audit -q image --policy aws").0, Some(1));
-    assert_eq!(sandbox.run("clean -q image -o out --policy aws").0, Some(0));
+    let (code, said, _) = sandbox.run("clean -q image -o out --policy aws");
+    let next = "How it stands with AWS, Guidelines for shared Linux AMIs: diskscrub audit out --original image --policy aws\n";
+    assert!(code == Some(0) && said.ends_with(next), "{said}");
+    assert_eq!(sandbox.run("plan -q image --policy aws").0, Some(0));
 
     let (code, text, message) = sandbox
         .run("audit -q out --policy aws --original image --report r.json --report r.sarif --report r.html");
@@ -98,6 +101,17 @@ fn what_cannot_be_read_fails_its_bullet_and_stays() {
     let place = &crate::sandbox::findings(&report, "unwanted")[0]["place"];
     assert_eq!((&report["verdict"], &place["path"]), (&"findings".into(), &"/etc/shadow".into()));
     assert_eq!(sandbox.sh("debugfs -R 'cat /etc/shadow' out 2>/dev/null"), "<<<<<<< HEAD\n");
+}
+
+#[test]
+fn an_account_that_cannot_be_removed_is_a_mistake_as_it_is_for_clean() {
+    let sandbox = image();
+    sandbox.write("p.toml", "extends = 'aws'\nremove_users = ['root']\n");
+    for command in ["audit -q image --policy p.toml", "clean -q image -o out --policy p.toml"] {
+        let (code, _, message) = sandbox.run(command);
+        let said = "diskscrub: the account \"root\" cannot be removed: it is the system's, by its number 0\n";
+        assert_eq!((code, &*message), (Some(2), said), "{command}");
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     Swap,
     Table,
     Qcow2,
+    /// A physical volume on the whole disk.
+    Lvm,
 }
 
 #[derive(Clone, Copy)]
@@ -37,6 +39,7 @@ pub(crate) const BASES: &[Base] = &[
     base("gpt", Kind::Table),
     base("mbr", Kind::Table),
     base("gpt", Kind::Ext(1 << 20)),
+    base("lvm", Kind::Lvm),
     base("plain.qcow2", Kind::Qcow2),
     base("compressed.qcow2", Kind::Qcow2),
     base("extended.qcow2", Kind::Qcow2),
@@ -90,6 +93,21 @@ printf 'label: dos\nlabel-id: 0x12345678\n1 : start=2048, size=6144, type=83\n2 
 dd if=ext2 of=mbr bs=1M seek=1 conv=notrunc status=none
 dd if=swap of=mbr bs=1M seek=5 conv=notrunc status=none
 dd if=fat12 of=mbr bs=1M seek=7 conv=notrunc status=none
+truncate -s 16M lvm
+python3 "$PV" lvm vg <<END
+pv 0 16777216
+lv root raid1 3 root_rmeta_0 root_rimage_0 root_rmeta_1 root_rimage_1
+part root_rmeta_0 linear 1 pv0 0
+part root_rimage_0 linear 3 pv0 1
+part root_rmeta_1 linear 1 pv0 4
+part root_rimage_1 linear 3 pv0 5
+lv home linear 1 pv0 8
+lv swap linear 1 pv0 9
+lv more striped 2 128 pv0 10 pv0 12
+END
+for seek in 2 6; do dd if=ext2 of=lvm bs=1M seek=$seek conv=notrunc status=none; done
+dd if=fat12 of=lvm bs=1M seek=9 conv=notrunc status=none
+dd if=swap of=lvm bs=1M seek=10 conv=notrunc status=none
 qemu-img convert -O qcow2 ext2 plain.qcow2
 qemu-img convert -c -O qcow2 -o cluster_size=4096 ext2 compressed.qcow2
 qemu-img convert -O qcow2 -o extended_l2=on ext2 extended.qcow2
@@ -98,10 +116,18 @@ qemu-io -c 'write -P 0 2000k 64k' top.qcow2 >/dev/null
 qemu-img snapshot -c snap plain.qcow2
 "#;
 
+/// What writes LVM2 metadata.
+const PV: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases/pv.py");
+
 /// Makes all of [`BASES`] in `dir`.
 pub(crate) fn make(dir: &Path) {
     let script = format!("set -e\n{MAKE}");
-    let output = Command::new("sh").args(["-c", &script]).current_dir(dir).output().expect("sh is there");
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .env("PV", PV)
+        .current_dir(dir)
+        .output()
+        .expect("sh is there");
     assert!(
         output.status.success(),
         "{}\n{}{}",

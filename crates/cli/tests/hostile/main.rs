@@ -8,6 +8,7 @@
 
 mod ext;
 mod images;
+mod lvm;
 mod random;
 mod run;
 mod spoil;
@@ -160,7 +161,7 @@ impl Case<'_> {
             Kind::Table => {
                 "sfdisk -d input >/dev/null 2>&1 || exit 0; sfdisk -d output 2>&1 >/dev/null".to_owned()
             }
-            Kind::Swap => return Ok(()),
+            Kind::Swap | Kind::Lvm => return Ok(()),
         };
         let script = format!("export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C; {script}");
         let output =

@@ -3,6 +3,7 @@
 use crate::{
     ext::spoil_ext,
     images::Kind,
+    lvm::spoil_lvm,
     random::{CRC32, Random, crc, get, get_be, put, put_be, spoil},
 };
 
@@ -33,6 +34,7 @@ pub(crate) fn spoil_image(image: &mut Vec<u8>, kind: Kind, random: &mut Random) 
             }
         }),
         Kind::Qcow2 => many(image, random, spoil_qcow2),
+        Kind::Lvm => many(image, random, spoil_lvm),
     }
 }
 

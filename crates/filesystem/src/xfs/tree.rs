@@ -18,7 +18,9 @@ impl<D: BlockRead> Filesystem for Xfs<D> {
         let len = crate::tails::text_len(&label);
         let mut notes = Vec::new();
         if superblock::QUOTA_FLAGS.get(raw) != 0 {
-            notes.push("quotas stay as they are".to_owned());
+            notes.push(
+                "quotas stay; after an edit the next kernel that keeps them counts usage again".to_owned(),
+            );
         }
         Summary {
             kind: "xfs",

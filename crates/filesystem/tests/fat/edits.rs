@@ -336,7 +336,7 @@ fn no_file_is_made() {
     let root = fat.root().unwrap();
     let kind = NewKind::File(b"new".to_vec());
     let new = NewEntry { kind, mode: 0o644, uid: 0, gid: 0, time: 0, attributes: Vec::new() };
-    let words = "filesystem: creating files in FAT, swap and all but ext2, ext3 and ext4 is not supported";
+    let words = "filesystem: creating files in all but ext2, ext3, ext4 and XFS is not supported";
     assert_eq!(fat.supports_create(root, b"new", &new).unwrap_err().to_string(), words);
     assert_eq!(fat.create(root, b"new", &new).unwrap_err().to_string(), words);
     assert!(*fat.device() == image.bytes());

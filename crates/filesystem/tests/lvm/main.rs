@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+mod corpora;
 mod hostile;
 mod layout;
 mod refusals;

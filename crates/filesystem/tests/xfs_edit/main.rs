@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these files are tests throughout")]
 
 mod create;
+mod hostile;
 mod images;
 mod kernel;
 mod recover;

@@ -10,7 +10,7 @@ use std::{
 
 use block::{BlockRead, BlockWrite, Run};
 use filesystem::{
-    Result,
+    FilesystemMut, Recovery, Result,
     xfs::{Recovered, Xfs},
 };
 
@@ -88,6 +88,11 @@ impl Images {
     /// Recovers an image in place.
     pub(crate) fn recover(&self, name: &str) -> Result<Recovered> {
         Xfs::open(Disk::open(&self.path(name)))?.recover_log()
+    }
+
+    /// As `recover`, and finishes what is left to be done.
+    pub(crate) fn finish(&self, name: &str) -> Result<Recovery> {
+        Xfs::open(Disk::open(&self.path(name)))?.recover()
     }
 
     /// Whether the log has to be replayed.

@@ -108,7 +108,9 @@ fn strip(page: &mut String, report: &Report) {
         for extent in &volume.extents {
             let left = scale(extent.start);
             let width = (scale(extent.start.saturating_add(extent.length)) - left).max(2);
-            let name = markup(&format!("{} {} {}", volume.number, volume.content, volume.label));
+            let words = [volume.logical_name(), &volume.content, &volume.label];
+            let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+            let name = markup(&format!("{} {}", volume.number, words.join(" ")));
             line!(
                 page,
                 "<g><title>volume {name}, {} at {}</title><rect class=\"volume\" x=\"{}\" y=\"1\" width=\"{width}\" \

@@ -10,6 +10,7 @@ mod anchors;
 mod check;
 mod digest;
 mod engine;
+mod holds;
 mod overlap;
 mod pattern;
 mod rule;
@@ -22,6 +23,7 @@ mod wide;
 
 pub use digest::{Digest, Key};
 pub use engine::{Hit, LOOK_AHEAD, LOOK_BACK, Scanner};
+pub(crate) use holds::holds;
 pub use overlap::Overlaps;
 pub(crate) use pattern::compile;
 pub use rule::{Candidate, ContentRule, Tier};

@@ -42,13 +42,8 @@ pub(crate) struct Scratch {
 impl Pattern {
     /// Fails with why it is no regular expression over bytes.
     pub(crate) fn new(source: &'static str) -> Result<Self, String> {
-        let config = thompson::Config::new()
-            .utf8(false)
-            .which_captures(WhichCaptures::All)
-            .shrink(false)
-            .nfa_size_limit(Some(MAX_SIZE));
         let nfa = NFA::compiler()
-            .configure(config)
+            .configure(limits())
             .syntax(syntax())
             .build(source)
             .map_err(|error| reason(&error))?;
@@ -97,7 +92,15 @@ impl Pattern {
     }
 }
 
-fn syntax() -> syntax::Config {
+pub(crate) fn limits() -> thompson::Config {
+    thompson::Config::new()
+        .utf8(false)
+        .which_captures(WhichCaptures::All)
+        .shrink(false)
+        .nfa_size_limit(Some(MAX_SIZE))
+}
+
+pub(crate) fn syntax() -> syntax::Config {
     syntax::Config::new().unicode(false).utf8(false)
 }
 

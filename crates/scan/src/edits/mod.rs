@@ -93,6 +93,8 @@ pub struct Context<'a> {
     pub account: Option<&'a Account>,
     /// What the file is to sshd, for the edits of its configuration.
     pub(crate) sshd: Option<Part<'a>>,
+    /// The edits that are made in the file, this one among them.
+    pub(crate) together: &'a [EditId],
     /// The machine's own names, in lower case.
     pub(crate) host_names: &'a BTreeSet<String>,
 }
@@ -105,6 +107,7 @@ impl Context<'_> {
         keep: &BTreeSet::new(),
         account: None,
         sshd: None,
+        together: &[],
         host_names: &BTreeSet::new(),
     };
 }
@@ -158,7 +161,7 @@ pub fn edit(edit: EditId, file: &[u8], content: &[u8], context: &Context<'_>) ->
         EditId::RemoveAccount => accounts::remove(file, content, context),
         EditId::RemoveSudoRights => sudoers::remove(content, context),
         EditId::SshdRootLogin | EditId::SshdPubkey | EditId::SshdNoPasswords | EditId::SshdNoDns => {
-            sshd::harden(edit, content, context.sshd)
+            sshd::harden(edit, content, context)
         }
         EditId::ForgetHostName => hostname::forget(file, content, context),
         EditId::ForgetHardware => hardware::forget(file, content),

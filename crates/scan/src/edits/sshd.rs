@@ -3,7 +3,7 @@
 //!
 //! Stricter values stay, as do comments, spelling, blanks and line ends. What sshd would not understand is not edited.
 
-use super::{EditId, Outcome, Rewrite, lines, names};
+use super::{Context, EditId, Outcome, Rewrite, lines, names};
 use crate::sshd::{Configuration, Directive, Part, Version, directive};
 
 /// From here on sshd knows `prohibit-password`; before, `without-password`, which all know.
@@ -106,10 +106,10 @@ impl Want {
     }
 }
 
-pub(super) fn harden(edit: EditId, content: &[u8], part: Option<Part<'_>>) -> Result<Outcome, String> {
-    let Some(Part { configuration, file, main }) = part else { return Ok(Outcome::default()) };
+pub(super) fn harden(edit: EditId, content: &[u8], context: &Context<'_>) -> Result<Outcome, String> {
+    let Some(Part { configuration, file, main }) = context.sshd else { return Ok(Outcome::default()) };
     let wants = wants(edit, configuration.version);
-    let understood = understood(edit, configuration);
+    let understood = understood(context.together, configuration);
     // One sentence is enough for all files.
     if let Err(problem) = understood {
         return if main { Err(problem) } else { Ok(Outcome::default()) };
@@ -155,7 +155,7 @@ pub(super) fn harden(edit: EditId, content: &[u8], part: Option<Part<'_>>) -> Re
 }
 
 /// Whether the whole configuration can be edited. The error is the end of a sentence on its main file.
-fn understood(edit: EditId, configuration: &Configuration) -> Result<(), String> {
+fn understood(together: &[EditId], configuration: &Configuration) -> Result<(), String> {
     if let Some(problem) = &configuration.problem {
         return Err(problem.clone());
     }
@@ -164,7 +164,8 @@ fn understood(edit: EditId, configuration: &Configuration) -> Result<(), String>
     for want in every {
         want.check(configuration)?;
     }
-    if edit != EditId::SshdNoPasswords {
+    // Then no edit is made: not even one that this line would not mind.
+    if !together.contains(&EditId::SshdNoPasswords) {
         return Ok(());
     }
     let methods = configuration.settings.iter().filter(|(keyword, _)| keyword == "authenticationmethods");

@@ -1,7 +1,7 @@
 //! `[[content]]`: a rule by content of the policy's own, for the same engine and within its limits.
 
 use super::{FileError, file::Reader, keys::Table};
-use crate::content::{ContentRule, Tier};
+use crate::content::{ContentRule, Tier, holds};
 
 /// Its keys.
 pub(super) const KEYS: &[&str] =
@@ -60,5 +60,10 @@ pub(super) fn read(reader: &Reader<'_>, table: &Table<'_>) -> Result<&'static Co
     compiled.map_err(|reason| {
         table.error(pattern.at, format_args!("the regular expression cannot be used: {reason}"))
     })?;
+    // The engine looks at nothing but what is around an anchor: such a rule would miss, and not say so.
+    if holds(rule.pattern, rule.anchors) != Ok(true) {
+        let what = "the regular expression can match without any of the \"anchors\", where nobody would look";
+        return Err(table.error(pattern.at, what));
+    }
     Ok(Box::leak(Box::new(rule)))
 }

@@ -218,6 +218,10 @@ const BROKEN: &[(&str, &str)] = &[
         "1:11: the regular expression cannot be used: invalid character class range, the start must be <= the end",
     ),
     ("C|pattern = 'a*'", "1:11: the regular expression cannot be used: it matches the empty text"),
+    (
+        "C|pattern = 'abc[a-z]+'",
+        "1:11: the regular expression can match without any of the \"anchors\", where nobody would look",
+    ),
     ("C|reach = 16385", "1:9: the key \"reach\" must be a number from 0 to 16384"),
     ("C|before = -1", "1:10: the key \"before\" must be a number from 0 to 4096"),
     ("C|reach = 3", "1:9: an anchor has 4 bytes, and \"reach\" is 3"),

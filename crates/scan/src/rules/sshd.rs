@@ -43,8 +43,8 @@ pub(super) const RULES: &[Rule] = &[
         explain: "PasswordAuthentication and KbdInteractiveAuthentication become `no`, as under `sshd-root-login`, in \
                   cloud-init's drop-in and in Match blocks too. Before OpenSSH 8.7, and where the version is not \
                   known, ChallengeResponseAuthentication is what decides over keyboard-interactive: then that is \
-                  added. Where AuthenticationMethods lets nobody in without a password, nothing changes, and that is \
-                  noted: sshd would let nobody in at all. Off by default: without cloud-init or an agent that \
+                  added. Where AuthenticationMethods lets nobody in without a password, no rule changes anything in the \
+                  configuration, and that is noted: sshd would let nobody in at all. Off by default: without cloud-init or an agent that \
                   brings a key, a password may be the only way in. `ssh_pwauth: true` in cloud-init's configuration or \
                   the user data of an instance brings passwords back.",
         sources: &[Source::Outscale("O7"), Source::Aws("A6")],

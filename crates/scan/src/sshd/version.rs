@@ -51,17 +51,23 @@ pub(super) fn version(guest: &Guest<'_>, mount: usize) -> Result<Option<Version>
     Ok(None)
 }
 
-/// `9.2p1` at the start.
+/// `9.2p1` at the start, or `6.6.1p1`, as OpenSSH and its vendors number repairs.
 fn number(text: &[u8]) -> Option<Version> {
     let mut at = 0;
-    let mut next = |end: u8| {
+    // A number, and the byte behind it.
+    let mut next = || -> Option<(u32, u8)> {
         let digits: &[u8] = &text[at..];
         let length = digits.iter().take(4).position(|byte| !byte.is_ascii_digit())?;
         let value = std::str::from_utf8(&digits[..length]).ok()?.parse().ok()?;
         at += length + 1;
-        (digits[length] == end).then_some(value)
+        Some((value, digits[length]))
     };
-    Some((next(b'.')?, next(b'p')?))
+    let (major, b'.') = next()? else { return None };
+    let (minor, mut end) = next()?;
+    if end == b'.' {
+        (_, end) = next()?;
+    }
+    (end == b'p').then_some((major, minor))
 }
 
 #[cfg(test)]
@@ -72,7 +78,22 @@ mod tests {
     fn tells_a_version_from_a_pattern() {
         assert_eq!(number(b"9.2p1 Debian-2+deb12u3\0"), Some((9, 2)));
         assert_eq!(number(b"10.0p2"), Some((10, 0)));
-        for other in [&b"7.4*"[..], b"3.*", b"2*", b"9.2\0", b".p", b"9.p", b"", b"9", b"9.", b"99999.1p1"] {
+        assert_eq!(number(b"6.6.1p1 Ubuntu-2ubuntu2.13"), Some((6, 6)));
+        for other in [
+            &b"7.4*"[..],
+            b"3.*",
+            b"2*",
+            b"9.2\0",
+            b".p",
+            b"9.p",
+            b"",
+            b"9",
+            b"9.",
+            b"99999.1p1",
+            b"6.6.1",
+            b"6.6.1.1p1",
+            b"6.6.p1",
+        ] {
             assert_eq!(number(other), None);
         }
     }

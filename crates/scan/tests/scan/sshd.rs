@@ -216,6 +216,7 @@ fn can_judge() -> bool {
     let can = Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/run"]).output();
     let can = can.is_ok_and(|output| output.status.success());
     if !can {
+        assert!(std::env::var_os("CI").is_none(), "CI has to run this as root");
         println!("not run: a mount namespace needs root");
     }
     can
@@ -408,7 +409,7 @@ fn what_is_not_understood_stays_whole() {
                 MAIN,
                 "PasswordAuthentication yes\nMatch User al\nAuthenticationMethods publickey,keyboard-interactive:pam\n",
             )],
-            1,
+            3,
             "line 3 of /etc/ssh/sshd_config (AuthenticationMethods) lets nobody in without a password",
         ),
     ] {

@@ -172,7 +172,10 @@ mod tests {
         let commented = "/etc/rc.local [755] = #!/bin/sh\\n# ssh-keygen -A\\n";
         let idle = "/etc/rc.local [644] = #!/bin/sh\\nssh-keygen -A\\n";
         let unused = "/usr/lib/systemd/system/sshd-keygen@.service = [Service]";
-        for more in [commented, idle, unused] {
+        // As cloud-init's unit, which only has to come before it.
+        let before = "/usr/lib/systemd/system/ssh.service.wants/x.service -> x\n\
+                      /usr/lib/systemd/system/x.service = [Unit]\\nBefore=sshd-keygen.service\\n[Service]\\nExecStart=/bin/x\\n";
+        for more in [commented, idle, unused, before] {
             assert!(seen(&HOST_KEY_MAKER, &format!("{UNITS}\n{more}"))[0].starts_with("fail"), "{more}");
         }
     }

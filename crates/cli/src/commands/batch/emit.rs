@@ -28,6 +28,10 @@ pub(super) fn run(args: &BatchEmitArgs) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::usage(format_args!("{}: {error}", args.plan.display())))?;
     let text = path.to_str().ok_or_else(|| Failure::usage("the plan's path is not UTF-8"))?;
     check_name(&args.name)?;
+    // Job files are lines: no path ends one.
+    if [text, &args.program].iter().any(|path| path.contains(char::is_control)) {
+        return Err(Failure::usage("the plan's path or --program has a control character"));
+    }
     let memory = u32::try_from(args.memory >> 20).unwrap_or(u32::MAX);
     if args.memory < MEMORY_MIN {
         return Err(Failure::usage("--memory: a task takes 384M at least"));

@@ -135,13 +135,13 @@ impl<D: BlockWrite> Xfs<D> {
         // All that is missing at once, where it follows each other.
         let mut missing: Vec<(u64, u64)> = Vec::new();
         for &offset in &wanted {
-            let there = extents.partition_point(|extent| extent.end() <= offset);
-            if extents.get(there).is_some_and(|extent| extent.logical <= offset) {
-                continue;
-            }
-            match missing.last_mut() {
-                Some((start, count)) if *start + *count == offset => *count += per,
-                _ => missing.push((offset, per)),
+            match covered(&extents, offset, per) {
+                0 => match missing.last_mut() {
+                    Some((start, count)) if *start + *count == offset => *count += per,
+                    _ => missing.push((offset, per)),
+                },
+                count if count == per => {}
+                count => return Err(inode.object().corrupt("blocks of a directory block", count, per)),
             }
         }
         for (logical, count) in missing {
@@ -160,6 +160,14 @@ impl<D: BlockWrite> Xfs<D> {
         }
         self.write_map(inode, old, extents)
     }
+}
+
+/// How many of `count` blocks of a fork from `logical` on it has.
+fn covered(extents: &[Mapping], logical: u64, count: u64) -> u64 {
+    let first = extents.partition_point(|extent| extent.end() <= logical);
+    let overlap =
+        |extent: &Mapping| extent.end().min(logical + count).saturating_sub(extent.logical.max(logical));
+    extents[first..].iter().take_while(|extent| extent.logical < logical + count).map(overlap).sum()
 }
 
 /// Where `count` blocks of a fork from `logical` on lie, all of which it has.

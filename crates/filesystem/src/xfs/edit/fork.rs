@@ -20,6 +20,8 @@ const RECORD_LEN: usize = long::RECORD_LEN;
 const PAIR_LEN: usize = long::KEY_LEN + long::POINTER_LEN;
 /// Bytes before the keys of a root in an inode.
 const ROOT_LEN: usize = long::ROOT_LEN;
+/// The fewest bytes that a root in an inode takes.
+pub(super) const ROOT_MIN: usize = ROOT_LEN + PAIR_LEN;
 /// No block: NULLFSBLOCK.
 const NULL_BLOCK: u64 = u64::MAX;
 

@@ -72,6 +72,12 @@ impl<D: BlockWrite> Xfs<D> {
             room: range.len(),
         };
         let needed = shape.blocks(extents.len());
+        if needed > 0 && range.len() < fork::ROOT_MIN {
+            return super::unsupported(
+                inode.object(),
+                "a map of more extents than its inode leaves room for",
+            );
+        }
         let mut blocks = old.blocks.clone();
         for block in blocks.drain(needed.min(blocks.len())..) {
             self.release_map_block(of, block)?;

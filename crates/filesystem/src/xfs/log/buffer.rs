@@ -219,8 +219,8 @@ mod tests {
         sample.device[at..at + 4].copy_from_slice(b"XAGF");
         agf::UUID.set(&mut sample.device[at..], &uuid);
         agf::LSN.set(&mut sample.device[at..], Lsn::new(1, 4).0);
-        sample.transaction(&[item.clone()]);
-        sample.transaction(&[item.clone()]);
+        sample.transaction(std::slice::from_ref(&item));
+        sample.transaction(std::slice::from_ref(&item));
         let last = sample.transaction(&[item]);
         assert_eq!(last, 6);
         assert_eq!(sample.recover().unwrap().writes, 1, "the first is older, the second as old");

@@ -60,7 +60,7 @@ pub(crate) fn replay(
     let start = replay.place(item, name)?;
     let size = to_usize(replay.geometry.inode_size);
     let at = to_usize(ILF_BOFFSET.get(&head).into());
-    if at % size != 0 || to_u64(at + size) > u64::from(name.1) * 512 {
+    if !at.is_multiple_of(size) || to_u64(at + size) > u64::from(name.1) * 512 {
         let expected = format!("a multiple of {size} inside the buffer");
         return Err(object.corrupt("offset of an inode", to_u64(at), expected));
     }

@@ -61,7 +61,7 @@ pub(crate) fn replay(
     let name = (QLF_BLKNO.get(head), QLF_LEN.get(head));
     let (start, mut bytes) = replay.read(device, item, name)?;
     let at = to_usize(QLF_BOFFSET.get(head).into());
-    if at % LEN != 0 || at + LEN > bytes.len() {
+    if !at.is_multiple_of(LEN) || at + LEN > bytes.len() {
         let expected = format!("a multiple of {LEN} inside the buffer");
         return Err(object.corrupt("offset of a dquot", to_u64(at), expected));
     }
