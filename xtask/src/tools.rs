@@ -45,6 +45,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("qemu-img", "qemu-utils"),
     ("qemu-io", "qemu-utils"),
     ("sbatch", "slurm-client"),
+    ("script", "bsdutils"),
     ("setfacl", "acl"),
     ("setfattr", "attr"),
     ("sfdisk", "fdisk"),

@@ -197,17 +197,17 @@ pub(crate) struct CleanArgs {
 /// How bytes are overwritten where they lie.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OverwritingArgs {
-    /// What dead bytes are overwritten with, in place: zero, random, or passes of both, such as random,zero
-    /// [default: zero]
-    #[arg(long, value_name = "PASSES", requires = "in_place")]
+    /// What dead bytes are overwritten with, in place: zero, random, or passes of both, such as random,random,zero; zeros
+    /// are always the last [default: zero]
+    #[arg(long, value_name = "PASSES")]
     pub(crate) overwrite: Option<Passes>,
 
     /// Then give the storage of dead bytes back, in place: holes in a file, discarded blocks of a device
-    #[arg(long, requires = "in_place")]
+    #[arg(long)]
     pub(crate) discard: bool,
 
     /// Where the intent log of a run in place lies, which resumes it [default: beside the image; needed for devices]
-    #[arg(long, value_name = "DIR", requires = "in_place")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
 
     /// Do not ask before a device, or an image in place, is changed

@@ -14,7 +14,7 @@ use std::{
 use attest::{Envelope, Predicate, PrivateKey, Resource, Statement, Verifier};
 use block::{FileId, OutputFile, to_u64};
 use filesystem::Content;
-use sanitize::{DIGEST_ALGORITHM, Plan, in_place::Pass};
+use sanitize::{DIGEST_ALGORITHM, Plan};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -139,7 +139,6 @@ fn properties(
 ) -> Vec<String> {
     let volumes = &plan.layout.volumes;
     let is_opaque = volumes.iter().any(|volume| matches!(volume.content, Content::Opaque(_)));
-    let random = report.in_place.as_ref().is_some_and(|run| run.passes.last() == Pass::Random);
     let read: BTreeSet<u32> =
         volumes.iter().filter(|volume| volume.content.has_tree()).map(|volume| volume.number).collect();
     let seen: BTreeSet<u32> = report
@@ -152,7 +151,7 @@ fn properties(
     let claims = [
         ("DISKSCRUB_CONTAINER_HOLDS_ONLY_THE_DISK", true),
         // Of a volume that was kept as it was, nothing is known.
-        ("DISKSCRUB_UNCLAIMED_BYTES_ARE_ZERO", !random && (!is_opaque || opaque != Some(OpaqueArg::Keep))),
+        ("DISKSCRUB_UNCLAIMED_BYTES_ARE_ZERO", !is_opaque || opaque != Some(OpaqueArg::Keep)),
         ("DISKSCRUB_REMOVED_PATHS_ARE_GONE", true),
         ("DISKSCRUB_OTHER_FILES_RETAINED", true),
         ("DISKSCRUB_OTHER_CONTENT_RETAINED", verify == VerifyArg::Content),

@@ -85,6 +85,15 @@ impl Bar {
         });
     }
 
+    /// Nothing is drawn until the next stage begins.
+    pub(crate) fn clear(&self) {
+        self.with(|shown| {
+            if let Shown::Drawn(bar) = shown {
+                bar.finish_and_clear();
+            }
+        });
+    }
+
     fn with(&self, act: impl FnOnce(&mut Shown)) {
         if let Ok(mut shown) = self.0.lock() {
             act(&mut shown);
@@ -94,11 +103,7 @@ impl Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.with(|shown| {
-            if let Shown::Drawn(bar) = shown {
-                bar.finish_and_clear();
-            }
-        });
+        self.clear();
     }
 }
 

@@ -63,7 +63,9 @@ impl System {
             if self.swaps().iter().any(|path| rdev(path) == Some(number)) {
                 return Ok(Some(does("is in use as swap".to_owned())));
             }
-            if let Some(holder) = holder(&folder) {
+            if !folder.as_os_str().is_empty()
+                && let Some(holder) = holder(&folder)
+            {
                 return Ok(Some(does(format!("is held by {holder}"))));
             }
         }

@@ -84,6 +84,10 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
 
 /// Cleans an image into another, for a row of a plan if there is one.
 pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, Failure> {
+    let only_in_place = &args.overwriting;
+    if only_in_place.overwrite.is_some() || only_in_place.discard || only_in_place.state.is_some() {
+        return Err(Failure::usage("--overwrite, --discard and --state are for --in-place"));
+    }
     let output = args.output.as_ref().expect("without --in-place, the command line has to have an output");
     let path = output.as_path();
     let selection = selection(&args.policy)?;

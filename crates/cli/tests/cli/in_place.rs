@@ -46,13 +46,11 @@ fn the_same_bytes_as_a_copy() {
 }
 
 #[test]
-fn random_bytes_hide_what_was_there() {
+fn zeros_are_left_whatever_came_before() {
     let sandbox = disk();
-    let (code, _, message) = sandbox.run("clean --in-place disk --yes -q --overwrite zero,random");
-    assert_eq!((code, message.as_str()), (Some(0), ""));
-    sandbox.sh("cmp -s disk copy && exit 1; grep -q secret disk && exit 2; e2fsck -fn disk");
-    // What is left is dead: a copy drops it.
-    sandbox.sh("\"$diskscrub\" clean -q disk -o second > said; cmp second copy");
+    let report = sandbox.json("clean --in-place disk --yes -q --overwrite zero,random");
+    assert_eq!(report["clean"]["in_place"]["overwrite"], "zero,random,zero");
+    sandbox.sh("cmp disk copy");
 }
 
 /// A run in place on the file that may not write behind 14 MiB: the system kills it there, and some bytes have changed.
@@ -80,27 +78,30 @@ fn a_run_that_was_killed_is_finished() {
 fn a_log_fits_its_disk_and_its_command_or_nothing_is_written() {
     let sandbox = disk();
     dies(&sandbox, "disk", "");
-    sandbox.sh("cp disk half; cp .disk.diskscrub-intent log");
+    sandbox.sh("cp disk half; cp -p .disk.diskscrub-intent log");
     for (what, arguments, expected) in [
         ("true", "--policy aws", "the run that was not finished had another policy or other options"),
         ("true", "--overwrite random", "the run that was not finished had another policy or other options"),
         (
-            "printf x | dd of=disk bs=1 seek=$(grep -obam1 stays disk | cut -d: -f1) conv=notrunc status=none",
+            "printf x | dd of=disk bs=1 seek=$(grep -oba stays disk | head -n1 | cut -d: -f1) conv=notrunc status=none",
             "",
             "something else has written to the disk since",
         ),
         ("truncate -s 17M disk", "", "is the intent log of another disk, of 16777216 bytes"),
         ("truncate -s -1 .disk.diskscrub-intent", "", "is damaged: its digest is not that of its bytes"),
         ("truncate -s 0 .disk.diskscrub-intent", "", "is not a complete intent log"),
+        ("chmod 666 .disk.diskscrub-intent", "", "is an intent log that somebody else can write"),
     ] {
-        sandbox.sh(&format!("cp half disk; cp log .disk.diskscrub-intent; {what}; cp disk now"));
+        sandbox.sh(&format!(
+            "rm -f .disk.diskscrub-intent; cp half disk; cp -p log .disk.diskscrub-intent; {what}; cp disk now"
+        ));
         let (code, _, message) = sandbox.run(&format!("clean --in-place disk --yes -q {arguments}"));
         assert!(code == Some(2) && message.contains(expected), "{what} {arguments}: {message}");
         assert_eq!(message.lines().count(), 1, "{message}");
         sandbox.sh("cmp disk now");
     }
     // By another name it is the same disk; beside it another disk is cleaned as if the log were not there.
-    sandbox.sh("cp log .disk.diskscrub-intent; mv half moved; cp before other; mke2fs -qF -t ext2 another 1M
+    sandbox.sh("rm .disk.diskscrub-intent; cp -p log .disk.diskscrub-intent; mv half moved; cp before other; mke2fs -qF -t ext2 another 1M
          \"$diskscrub\" clean --in-place another --yes -q > said; test -e .disk.diskscrub-intent
          \"$diskscrub\" clean --in-place moved --yes -q > said 2>&1; cmp moved copy");
     assert_eq!(logs(&sandbox), "");
@@ -123,10 +124,9 @@ fn what_cannot_be_is_refused() {
         ("clean --in-place missing --yes", "missing: No such file"),
         ("clean --in-place disk --yes --state missing", "missing: is not a directory"),
         ("clean --in-place disk --yes --report disk", "disk: is the input"),
-        ("clean --in-place disk --yes --overwrite random --discard", "--discard leaves zeros"),
         ("clean --in-place disk --yes --overwrite nine", "\"nine\" is neither zero nor random"),
         ("clean --in-place disk --yes -o out", "cannot be used with"),
-        ("clean disk --overwrite zero -o out", "--in-place"),
+        ("clean disk --overwrite zero -o out", "--overwrite, --discard and --state are for --in-place"),
         ("clean disk", "--output"),
     ] {
         let (code, _, message) = sandbox.run(arguments);
@@ -140,6 +140,25 @@ fn what_cannot_be_is_refused() {
     let (code, _, _) = sandbox.run("clean --in-place disk --yes --report missing/report.json");
     assert_eq!(code, Some(2));
     sandbox.sh("cmp disk before");
+}
+
+#[test]
+fn a_terminal_is_asked() {
+    let sandbox = disk();
+    let asked = |answer: &str| {
+        let clean = "\\\"$diskscrub\\\" clean --in-place disk -q";
+        sandbox.script(&format!("export diskscrub; printf '{answer}\\n' | script -qec \"{clean}\" /dev/null"))
+    };
+    for answer in ["no", "", "YES"] {
+        let (code, said, _) = asked(answer);
+        assert!(code == Some(2) && said.contains("Type yes to go on: "), "{code:?} {said}");
+        assert!(said.contains("ssh-host-keys") && said.contains("nothing was changed"), "{said}");
+        sandbox.sh("cmp disk before");
+        assert_eq!(logs(&sandbox), "");
+    }
+    let (code, said, _) = asked("yes");
+    assert!(code == Some(0) && said.contains("disk is clean."), "{code:?} {said}");
+    sandbox.sh("cmp disk copy");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The command itself, as a user runs it: what it says, what it writes, and its exit codes.
 
-#![allow(clippy::unwrap_used, reason = "these are tests throughout")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests throughout")]
 
 mod archives;
 mod attestation;

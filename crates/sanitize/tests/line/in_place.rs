@@ -100,7 +100,7 @@ impl Mortal {
                 random ^= random << 13;
                 random ^= random >> 7;
                 random ^= random << 17;
-                if random % 2 == 0 {
+                if random.is_multiple_of(2) {
                     let range = to_usize(sector * 512)..disk.len().min(to_usize(sector * 512 + 512));
                     disk[range.clone()].copy_from_slice(&self.seen[range]);
                 }

@@ -89,14 +89,11 @@ pub(super) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     let selection = selection(&args.policy)?;
     let asked = Asked {
         policy: selection.digest(),
-        passes: args.overwriting.overwrite.clone().unwrap_or_else(|| "zero".parse().expect("it is a pass")),
+        passes: passes(args.overwriting.overwrite.as_ref())?,
         discard: args.overwriting.discard,
         opaque: args.policy.opaque.map(|what| format!("{what:?}")),
         drop_unowned: args.policy.drop_unowned,
     };
-    if asked.discard && asked.passes.last() == Pass::Random {
-        return Err(Failure::usage("--discard leaves zeros: let --overwrite end with zero"));
-    }
     let image = open_image(&args.input)?;
     if image.info.format != Format::Raw {
         return Err(Failure::usage(format_args!(
@@ -168,12 +165,13 @@ impl Run<'_> {
             verdict: judged.verdict,
             undone: plan.undone.len(),
             taint: judged.taint,
-            in_place: Some(Overwritten { passes, discard, totals: intended.totals() }),
+            in_place: clean.then(|| Overwritten { passes, discard, totals: intended.totals() }),
             batch: None,
         };
         let original = reports::image(self.path, Format::Raw, device.size());
         let whole = reports::clean(begun, original, &report, plan);
         let rendered = Rendered::new(&whole, human::clean(&report, self.path));
+        self.bar.clear();
         if !clean {
             self.reports.write(&rendered)?;
             self.reports.name()?;
@@ -289,6 +287,18 @@ impl Run<'_> {
             }
             None => Ok(ExitCode::SUCCESS),
         }
+    }
+}
+
+/// The passes that were asked for, and always zeros in the end: a free inode of random bytes is no free inode to e2fsck,
+/// and what is not live has to be zero.
+fn passes(asked: Option<&Passes>) -> Result<Passes, Failure> {
+    match asked {
+        None => Ok("zero".parse().expect("it is a pass")),
+        Some(passes) if passes.last() == Pass::Random => {
+            format!("{passes},{}", Pass::Zero).parse().map_err(Failure::usage)
+        }
+        Some(passes) => Ok(passes.clone()),
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Seek, SeekFrom, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -80,6 +81,12 @@ impl State {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(Failure::output(&path, &error)),
             };
+            if !trusted(&file).map_err(|error| Failure::output(&path, &error))? {
+                if own {
+                    return Err(refused(&"is an intent log that somebody else can write"));
+                }
+                continue;
+            }
             let log = match IntentLog::open(file) {
                 Ok(log) => log,
                 Err(error) if own => return Err(refused(&error)),
@@ -107,6 +114,13 @@ impl State {
         }
         Ok(None)
     }
+}
+
+/// Whether nobody else can have put anything into a log: what it says will be written.
+fn trusted(file: &File) -> io::Result<bool> {
+    let metadata = file.metadata()?;
+    let ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    Ok(metadata.is_file() && ours && metadata.mode() & 0o022 == 0)
 }
 
 impl Found {
