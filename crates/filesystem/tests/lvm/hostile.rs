@@ -30,8 +30,9 @@ fn judge(image: &Vec<u8>, what: &dyn Fn() -> String) {
 #[test]
 fn every_byte_of_label_and_header() {
     let good = pv(PV[0], 64, Some(&text()));
-    let places: [(_, fn(&mut [u8])); 2] = [(512..1024, seal_label), (AREA..AREA + 512, seal_header)];
-    for (range, seal) in places {
+    type Seal = fn(&mut [u8]);
+    let seals: [Seal; 2] = [seal_label, seal_header];
+    for (range, seal) in [512..1024, AREA..AREA + 512].into_iter().zip(seals) {
         for at in range {
             for value in [0, 1, 0x7f, 0xff] {
                 let mut image = good.clone();

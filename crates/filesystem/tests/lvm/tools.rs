@@ -108,7 +108,8 @@ fn the_tools_of_lvm2_see_the_same() {
     let after = Loops::of(&[a, b]);
     after.lvm("vgck", &["t-vg"]);
     assert_eq!(after.backup(), before.backup());
-    let pvs = |loops: &Loops| loops.lvm("pvs", &["--noheadings", "-o", "pv_uuid,vg_name,pv_used"]);
+    let pvs =
+        |loops: &Loops| loops.lvm("pvs", &["--noheadings", "-O", "pv_uuid", "-o", "pv_uuid,vg_name,pv_used"]);
     assert_eq!(pvs(&after), pvs(&before));
     let lvs = ["--noheadings", "-a", "-o", "lv_full_name,lv_uuid,lv_size,seg_type,seg_pe_ranges"];
     assert_eq!(before.lvm("lvs", &lvs).lines().count(), 8);
