@@ -138,9 +138,11 @@ fn maps_and_attributes() {
         setfattr -n user.remote -v $(head -c 50000 /dev/zero | tr '\\0' w) x; sync -f .
         for i in $(seq 3 400); do setfattr -x user.attribute-number-$i x; done; setfattr -x user.remote x
         for i in $(seq 100); do ln x l$i; done; cp --reflink=auto frag again; rm frag; sleep 1; sync -f .; echo end > last";
-    for make in
-        ["-m rmapbt=1,reflink=0", "-b size=1024 -m reflink=1", "-m rmapbt=1,reflink=1 -i nrext64=1,size=1024"]
-    {
+    for make in [
+        "-m rmapbt=1,reflink=0 -l size=40m",
+        "-b size=1024 -m reflink=1",
+        "-m rmapbt=1,reflink=1 -i nrext64=1,size=1024",
+    ] {
         let Some(images) = crashed(make, "", work) else { return };
         if make.contains("reflink=0") {
             like_the_kernel(&images, make);
