@@ -100,7 +100,7 @@ impl Inode {
         }
     }
 
-    /// Of [`format`]. An attribute fork that there is not is an empty list of extents.
+    /// Of [`mod@format`]. An attribute fork that there is not is an empty list of extents.
     pub(crate) fn fork_format(&self, fork: Fork) -> u8 {
         match fork {
             Fork::Data => FORMAT.get(&self.raw),

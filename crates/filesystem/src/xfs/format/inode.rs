@@ -8,7 +8,7 @@ pub(crate) const MAGIC_VALUE: u16 = 0x494E;
 pub(crate) const MAGIC: Be16 = Be16(0);
 pub(crate) const MODE: Be16 = Be16(2);
 pub(crate) const VERSION: U8 = U8(4);
-/// di_format: of the data fork; see [`format`].
+/// di_format: of the data fork; see [`mod@format`].
 pub(crate) const FORMAT: U8 = U8(5);
 /// di_onlink: links of a version 1 inode.
 pub(crate) const OLD_LINKS: Be16 = Be16(6);
