@@ -79,7 +79,7 @@ pub(crate) const RULES: &[ContentRule] = &[
         heading: "secret keys of OUTSCALE",
         explain: "40 capitals and digits behind the name that osc-cli's config.json, the SDKs or Terraform give them.",
         source: "OUTSCALE: Creating an Access Key; osc-cli: config.json",
-        anchors: &[b"_key", b"_KEY", b"SECRETKEY", b"SecretKey"],
+        anchors: &[b"_key", b"_KEY", b"SECRETKEY", b"ecretKey"],
         before: 7,
         pattern: r#"(?:secret_key|SECRET_KEY|SECRETKEY|ecretKey)(?:_?[iI][dD])?[^A-Za-z0-9\n]{1,16}(?<secret>[A-Z0-9]{40})"#,
         reach: 96,
@@ -95,9 +95,9 @@ pub(crate) const RULES: &[ContentRule] = &[
         explain: "20 capitals and digits behind the name that osc-cli's config.json, the SDKs or Terraform give them.",
         source: "OUTSCALE: Creating an Access Key; osc-cli: config.json",
         tier: Tier::Context,
-        anchors: &[b"_key", b"_KEY", b"AccessKey"],
+        anchors: &[b"_key", b"_KEY", b"ACCESSKEY", b"AccessKey", b"accessKey"],
         before: 7,
-        pattern: r#"(?:access_key|ACCESS_KEY|ACCESSKEY|ccessKey)(?:_?[iI][dD])?[^A-Za-z0-9\n]{1,16}(?<secret>[A-Z0-9]{20})"#,
+        pattern: r#"(?:access_key|ACCESS_KEY|ACCESSKEY|[aA]ccessKey)(?:_?[iI][dD])?[^A-Za-z0-9\n]{1,16}(?<secret>[A-Z0-9]{20})"#,
         reach: 64,
         check: |found| {
             plausible::random(found.secret())

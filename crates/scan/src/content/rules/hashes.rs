@@ -126,7 +126,7 @@ pub(crate) const RULES: &[ContentRule] = &[
         heading: "LDAP's SHA hashes of passwords",
         explain: "A password of a directory or of .htpasswd: a digest, or a digest and its salt, in base 64.",
         source: "RFC 2307; OpenLDAP: Password storage",
-        anchors: &[b"{SSHA", b"{SHA}"],
+        anchors: &[b"{SSHA", b"{SHA}", b"{SHA2", b"{SHA3", b"{SHA5"],
         pattern: r"\{S?SHA(?:256|384|512)?\}(?<secret>[A-Za-z0-9+/]{27,100}={0,2})",
         check: |found| {
             base64::decode(found.secret())

@@ -90,7 +90,7 @@ pub(crate) const RULES: &[ContentRule] = &[
         explain: "A user's password for a host, as curl, git and ftp read it.",
         source: "netrc(5)",
         tier: Tier::Context,
-        anchors: &[b"machine "],
+        anchors: &[b"machine"],
         pattern: r"machine[ \t]+[!-~]{1,255}\s+login\s+[!-~]{1,255}\s+password\s+(?<secret>[!-~]{4,255})",
         reach: 800,
         check: |found| plausible::password(found.secret()),

@@ -283,7 +283,7 @@ pub(crate) const RULES: &[ContentRule] = &[
         source: "Datadog: API and application keys",
         anchors: &[b"_KEY", b"_key"],
         before: 12,
-        pattern: r#"(?:DD_|DATADOG_|datadog_)A?a?(?:PI|PP|pi|pp)_?(?:KEY|key)["']?\s*[=:]\s*["']?(?<secret>(?:[0-9a-f]{40}|[0-9a-f]{32}))"#,
+        pattern: r#"(?:DD_|DATADOG_|datadog_)A?a?(?:PI|PP|pi|pp)_(?:KEY|key)["']?\s*[=:]\s*["']?(?<secret>(?:[0-9a-f]{40}|[0-9a-f]{32}))"#,
         check: |found| {
             plausible::random(found.secret()) && found.next().is_none_or(|byte| !byte.is_ascii_alphanumeric())
         },

@@ -13,7 +13,7 @@ pub(crate) const RULES: &[ContentRule] = &[
         explain: "A JKS or JCEKS file with a private or secret key. A store of trusted certificates does not count.",
         source: "OpenJDK: sun.security.provider.JavaKeyStore",
         tier: Tier::Proven,
-        anchors: &[b"\xfe\xed\xfe\xed\x00\x00\x00\x02"],
+        anchors: &[b"\xfe\xed\xfe\xed\x00\x00\x00\x02", b"\xce\xce\xce\xce\x00\x00\x00\x02"],
         pattern: r"(?:\xfe\xed\xfe\xed|\xce\xce\xce\xce)\x00\x00\x00\x02\x00\x00(?s-u:.){24,}",
         before: 0,
         reach: ContentRule::MAX_REACH,
