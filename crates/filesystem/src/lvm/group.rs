@@ -1,6 +1,6 @@
 //! A volume group by its text: which physical volumes it has, and how its logical volumes lie on them.
 //!
-//! Says what the text says, checked for sense of its own; whether the disk agrees is [`super::resolve`]'s question.
+//! Says what the text says, checked for sense of its own; whether the disk agrees is [`mod@super::resolve`]'s question.
 //! Source: lvm2, `lib/format_text/import_vsn1.c` and the segment types' `text_import`.
 
 use block::{Object, Result, Unsupported};

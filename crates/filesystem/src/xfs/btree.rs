@@ -468,16 +468,4 @@ impl<D: BlockRead> Xfs<D> {
             visit(shared)
         })
     }
-
-    /// How many blocks a tree has; for the counters in its group's headers.
-    pub(crate) fn tree_blocks(&self, ag: AgNumber, tree: Tree) -> Result<u32> {
-        let mut count = 0;
-        self.walk_tree(ag, tree, &mut |met| {
-            if let Met::Block(_) = met {
-                count += 1;
-            }
-            Ok(())
-        })?;
-        Ok(count)
-    }
 }

@@ -14,7 +14,7 @@ use super::{
         FORMAT, GID, LINKS, MAGIC, MAGIC_VALUE, MODE, MTIME, NUMBER, OLD_LINKS, SIZE, UID, UUID, VERSION,
         flags, flags2, format,
     },
-    geometry::{AgInode, AgNumber, CHUNK, Geometry, InodeNumber},
+    geometry::{AgInode, AgNumber, CHUNK, InodeNumber},
     group::expect,
 };
 use crate::{FileKind, InodeId, Metadata};
@@ -311,13 +311,6 @@ impl<D: BlockWrite> Xfs<D> {
     pub(crate) fn write_inode(&mut self, inode: &mut Inode) -> Result<()> {
         inode.seal();
         Ok(self.device.write_at(inode.offset, &inode.raw)?)
-    }
-}
-
-impl Geometry {
-    /// The object that errors about an inode name.
-    pub(crate) const fn inode_object(inode: InodeNumber) -> Object {
-        Object::numbered("inode", inode.0)
     }
 }
 

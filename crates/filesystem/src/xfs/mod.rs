@@ -4,8 +4,6 @@
 //! is of this filesystem, in its own place and its owner's. Only the superblock is kept in memory; all else is read
 //! from the device when it is asked for, so that a replay of the log underneath needs no more than `Xfs::reload`.
 
-#![allow(dead_code, reason = "fields and conversions that only edits use")]
-
 mod attribute;
 mod btree;
 mod checksum;

@@ -3,7 +3,7 @@
 //! > `disk[b] = view[b]` if b is live, else 0: the bytes that differ from that are written, and no other.
 //!
 //! First everything that will be written is put into an *intent log*, synced, while the disk is still untouched
-//! ([`intend`]). Then the log, and nothing else, says what happens ([`IntentLog::carry_out`]): a redo log, so a run that
+//! ([`intend()`]). Then the log, and nothing else, says what happens ([`IntentLog::carry_out`]): a redo log, so a run that
 //! dies at any point is finished by carrying the log out again, and ends in the same bytes. The half-changed disk is
 //! never planned on.
 //!

@@ -38,8 +38,6 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) kind: Kind,
-    /// Where its first byte is in the directory's file.
-    pub(crate) at: u64,
     /// Where its filesystem blocks lie.
     pub(crate) places: Vec<FsBlock>,
     /// All its bytes.
@@ -232,7 +230,7 @@ impl<D: BlockRead> Xfs<D> {
             };
             self.check_own(inode, object, &raw, first, (crc, blkno, uuid, owner))?;
         }
-        Ok(Block { kind, at, places, raw, object, v5 })
+        Ok(Block { kind, places, raw, object, v5 })
     }
 
     /// Checks what version 5 says of each block of a file's metadata: checksum, place, filesystem, inode.

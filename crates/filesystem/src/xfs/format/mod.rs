@@ -2,6 +2,8 @@
 //!
 //! Offsets and values: `xfs_format.h` and `xfs_da_format.h` of xfsprogs.
 
+#![allow(dead_code, reason = "a field has its place in the format, asked for or not")]
+
 pub(crate) mod agf;
 pub(crate) mod agfl;
 pub(crate) mod agi;

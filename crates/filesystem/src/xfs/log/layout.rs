@@ -3,6 +3,8 @@
 //! Source: the kernel's fs/xfs/libxfs/xfs_log_format.h. Headers of records and operations are big-endian. What the
 //! operations hold is in the byte order of the machine that wrote it: little-endian, since `H_FMT` must say so.
 
+#![allow(dead_code, reason = "a field has its place in the format, asked for or not")]
+
 use block::field::{Be16, Be32, Be64, Bytes, Le16, Le32, Le64, U8};
 
 /// The log is addressed in basic blocks of 512 bytes, whatever the sector.

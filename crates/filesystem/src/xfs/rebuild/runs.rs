@@ -67,12 +67,6 @@ impl Runs {
         true
     }
 
-    /// Takes its first block out.
-    pub(crate) fn take_first(&mut self) -> Option<u32> {
-        let first = *self.ends.first_key_value()?.0;
-        self.remove(first..first + 1).then_some(first)
-    }
-
     /// Where to put `want` blocks: the first run that has them all, else the longest. No more than `want`.
     pub(crate) fn fit(&self, want: u32) -> Option<Range<u32>> {
         let whole = self.iter().find(|run| run.end - run.start >= want);
@@ -170,6 +164,5 @@ mod tests {
         assert_eq!(runs.fit(3), Some(10..13));
         assert_eq!(runs.fit(100), Some(30..50), "else the longest");
         assert_eq!(runs.longest(), 20);
-        assert_eq!(runs.take_first(), Some(5));
     }
 }

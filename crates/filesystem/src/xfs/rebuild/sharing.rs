@@ -45,11 +45,6 @@ impl Sharing {
         parts
     }
 
-    /// Whether a block of `run` has several owners.
-    pub(crate) fn is_shared(&self, run: Range<u32>) -> bool {
-        self.parts(run).iter().any(|&(_, count)| count > 1)
-    }
-
     /// One owner less for `run`. Returns the parts that have none left.
     pub(crate) fn release(&mut self, run: Range<u32>) -> Vec<Range<u32>> {
         let mut free = Vec::new();
