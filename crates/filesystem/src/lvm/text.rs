@@ -338,7 +338,7 @@ mod tests {
         for (text, error) in [
             ("a", "text is its end, expected '=' or '{'"),
             ("a = ", "text is its end, expected a number, a string or a list"),
-            ("a = 1.5", "text is '.', expected a name"),
+            ("a = 1.5", "text is its end, expected '=' or '{'"),
             ("a = [[1]]", "text is '[', expected a number, a string or a list"),
             ("a = [1 2]", "text is something else, expected ',' or ']'"),
             ("a = \"b", "text is its end, expected the end of a string"),

@@ -77,7 +77,7 @@ mod tests {
     fn what_is_kept_means_the_same() {
         let asked = [
             "--policy=aws",
-            "--skip=logs,dhcp-leases",
+            "--skip=logs,dhcp-client",
             "--keep=/opt/--x",
             "--remove=-odd",
             "--opaque=keep",
