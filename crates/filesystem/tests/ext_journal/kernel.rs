@@ -90,7 +90,8 @@ fn a_log_that_wraps_around() {
         done; test $i -lt 300";
     let Some(image) = snapshot("-b 1024 -J size=1 disk 24M", "", work) else { return };
     let recovery = compare_replay(&image, "wrapped");
-    assert!(recovery.transactions > 20, "{recovery:?}");
+    // The kernel may have written some of them to their places since the log was looked at.
+    assert!(recovery.transactions > 10, "{recovery:?}");
     like_the_kernel(&image, "wrapped");
 }
 
