@@ -79,7 +79,7 @@ mod tests {
             "--policy=aws",
             "--skip=logs,dhcp-client",
             "--keep=/opt/--x",
-            "--remove=-odd",
+            "--remove=~/-odd",
             "--opaque=keep",
             "--output-format=qcow2",
             "--compress=zstd",
