@@ -156,7 +156,7 @@ fn copies(clean: &Path, raw: &Path, qcow2: &Path) -> Vec<Case> {
             cases.push(Case { name, script, against: against.cloned(), once: false });
         };
         let script = format!("'{}' clean --quiet '{input}' -o \"$OUT\" > /dev/null", clean.display());
-        add(ours.clone(), script, None);
+        add(ours.clone(), finding(&script), None);
         add(
             format!("qemu-img convert, {format}, and sync"),
             format!("{convert} && sync \"$OUT\""),
@@ -183,7 +183,7 @@ fn copies(clean: &Path, raw: &Path, qcow2: &Path) -> Vec<Case> {
 fn verifying(clean: &Path, raw: &Path, work: &Path) -> Result<[Case; 2]> {
     let cleaned = work.join("cleaned.raw");
     let (clean, cleaned) = (clean.display(), cleaned.display());
-    shell(&format!("'{clean}' clean --quiet '{}' -o '{cleaned}'", raw.display()))?;
+    shell(&finding(&format!("'{clean}' clean --quiet '{}' -o '{cleaned}'", raw.display())))?;
     let ours = "diskscrub verify, cleaned raw".to_owned();
     let case = |name: &str, script: String, against: Option<&String>| Case {
         name: name.to_owned(),
@@ -192,7 +192,7 @@ fn verifying(clean: &Path, raw: &Path, work: &Path) -> Result<[Case; 2]> {
         once: false,
     };
     Ok([
-        case(&ours, format!("'{clean}' verify --quiet '{cleaned}' > /dev/null"), None),
+        case(&ours, finding(&format!("'{clean}' verify --quiet '{cleaned}' > /dev/null")), None),
         case(
             "qemu-img convert of it, raw",
             format!("qemu-img convert -O raw '{cleaned}' \"$OUT\""),
@@ -431,6 +431,12 @@ fn build() -> Result<PathBuf> {
 
 fn has(tool: &str) -> bool {
     shell(&format!("command -v {tool}")).is_ok()
+}
+
+/// A command of diskscrub as a script. That it has findings (exit code 1) is no failure: the lab's image has a copy of a
+/// secret that no rule can know.
+pub(crate) fn finding(command: &str) -> String {
+    format!("{command} || [ $? -eq 1 ]")
 }
 
 /// Runs a script; what it prints is shown if it fails.

@@ -5,7 +5,7 @@
 
 use std::{fs, num::NonZero, path::Path, thread, time::Instant};
 
-use crate::bench::shell;
+use crate::bench::{finding, shell};
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -39,10 +39,10 @@ pub(crate) fn run(clean: &Path, raw: &Path, work: &Path, count: usize) -> Result
         eprintln!("round {} of {count}: a shelf of {images} images", round + 1);
         shell(&format!("cat '{}'/* > /dev/null", shelf.display()))?;
         // One processor: its threads are one, too.
-        one.push(seconds(&format!("taskset -c 0 {}", batch(1)))?);
+        one.push(seconds(&finding(&format!("taskset -c 0 {}", batch(1))))?);
         bytes = allocated(&out)?;
         fs::remove_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
-        all.push(seconds(&batch(processors))?);
+        all.push(seconds(&finding(&batch(processors)))?);
         fs::remove_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
         let mib = (bytes >> 20).max(1);
         let dd =
