@@ -52,62 +52,63 @@ impl<B: BlockRead> Overlay<B> {
         let mut any = false;
         for (number, page) in self.pages.range(offset / PAGE_LEN..range.end().div_ceil(PAGE_LEN)) {
             let part = Extent { start: number * PAGE_LEN, len: PAGE_LEN }.intersect(range);
-            let (to, from) = (to_usize(part.start - offset), to_usize(part.start - number * PAGE_LEN));
-            let len = to_usize(part.len);
-            buf[to..to + len].copy_from_slice(&self.load(page)?[from..from + len]);
+            let to = to_usize(part.start - offset);
+            let from = to_usize(part.start - number * PAGE_LEN);
+            self.load(page, from, &mut buf[to..to + to_usize(part.len)])?;
             any = true;
         }
         Ok(any)
     }
 
-    fn load(&self, page: &Page) -> io::Result<[u8; PAGE]> {
+    /// The bytes of a page from `from` on. No more of it is touched: most reads are of an inode or a name.
+    fn load(&self, page: &Page, from: usize, buf: &mut [u8]) -> io::Result<()> {
         match page {
-            Page::Memory(bytes) => Ok(**bytes),
-            Page::Spilled(slot) => {
-                let mut bytes = [0; PAGE];
-                let file = self.spill.as_ref().expect("a spilled page has a spill file");
-                file.read_exact_at(&mut bytes, slot * PAGE_LEN)?;
-                Ok(bytes)
-            }
+            Page::Memory(bytes) => buf.copy_from_slice(&bytes[from..from + buf.len()]),
+            Page::Spilled(slot) => self.spill().read_exact_at(buf, slot * PAGE_LEN + to_u64(from))?,
         }
+        Ok(())
     }
 
-    /// The page's present bytes; what lies behind the device's end is zero.
-    fn page(&self, number: u64) -> io::Result<[u8; PAGE]> {
-        if let Some(page) = self.pages.get(&number) {
-            return self.load(page);
-        }
-        let mut bytes = [0; PAGE];
-        let start = number * PAGE_LEN;
-        let len = to_usize(PAGE_LEN.min(self.size() - start));
-        self.base.read_at(start, &mut bytes[..len])?;
-        Ok(bytes)
+    fn spill(&self) -> &File {
+        self.spill.as_ref().expect("a spilled page has a spill file")
     }
 
-    fn store(&mut self, number: u64, bytes: [u8; PAGE]) -> io::Result<()> {
+    /// Changes bytes of one page from `from` on.
+    fn change(&mut self, number: u64, from: usize, data: &[u8]) -> io::Result<()> {
         match self.pages.get_mut(&number) {
-            Some(Page::Memory(old)) => **old = bytes,
-            Some(&mut Page::Spilled(slot)) => self.write_spilled(slot, &bytes)?,
-            None if self.in_memory < self.limit => {
-                self.pages.insert(number, Page::Memory(Box::new(bytes)));
-                self.in_memory += 1;
+            Some(Page::Memory(bytes)) => bytes[from..from + data.len()].copy_from_slice(data),
+            Some(&mut Page::Spilled(slot)) => {
+                self.spill().write_all_at(data, slot * PAGE_LEN + to_u64(from))?;
             }
             None => {
-                if self.spill.is_none() {
-                    self.spill = Some(tempfile::tempfile()?);
+                let mut bytes = Box::new([0; PAGE]);
+                if data.len() < PAGE {
+                    // What lies behind the device's end is zero.
+                    let start = number * PAGE_LEN;
+                    let len = to_usize(PAGE_LEN.min(self.size() - start));
+                    self.base.read_at(start, &mut bytes[..len])?;
                 }
-                let slot = self.spilled;
-                self.write_spilled(slot, &bytes)?;
-                self.spilled += 1;
-                self.pages.insert(number, Page::Spilled(slot));
+                bytes[from..from + data.len()].copy_from_slice(data);
+                self.add(number, bytes)?;
             }
         }
         Ok(())
     }
 
-    fn write_spilled(&self, slot: u64, bytes: &[u8; PAGE]) -> io::Result<()> {
-        let file = self.spill.as_ref().expect("made before the first page is spilled");
-        file.write_all_at(bytes, slot * PAGE_LEN)
+    fn add(&mut self, number: u64, bytes: Box<[u8; PAGE]>) -> io::Result<()> {
+        if self.in_memory < self.limit {
+            self.pages.insert(number, Page::Memory(bytes));
+            self.in_memory += 1;
+            return Ok(());
+        }
+        if self.spill.is_none() {
+            self.spill = Some(tempfile::tempfile()?);
+        }
+        let slot = self.spilled;
+        self.spill().write_all_at(&*bytes, slot * PAGE_LEN)?;
+        self.spilled += 1;
+        self.pages.insert(number, Page::Spilled(slot));
+        Ok(())
     }
 }
 
@@ -154,9 +155,7 @@ impl<B: BlockRead> BlockWrite for Overlay<B> {
             let at = offset + to_u64(done);
             let within = to_usize(at % PAGE_LEN);
             let len = (PAGE - within).min(data.len() - done);
-            let mut page = if len == PAGE { [0; PAGE] } else { self.page(at / PAGE_LEN)? };
-            page[within..within + len].copy_from_slice(&data[done..done + len]);
-            self.store(at / PAGE_LEN, page)?;
+            self.change(at / PAGE_LEN, within, &data[done..done + len])?;
             done += len;
         }
         Ok(())

@@ -80,6 +80,14 @@ impl Sampling {
     }
 }
 
+/// A gram that is indexed.
+struct Sample {
+    /// Its first eight bytes.
+    head: u64,
+    hash: u64,
+    address: u64,
+}
+
 /// A word or line in one spelling.
 #[derive(Debug)]
 pub(super) struct Pattern {
@@ -300,7 +308,7 @@ impl<'v> Index<'v> {
     /// Adds the grams of a run of a file's bytes, by addresses.
     fn add_grams(&mut self, file: u64, start: u64, end: u64, sampling: Sampling) -> io::Result<()> {
         let mut buf = vec![0; CHUNK.min(to_usize(end - start))];
-        let mut found: Vec<(u64, u64)> = Vec::with_capacity(GATHERED);
+        let mut found: Vec<Sample> = Vec::with_capacity(GATHERED);
         let mut at = start;
         while at + to_u64(GRAM) <= end {
             let want = buf.len().min(to_usize(end - at));
@@ -313,8 +321,8 @@ impl<'v> Index<'v> {
                 let gram: &[u8; GRAM] = buf[within..].first_chunk().expect("the gram ends in the buffer");
                 if distinct::gram(gram) && file + offset < MAX_VALUE {
                     let head = gram.first_chunk().expect("a gram has eight bytes and more");
-                    self.heads.insert(u64::from_le_bytes(*head));
-                    found.push((hash::gram(gram), file + offset));
+                    let head = u64::from_le_bytes(*head);
+                    found.push(Sample { head, hash: hash::gram(gram), address: file + offset });
                     if found.len() == GATHERED {
                         self.insert_grams(&mut found);
                     }
@@ -329,9 +337,10 @@ impl<'v> Index<'v> {
     }
 
     /// Inserts hashes and addresses of grams: many in a row, so that the table's memory is waited for together.
-    fn insert_grams(&mut self, found: &mut Vec<(u64, u64)>) {
-        for (hash, address) in found.drain(..) {
-            self.gram_count += u64::from(self.grams.insert(hash, address, true));
+    fn insert_grams(&mut self, found: &mut Vec<Sample>) {
+        found.iter().for_each(|sample| self.heads.insert(sample.head));
+        for sample in found.drain(..) {
+            self.gram_count += u64::from(self.grams.insert(sample.hash, sample.address, true));
         }
     }
 }

@@ -19,7 +19,7 @@ use block::{BlockRead, Extent, to_u64, to_usize};
 use super::{
     distinct,
     encode::Encoding,
-    hash,
+    hash::{self, SIFTED},
     index::{GRAM, Index, STEP},
 };
 
@@ -32,7 +32,7 @@ const CHUNK: u64 = 64 << 10;
 /// Bytes that are read at a time; a whole number of chunks.
 const JOB: u64 = 256 << 10;
 /// Bytes of which the places are gathered that the filter lets through; a whole number of steps.
-const PIECE: usize = 16 << 10;
+const PIECE: usize = 8 * SIFTED;
 /// Most hits that one chunk has, and most of all.
 const MAX_IN_CHUNK: usize = 256;
 const MAX_HITS: usize = 1 << 18;
@@ -148,31 +148,23 @@ impl Index<'_> {
         };
         let from = hits.hits.len();
         let mut covered = 0;
-        // Three passes, so that each is short and waits for memory with several grams at a time: what the filter lets
+        // Passes, so that each is short and waits for memory with several grams at a time: what either filter lets
         // through, what the tables may have, and what they do have.
         let mut places = std::mem::take(&mut hits.places);
-        places.resize(PIECE / to_usize(STEP), 0);
+        let mut numbers = [0; SIFTED];
         for (n, piece) in searched.chunks(PIECE).enumerate() {
             let start = first + n * PIECE;
-            let mut count = 0;
-            for (n, word) in piece.as_chunks::<8>().0.iter().enumerate() {
-                // No branch depends on the bytes, so none is guessed wrong. Zeros are never indexed, and a fifth of most
-                // disks.
-                let head = u64::from_le_bytes(*word);
-                places[count] = start + n * 8;
-                count += usize::from((head != 0) & self.heads.may_hold(head));
-            }
-            let mut left = 0;
-            for n in 0..count {
-                let here = places[n];
+            let count = self.heads.sift(piece, &mut numbers);
+            places.clear();
+            places
+                .extend(numbers[..count].iter().map(|&number| start + usize::from(number) * to_usize(STEP)));
+            let head = |here: usize| buf[here..].first_chunk().map_or(0, |head| u64::from_le_bytes(*head));
+            keep(&mut places, |here| self.heads.may_hold(head(here)));
+            keep(&mut places, |here| {
                 let gram = buf[here..].first_chunk::<GRAM>();
-                let head = buf[here..].first_chunk().map_or(0, |head| u64::from_le_bytes(*head));
-                let may =
-                    self.may_spell(head) | gram.is_some_and(|gram| self.grams.may_hold(hash::gram(gram)));
-                places[left] = here;
-                left += usize::from(may);
-            }
-            for &here in &places[..left] {
+                self.may_spell(head(here)) | gram.is_some_and(|gram| self.grams.may_hold(hash::gram(gram)))
+            });
+            for &here in &places {
                 self.look(buf, here, at, (&mut covered, from), hits)?;
             }
         }
@@ -438,6 +430,18 @@ impl Index<'_> {
             (at, filled, fresh) = (at + to_u64(drop), filled - drop, LOOK_BACK);
         }
     }
+}
+
+/// Keeps the places that are worth it, in their order.
+#[inline]
+fn keep(places: &mut Vec<usize>, worth: impl Fn(usize) -> bool) {
+    let mut kept = 0;
+    for n in 0..places.len() {
+        let here = places[n];
+        places[kept] = here;
+        kept += usize::from(worth(here));
+    }
+    places.truncate(kept);
 }
 
 /// How many bytes two slices have in common at their beginnings.
