@@ -33,8 +33,21 @@ pub(crate) fn run(clean: &Path, raw: &Path, work: &Path, count: usize) -> Result
     let batch = |jobs: usize| {
         format!("'{}' batch run --quiet --plan '{}' --jobs {jobs}", clean.display(), plan.display())
     };
+    // The same by a tool that only copies: what two processes gain on this machine, whatever they do.
+    let copies = |jobs: usize| {
+        format!(
+            "seq 0 {} | xargs -P {jobs} -I '{{}}' sh -c \
+             \"qemu-img convert -O raw '{}/{{}}.raw' '{}.{{}}' && sync '{}.{{}}' && rm '{}.{{}}'\"",
+            images - 1,
+            shelf.display(),
+            out.display(),
+            out.display(),
+            out.display()
+        )
+    };
     let written = work.join("written");
     let (mut one, mut all, mut disk, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let (mut one_copied, mut all_copied) = (Vec::new(), Vec::new());
     for round in 0..count {
         eprintln!("round {} of {count}: a shelf of {images} images", round + 1);
         shell(&format!("cat '{}'/* > /dev/null", shelf.display()))?;
@@ -44,6 +57,8 @@ pub(crate) fn run(clean: &Path, raw: &Path, work: &Path, count: usize) -> Result
         fs::remove_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
         all.push(seconds(&finding(&batch(processors)))?);
         fs::remove_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+        one_copied.push(seconds(&format!("taskset -c 0 sh -c {}", quoted(&copies(1))))?);
+        all_copied.push(seconds(&copies(processors))?);
         let mib = (bytes >> 20).max(1);
         let dd =
             format!("dd if=/dev/zero of='{}' bs=1M count={mib} conv=fsync status=none", written.display());
@@ -53,6 +68,7 @@ pub(crate) fn run(clean: &Path, raw: &Path, work: &Path, count: usize) -> Result
     fs::remove_dir_all(&shelf).map_err(|error| format!("{}: {error}", shelf.display()))?;
     let megabytes = f64::from(u32::try_from(bytes / 1_000_000).unwrap_or(u32::MAX));
     let (one, all, disk) = (median(&mut one), median(&mut all), median(&mut disk));
+    let (one_copied, all_copied) = (median(&mut one_copied), median(&mut all_copied));
     println!(
         "A shelf of {images} copies of the image ({megabytes} MB written), synced, median of {count} rounds:\n"
     );
@@ -60,18 +76,26 @@ pub(crate) fn run(clean: &Path, raw: &Path, work: &Path, count: usize) -> Result
     for (name, taken) in [
         ("diskscrub batch run, one job on one processor".to_owned(), one),
         (format!("diskscrub batch run, {processors} jobs on {processors} processors"), all),
+        ("qemu-img convert and sync, one at a time on one processor".to_owned(), one_copied),
+        (format!("qemu-img convert and sync, {processors} at a time"), all_copied),
         ("writing as much and sync (dd)".to_owned(), disk),
     ] {
         println!("| {name} | {taken:.2} | {:.0} |", megabytes / taken);
     }
     let aim = 0.8 * f64::from(u32::try_from(processors).unwrap_or(u32::MAX));
     println!(
-        "\n{processors} jobs do {:.2} times what one does (aim: {aim:.1}). {}\n",
+        "\n{processors} jobs do {:.2} times what one does (aim: {aim:.1}), {processors} of qemu-img {:.2} times. {}\n",
         one / all,
+        one_copied / all_copied,
         // What dd needs for nothing but writing, jobs that also read and think cannot undercut.
         if all < disk * 1.25 { "The disk was the limit." } else { "The disk was not the limit." }
     );
     Ok(())
+}
+
+/// A script as one word of another.
+fn quoted(script: &str) -> String {
+    format!("'{}'", script.replace('\'', r"'\''"))
 }
 
 fn seconds(script: &str) -> Result<f64> {
