@@ -74,6 +74,27 @@ fn a_run_that_was_killed_is_finished() {
     assert_eq!(logs(&sandbox), "");
 }
 
+/// The run had done everything but overwrite its log, or had overwritten a part of it.
+#[test]
+fn a_run_that_died_while_its_log_went_is_finished() {
+    let sandbox = disk();
+    sandbox.sh("cp copy disk");
+    for left in ["printf 'half a log' >", "head -c 5000 /dev/zero >"] {
+        sandbox.sh(&format!("umask 077; {left} .disk.diskscrub-finished"));
+        let (code, _, message) = sandbox.run("clean --in-place disk --yes -q");
+        assert_eq!((code, message.as_str()), (Some(0), ""));
+        sandbox.sh("cmp disk copy; test ! -e .disk.diskscrub-finished");
+    }
+    // Never by way of a link.
+    sandbox.sh("cp before precious; ln -s precious .disk.diskscrub-finished");
+    let (code, _, message) = sandbox.run("clean --in-place disk --yes -q");
+    assert!(code != Some(0) && message.contains(".disk.diskscrub-finished"), "{message}");
+    sandbox.sh("cmp before precious; rm .disk.diskscrub-finished; ln precious .disk.diskscrub-finished");
+    let (code, _, message) = sandbox.run("clean --in-place disk --yes -q");
+    assert!(code != Some(0) && message.contains("is no log of a finished run"), "{message}");
+    sandbox.sh("cmp before precious");
+}
+
 #[test]
 fn a_log_fits_its_disk_and_its_command_or_nothing_is_written() {
     let sandbox = disk();
@@ -120,7 +141,7 @@ fn what_cannot_be_is_refused() {
             "clean --in-place disk.qcow2 --yes",
             "disk.qcow2: is qcow2, whose old clusters would stay in the file: clean it into a new one, with -o",
         ),
-        ("clean --in-place folder --yes", "folder: neither a regular file nor a block device"),
+        ("clean --in-place folder --yes", "folder: is neither a regular file nor a block device"),
         ("clean --in-place missing --yes", "missing: No such file"),
         ("clean --in-place disk --yes --state missing", "missing: is not a directory"),
         ("clean --in-place disk --yes --report disk", "disk: is the input"),
