@@ -74,6 +74,19 @@ fn a_run_that_was_killed_is_finished() {
     assert_eq!(logs(&sandbox), "");
 }
 
+/// Its second GPT lies where the end was: a volume larger than its snapshot, or an image on a larger device.
+#[test]
+fn a_disk_that_was_grown_is_cleaned_and_verified() {
+    let sandbox = disk();
+    sandbox.sh("truncate -s 20M grown; sgdisk -n 1:2048:+16M grown > /dev/null
+         dd if=before of=grown bs=1M seek=1 conv=notrunc status=none; truncate -s 30M grown");
+    let (code, said, message) = sandbox.run("clean --in-place grown --yes -q");
+    assert_eq!((code, message.as_str()), (Some(0), ""), "{said}");
+    assert!(said.contains("the image has grown since"), "{said}");
+    let (code, said, message) = sandbox.run("verify grown -q");
+    assert_eq!((code, message.as_str()), (Some(0), ""), "{said}");
+}
+
 /// The run had done everything but overwrite its log, or had overwritten a part of it.
 #[test]
 fn a_run_that_died_while_its_log_went_is_finished() {
