@@ -18,7 +18,7 @@ use crate::{BlockRead, Extent, PageBuffer, RawImage, Run, device::check_range, t
 
 /// Reads of `O_DIRECT` start and end at multiples of this, or of the device's sector if that is larger.
 const ALIGN: u64 = 4096;
-/// Most bytes read at once.
+/// Most bytes read at once into memory of our own; what is aligned is read to where it shall be, in one request.
 const PIECE: u64 = 1 << 20;
 
 /// A file or device of which nothing is remembered.
@@ -51,6 +51,15 @@ impl DirectRead {
     fn read_direct(&self, file: &File, range: Extent, buf: &mut [u8]) -> io::Result<()> {
         let (mut at, mut done) = (range.start, 0);
         while at < range.end() {
+            let whole = to_usize((range.end() - at) / self.align * self.align);
+            if whole > 0 && at.is_multiple_of(self.align) && begins_at_a_block(&buf[done..]) {
+                if read_up_to(file, &mut buf[done..done + whole], at)? < whole {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                done += whole;
+                at += to_u64(whole);
+                continue;
+            }
             let start = at / self.align * self.align;
             let end = range.end().min(start + PIECE.max(self.align));
             let aligned = end.next_multiple_of(self.align);
@@ -66,6 +75,11 @@ impl DirectRead {
         }
         Ok(())
     }
+}
+
+/// Whether `O_DIRECT` can read to there.
+fn begins_at_a_block(buf: &[u8]) -> bool {
+    buf.as_ptr().align_offset(to_usize(ALIGN)) == 0
 }
 
 /// Reads until `buf` is full or the file ends. A part that ends within a block is at the file's end.
@@ -115,12 +129,22 @@ mod tests {
         file.as_file().sync_all().unwrap();
         let direct = DirectRead::new(file.as_file()).unwrap();
         assert_eq!(direct.size(), 2_500_001);
-        for (start, len) in
-            [(0, 1), (511, 2), (4095, 2), (0, 2_500_001), (1_048_575, 1_048_578), (2_500_000, 1)]
-        {
+        for (start, len) in [
+            (0, 1),
+            (511, 2),
+            (4095, 2),
+            (4096, 4096),
+            (0, 2_500_001),
+            (8192, 2_000_000),
+            (1_048_575, 1_048_578),
+            (2_500_000, 1),
+        ] {
             let mut buf = vec![0; len];
             direct.read_at(to_u64(start), &mut buf).unwrap();
             assert!(buf == bytes[start..start + len], "{start} + {len}");
+            let mut buf = PageBuffer::new(len);
+            direct.read_at(to_u64(start), &mut buf).unwrap();
+            assert!(*buf == bytes[start..start + len], "{start} + {len}, to a page");
         }
         assert!(direct.read_at(2_500_000, &mut [0; 2]).is_err());
         file.as_file().write_all_at(b"changed", 4090).unwrap();

@@ -3,6 +3,7 @@
 //! Nothing here ever writes to an input. The only [`BlockWrite`] above an image is [`Overlay`], which keeps
 //! every changed page to itself; a new image is written front to back through [`ImageWriter`].
 
+mod ahead;
 mod cached;
 mod cast;
 pub mod container;
@@ -25,6 +26,7 @@ mod target;
 mod window;
 pub mod write;
 
+pub use ahead::{PIECE as AHEAD_PIECE, read_ahead};
 pub use cached::Cached;
 pub use cast::{to_u64, to_usize};
 pub use device::{BlockRead, BlockWrite, Run, is_zero};

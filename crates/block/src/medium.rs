@@ -11,12 +11,12 @@ use crate::{Extent, to_u64, to_usize};
 const ZEROS: usize = 1 << 20;
 
 /// A disk of `size()` bytes whose bytes are changed where they lie.
-pub trait Medium: Send {
+pub trait Medium: Send + Sync {
     /// Size in bytes. Never changes.
     fn size(&self) -> u64;
 
     /// Fills all of `buf` from `offset` on. After a flush: from the medium itself, not from the system's memory of it,
-    /// as far as the system allows.
+    /// as far as the system allows. Reads may come from several threads.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 
     /// Writes all of `data` at `offset`. It may be lost until the next flush.

@@ -6,12 +6,12 @@
 
 use std::{fmt, io};
 
-use block::{BlockRead, is_zero, to_usize};
+use block::{AHEAD_PIECE, BlockRead, Extent, is_zero, read_ahead, to_usize};
 
 /// Length of a piece in bytes.
 pub(crate) const PIECE: u64 = 64 << 10;
 
-/// Bytes that [`Digest::of`] reads at once.
+/// Holes of so many bytes are not read by [`Digest::of`].
 const READ: u64 = 1 << 20;
 
 /// The name of this digest, as it is printed.
@@ -37,25 +37,56 @@ impl Digest {
     /// Of what `device` shows. Holes cost nothing.
     pub fn of(device: &dyn BlockRead) -> io::Result<Self> {
         let mut digest = ContentDigest::new();
-        let mut buf = vec![0; to_usize(READ)];
-        // Always a multiple of `READ`, hence of `PIECE`, up to the end.
-        let mut at = 0;
-        while at < device.size() {
-            let run = device.run_at(at)?;
-            let end = at.saturating_add(READ).min(device.size());
-            // On to the read in which the zeros end.
-            if run.zero && at + run.len >= end {
-                at = end.max((at + run.len) / READ * READ);
-                continue;
-            }
-            let bytes = &mut buf[..to_usize(end - at)];
-            device.read_at(at, bytes)?;
-            for (index, piece) in (at / PIECE..).zip(bytes.chunks(to_usize(PIECE))) {
+        let read = |offset: u64, buf: &mut [u8]| device.read_at(offset, buf);
+        read_ahead(&read, Data { device, at: 0 }.map(|piece| Ok((piece?, ()))), |extent, (), bytes| {
+            for (index, piece) in (extent.start / PIECE..).zip(bytes?.chunks(to_usize(PIECE))) {
                 digest.piece(index, hash(piece).as_ref());
             }
-            at = end;
-        }
+            Ok::<_, io::Error>(())
+        })?;
         Ok(digest.finish(device.size()))
+    }
+}
+
+/// What of a device is not one whole hole, in ascending order; all but the device's end lies at multiples of `READ`, hence
+/// of `PIECE`.
+struct Data<'a> {
+    device: &'a dyn BlockRead,
+    at: u64,
+}
+
+impl Data<'_> {
+    fn next_data(&mut self) -> io::Result<Option<Extent>> {
+        let size = self.device.size();
+        let mut data: Option<Extent> = None;
+        while self.at < size {
+            let run = self.device.run_at(self.at)?;
+            let end = self.at.saturating_add(READ).min(size);
+            let zero = run.zero && self.at + run.len >= end;
+            if zero && data.is_some() {
+                break;
+            }
+            if zero {
+                // On to the read in which the zeros end.
+                self.at = end.max((self.at + run.len) / READ * READ);
+                continue;
+            }
+            let start = data.map_or(self.at, |data| data.start);
+            data = Some(Extent::between(start, end));
+            self.at = end;
+            if end - start >= AHEAD_PIECE {
+                break;
+            }
+        }
+        Ok(data)
+    }
+}
+
+impl Iterator for Data<'_> {
+    type Item = io::Result<Extent>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_data().transpose()
     }
 }
 

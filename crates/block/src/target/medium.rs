@@ -44,16 +44,20 @@ impl FileMedium {
     }
 }
 
-/// Bytes that the device discards at once at most; 0: it does not.
+/// Bytes that the device discards at once at most, to read as zero from then on; 0: it does not.
 fn discard_limit(file: &File) -> io::Result<u64> {
     use std::os::unix::fs::MetadataExt;
     let number = file.metadata()?.rdev();
     let folder = format!("/sys/dev/block/{}:{}", rustix::fs::major(number), rustix::fs::minor(number));
     // A partition has the queue of its disk.
     let read = |path: String| std::fs::read_to_string(path).ok();
-    let text = read(format!("{folder}/queue/discard_max_bytes"))
-        .or_else(|| read(format!("{folder}/../queue/discard_max_bytes")));
-    Ok(text.and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+    let limit = |name: &str| -> u64 {
+        let text =
+            read(format!("{folder}/queue/{name}")).or_else(|| read(format!("{folder}/../queue/{name}")));
+        text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    };
+    // Only zeros that the device makes itself give storage back and are sure to be zeros: see `punch`.
+    Ok(limit("discard_max_bytes").min(limit("write_zeroes_max_bytes")))
 }
 
 /// On a file, a hole; on a device, a discard after which zeros are guaranteed (block/fops.c, blkdev_fallocate).

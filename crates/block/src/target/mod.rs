@@ -118,6 +118,16 @@ impl Target {
         FileId::of(&self.file)
     }
 
+    /// Whether any of these files changes if this one does: the same, a disk's partition or a partition's disk, or the
+    /// file behind a loop device.
+    pub fn shares_bytes_with(&self, files: &[FileId]) -> io::Result<bool> {
+        let mut same = vec![self.id()?];
+        if self.device {
+            same.extend(System::of_this_machine().same_bytes(self.file.metadata()?.rdev())?);
+        }
+        Ok(same.iter().any(|id| files.contains(id)))
+    }
+
     /// To change it.
     pub fn medium(&self) -> io::Result<FileMedium> {
         FileMedium::new(self.file.try_clone()?, self.size, self.device)

@@ -12,10 +12,13 @@ use std::{
 
 use rustix::fs::{major, makedev, minor};
 
+use crate::{Extent, FileId};
+
 /// Where the system's lists are.
 pub(super) struct System {
     proc: PathBuf,
     sys: PathBuf,
+    dev: PathBuf,
 }
 
 /// A device or partition of the family of the one that was asked for.
@@ -28,32 +31,17 @@ struct Member {
 
 impl System {
     pub(super) fn of_this_machine() -> Self {
-        Self { proc: "/proc".into(), sys: "/sys".into() }
+        Self { proc: "/proc".into(), sys: "/sys".into(), dev: "/dev".into() }
     }
 
     /// Why the device of this number is not to be changed: the end of a sentence on it. A partition answers for its
-    /// disk, too, and a disk for its partitions.
+    /// disk, too, a disk for its partitions, and loop devices for others that show the same bytes of a file.
     pub(super) fn user_of_device(&self, number: u64) -> io::Result<Option<String>> {
         let own = self.folder(number);
         if own.as_ref().is_some_and(|folder| read(&folder.join("ro")).trim() == "1") {
             return Ok(Some("is read-only".to_owned()));
         }
-        let mut family =
-            vec![Member { number, whose: String::new(), folder: own.clone().unwrap_or_default() }];
-        if let Some(own) = own {
-            let is_partition = own.join("partition").exists();
-            if is_partition && let Some(disk) = own.parent() {
-                family.extend(member(disk, "whole disk"));
-            } else {
-                for entry in fs::read_dir(&own)? {
-                    let folder = entry?.path();
-                    if folder.join("partition").exists() {
-                        family.extend(member(&folder, "partition"));
-                    }
-                }
-            }
-        }
-        for Member { number, whose, folder } in family {
+        for Member { number, whose, folder } in self.family(number, own)? {
             let does = |what: String| {
                 if whose.is_empty() { what } else { format!("cannot be changed: {whose} {what}") }
             };
@@ -72,7 +60,55 @@ impl System {
         Ok(None)
     }
 
-    /// The same for a regular file.
+    /// All files and devices whose bytes change if those of this device do: itself, its disk or partitions, and what is
+    /// behind a loop device.
+    pub(super) fn same_bytes(&self, number: u64) -> io::Result<Vec<FileId>> {
+        let own = self.folder(number);
+        let backing = own.as_deref().and_then(backing).map(|(file, _)| file);
+        let names = self.family(number, own)?.into_iter().filter_map(|member| {
+            // A slash in a device's name is an exclamation mark in sysfs.
+            Some(self.dev.join(member.folder.file_name()?.to_str()?.replace('!', "/")))
+        });
+        let known = names.chain(backing).filter_map(|path| fs::metadata(path).ok());
+        Ok(known.map(|metadata| FileId::from(&metadata)).collect())
+    }
+
+    /// The device itself, whose directory in sysfs is `own`, and those that share bytes with it.
+    fn family(&self, number: u64, own: Option<PathBuf>) -> io::Result<Vec<Member>> {
+        let mut family =
+            vec![Member { number, whose: String::new(), folder: own.clone().unwrap_or_default() }];
+        let Some(own) = own else { return Ok(family) };
+        if own.join("partition").exists() {
+            family.extend(own.parent().and_then(|disk| member(disk, "its whole disk $")));
+        } else {
+            for entry in fs::read_dir(&own)? {
+                let folder = entry?.path();
+                if folder.join("partition").exists() {
+                    family.extend(member(&folder, "its partition $"));
+                }
+            }
+        }
+        if let Some((file, range)) = backing(&own) {
+            for folder in self.disks() {
+                let folder = fs::canonicalize(&folder).unwrap_or(folder);
+                let shares = |(other, bytes): (PathBuf, Extent)| {
+                    same_file(&other, &file) && !bytes.intersect(range).is_empty()
+                };
+                if folder != own && backing(&folder).is_some_and(shares) {
+                    family.extend(member(&folder, "$, a loop device of the same file,"));
+                }
+            }
+        }
+        Ok(family)
+    }
+
+    /// The directories in sysfs of all disks.
+    fn disks(&self) -> Vec<PathBuf> {
+        let Ok(disks) = fs::read_dir(self.sys.join("block")) else { return Vec::new() };
+        disks.filter_map(|disk| Some(disk.ok()?.path())).collect()
+    }
+
+    /// Why a regular file is not to be changed.
     pub(super) fn user_of_file(&self, file: &Metadata) -> io::Result<Option<String>> {
         let same = |path: &Path| {
             fs::metadata(path).is_ok_and(|other| (other.dev(), other.ino()) == (file.dev(), file.ino()))
@@ -80,12 +116,9 @@ impl System {
         if self.swaps().iter().any(|path| same(path)) {
             return Ok(Some("is in use as swap".to_owned()));
         }
-        let Ok(devices) = fs::read_dir(self.sys.join("block")) else { return Ok(None) };
-        for device in devices {
-            let device = device?;
-            let backing = read(&device.path().join("loop/backing_file"));
-            if !backing.is_empty() && same(Path::new(backing.trim_end_matches('\n'))) {
-                let name = device.file_name().to_string_lossy().into_owned();
+        for folder in self.disks() {
+            if backing(&folder).is_some_and(|(path, _)| same(&path)) {
+                let name = folder.file_name().unwrap_or_default().to_string_lossy();
                 return Ok(Some(format!(
                     "is behind the loop device {name} (losetup -d /dev/{name} detaches it)"
                 )));
@@ -112,11 +145,26 @@ impl System {
     }
 }
 
-/// The member whose directory in sysfs this is.
-fn member(folder: &Path, kind: &str) -> Option<Member> {
+/// The member whose directory in sysfs this is; `$` is its name.
+fn member(folder: &Path, whose: &str) -> Option<Member> {
     let number = number_of(read(&folder.join("dev")).trim())?;
     let name = folder.file_name()?.to_string_lossy().into_owned();
-    Some(Member { number, whose: format!("its {kind} {name}"), folder: folder.to_owned() })
+    Some(Member { number, whose: whose.replace('$', &name), folder: folder.to_owned() })
+}
+
+/// The file behind a loop device, and the bytes of it that the device shows.
+fn backing(folder: &Path) -> Option<(PathBuf, Extent)> {
+    const SECTOR: u64 = 512;
+    let file = read(&folder.join("loop/backing_file"));
+    let number = |name: &str| -> u64 { read(&folder.join(name)).trim().parse().unwrap_or(0) };
+    let len = number("size").saturating_mul(SECTOR);
+    let range = Extent::new(number("loop/offset"), len).unwrap_or(Extent::between(0, u64::MAX));
+    (!file.is_empty()).then(|| (file.trim_end_matches('\n').into(), range))
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    let id = |path| fs::metadata(path).map(|metadata| FileId::from(&metadata)).ok();
+    id(one).is_some_and(|one| id(other) == Some(one))
 }
 
 /// The first device that stands on this one, with the name that its owner gave it.
@@ -233,7 +281,7 @@ mod tests {
         }
 
         fn user(&self, minor: u32) -> String {
-            let system = System { proc: self.at("proc"), sys: self.at("sys") };
+            let system = System { proc: self.at("proc"), sys: self.at("sys"), dev: self.at("dev") };
             system.user_of_device(makedev(8, minor)).unwrap().unwrap_or_default()
         }
     }
@@ -269,7 +317,7 @@ mod tests {
         let machine = Machine::new("");
         machine.write("a disk", "bytes");
         let file = fs::metadata(machine.at("a disk")).unwrap();
-        let system = System { proc: machine.at("proc"), sys: machine.at("sys") };
+        let system = System { proc: machine.at("proc"), sys: machine.at("sys"), dev: machine.at("dev") };
         assert_eq!(system.user_of_file(&file).unwrap(), None);
         machine.write("sys/block/loop7/loop/backing_file", &format!("{}\n", machine.at("a disk").display()));
         let said = system.user_of_file(&file).unwrap().unwrap();
@@ -277,6 +325,44 @@ mod tests {
         let escaped = machine.at("a disk").display().to_string().replace(' ', "\\040");
         machine.write("proc/swaps", &format!("Filename\n{escaped} file 1 0 -2\n"));
         assert_eq!(system.user_of_file(&file).unwrap().unwrap(), "is in use as swap");
+    }
+
+    #[test]
+    fn loop_devices_of_one_file_answer_for_each_other() {
+        let machine = Machine::new("36 35 7:2 / /mnt rw - ext4 /dev/loop2 rw\n");
+        machine.write("image", "bytes");
+        machine.write("other", "bytes");
+        for (number, file, offset, size) in
+            [(1, "image", 0, 80), (2, "image", 1024, 10), (3, "image", 9000, 10), (4, "other", 0, 80)]
+        {
+            let folder = format!("sys/block/loop{number}");
+            machine.write(&format!("dev/loop{number}"), "");
+            machine.write(&format!("{folder}/dev"), &format!("7:{number}\n"));
+            machine.write(&format!("{folder}/size"), &format!("{size}\n"));
+            machine.write(&format!("{folder}/loop/offset"), &format!("{offset}\n"));
+            machine
+                .write(&format!("{folder}/loop/backing_file"), &format!("{}\n", machine.at(file).display()));
+            let link = machine.at(&format!("sys/dev/block/7:{number}"));
+            std::os::unix::fs::symlink(machine.at(&folder), link).unwrap();
+        }
+        let system = System { proc: machine.at("proc"), sys: machine.at("sys"), dev: machine.at("dev") };
+        let user = |minor| system.user_of_device(makedev(7, minor)).unwrap().unwrap_or_default();
+        assert_eq!(user(1), "cannot be changed: loop2, a loop device of the same file, is mounted on /mnt");
+        assert_eq!(
+            (user(2), user(3), user(4)),
+            ("is mounted on /mnt".to_owned(), String::new(), String::new())
+        );
+        let id = |name: &str| FileId::from(&fs::metadata(machine.at(name)).unwrap());
+        let of = |minor| system.same_bytes(makedev(7, minor)).unwrap();
+        assert_eq!(of(1), [id("dev/loop1"), id("dev/loop2"), id("image")]);
+        assert_eq!(of(4), [id("dev/loop4"), id("other")]);
+        // A disk's bytes are its partitions', and theirs are its.
+        for name in ["sda", "sda1", "sda2"] {
+            machine.write(&format!("dev/{name}"), "");
+        }
+        let of = |minor| system.same_bytes(makedev(8, minor)).unwrap();
+        assert_eq!(of(1), [id("dev/sda1"), id("dev/sda")]);
+        assert_eq!(of(0).len(), 3);
     }
 
     #[test]

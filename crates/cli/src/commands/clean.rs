@@ -151,6 +151,8 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
     let clean = verdict.findings.is_empty();
     let remnants = taint.as_ref().map_or(0, |taint| taint.findings.len());
     drop(bar);
+    let device_output = place.unnamed().is_none();
+    let sector_note = place.sector_note(&plan.layout);
     match clean {
         true => place.publish().map_err(|error| Failure::naming(&error))?,
         false => place.discard()?,
@@ -165,7 +167,7 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
     let report = CleanReport {
         run,
         policy_name: args.policy.policy.clone(),
-        container: container_notes(&info),
+        container: container_notes(&info).into_iter().chain(sector_note).collect(),
         verdict,
         undone: plan.undone.len(),
         taint,
@@ -194,6 +196,10 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
         output::print(&text)?;
     }
     match shortcoming(clean, remnants, plan.undone.len()) {
+        Some(_) if !clean && device_output => {
+            output::message("the output did not pass verification: the device holds no image");
+            Ok(ExitCode::from(FINDINGS))
+        }
         Some(sentence) => {
             output::message(&sentence);
             Ok(ExitCode::from(FINDINGS))

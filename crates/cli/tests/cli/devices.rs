@@ -109,6 +109,16 @@ fn a_device_in_use_is_refused_by_name() {
     assert!(message.contains("is a device, which holds a raw disk"), "{message}");
     let (_, _, message) = devices.run("clean $dev -o $dev --yes", &device);
     assert!(message.contains("is the input"), "{message}");
+    let (_, _, message) = devices.run("clean disk -o $dev --yes", &device);
+    assert!(message.contains("has its bytes"), "{message}");
+    let twin = devices.attach("-o 4096", "disk");
+    sandbox.sh(&format!("mount -o ro {device} mounted"));
+    let (code, _, message) = devices.run("clean --in-place $dev --yes --state state", &twin);
+    assert!(
+        code == Some(2) && message.contains("a loop device of the same file, is mounted on"),
+        "{message}"
+    );
+    sandbox.sh("umount mounted");
     let small = devices.attach("", "small");
     let (_, _, message) = devices.run("clean other -o $dev --yes", &small);
     assert!(message.contains("the image needs 16777216 bytes, the device has 1048576"), "{message}");

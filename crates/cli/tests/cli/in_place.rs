@@ -74,6 +74,40 @@ fn a_run_that_was_killed_is_finished() {
     assert_eq!(logs(&sandbox), "");
 }
 
+/// Its second GPT lies where the end was: a volume larger than its snapshot, or an image on a larger device.
+#[test]
+fn a_disk_that_was_grown_is_cleaned_and_verified() {
+    let sandbox = disk();
+    sandbox.sh("truncate -s 20M grown; sgdisk -n 1:2048:+16M grown > /dev/null
+         dd if=before of=grown bs=1M seek=1 conv=notrunc status=none; truncate -s 30M grown");
+    let (code, said, message) = sandbox.run("clean --in-place grown --yes -q");
+    assert_eq!((code, message.as_str()), (Some(0), ""), "{said}");
+    assert!(said.contains("the image has grown since"), "{said}");
+    let (code, said, message) = sandbox.run("verify grown -q");
+    assert_eq!((code, message.as_str()), (Some(0), ""), "{said}");
+}
+
+/// The run had done everything but overwrite its log, or had overwritten a part of it.
+#[test]
+fn a_run_that_died_while_its_log_went_is_finished() {
+    let sandbox = disk();
+    sandbox.sh("cp copy disk");
+    for left in ["printf 'half a log' >", "head -c 5000 /dev/zero >"] {
+        sandbox.sh(&format!("umask 077; {left} .disk.diskscrub-finished"));
+        let (code, _, message) = sandbox.run("clean --in-place disk --yes -q");
+        assert_eq!((code, message.as_str()), (Some(0), ""));
+        sandbox.sh("cmp disk copy; test ! -e .disk.diskscrub-finished");
+    }
+    // Never by way of a link.
+    sandbox.sh("cp before precious; ln -s precious .disk.diskscrub-finished");
+    let (code, _, message) = sandbox.run("clean --in-place disk --yes -q");
+    assert!(code != Some(0) && message.contains(".disk.diskscrub-finished"), "{message}");
+    sandbox.sh("cmp before precious; rm .disk.diskscrub-finished; ln precious .disk.diskscrub-finished");
+    let (code, _, message) = sandbox.run("clean --in-place disk --yes -q");
+    assert!(code != Some(0) && message.contains("is no log of a finished run"), "{message}");
+    sandbox.sh("cmp before precious");
+}
+
 #[test]
 fn a_log_fits_its_disk_and_its_command_or_nothing_is_written() {
     let sandbox = disk();
@@ -120,7 +154,7 @@ fn what_cannot_be_is_refused() {
             "clean --in-place disk.qcow2 --yes",
             "disk.qcow2: is qcow2, whose old clusters would stay in the file: clean it into a new one, with -o",
         ),
-        ("clean --in-place folder --yes", "folder: neither a regular file nor a block device"),
+        ("clean --in-place folder --yes", "folder: is neither a regular file nor a block device"),
         ("clean --in-place missing --yes", "missing: No such file"),
         ("clean --in-place disk --yes --state missing", "missing: is not a directory"),
         ("clean --in-place disk --yes --report disk", "disk: is the input"),

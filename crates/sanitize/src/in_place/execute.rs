@@ -4,7 +4,7 @@
 
 use std::io;
 
-use block::{Extent, Medium, to_u64, to_usize};
+use block::{AHEAD_PIECE, Extent, Medium, is_zero, read_ahead, to_u64, to_usize};
 
 use super::{
     LogError, Stream,
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::progress::{Progress, Stage};
 
-/// Bytes written or read at once.
-const PIECE: usize = 1 << 20;
+/// Bytes written at once.
+const PIECE: u64 = 1 << 20;
 
 /// Why a log was not carried out. It can be tried again.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ impl IntentLog {
         let passes = to_u64(meta.orders.passes.iter().len());
         let all = meta.totals.overwritten.saturating_mul(passes).saturating_add(meta.totals.changed);
         progress.stage(Stage::Overwrite, Some(all));
-        let mut run = Run { medium, progress, buf: vec![0; PIECE], done: Executed::default() };
+        let mut run = Run { medium, progress, buf: vec![0; to_usize(PIECE)], done: Executed::default() };
         for record in self.records().map_err(LogError::from)? {
             if let Record::Patch(patch) = record? {
                 run.write(patch.offset, &patch.data)?;
@@ -69,14 +69,7 @@ impl IntentLog {
             run.flush()?;
         }
         progress.stage(Stage::ReadBack, Some(meta.totals.overwritten.saturating_add(meta.totals.changed)));
-        let left = meta.orders.left();
-        for record in self.records().map_err(LogError::from)? {
-            match record? {
-                Record::Patch(patch) => run.compare(patch.offset, &patch.data)?,
-                Record::Zero(extent) => run.compare_stream(extent, left)?,
-                Record::Discard(_) | Record::Sample(..) | Record::Meta(_) => {}
-            }
-        }
+        run.read_back(self, meta.orders.left())?;
         if meta.totals.discarded > 0 {
             for record in self.records().map_err(LogError::from)? {
                 if let Record::Discard(extent) = record? {
@@ -117,41 +110,81 @@ impl Run<'_> {
         if stream.is_zero() {
             buf.fill(0);
         }
-        let written = pieces(extent).try_for_each(|(offset, len)| {
+        let written = pieces(extent, PIECE).try_for_each(|piece| {
+            let bytes = &mut buf[..to_usize(piece.len)];
             if !stream.is_zero() {
-                stream.fill(offset, &mut buf[..len]);
+                stream.fill(piece.start, bytes);
             }
-            self.write(offset, &buf[..len])
+            self.write(piece.start, bytes)
         });
         self.buf = buf;
         written
     }
 
-    fn compare(&mut self, offset: u64, expected: &[u8]) -> Result<(), Failed> {
-        let mut found = vec![0; expected.len()];
-        self.medium.read_at(offset, &mut found).map_err(failed("reading back", offset))?;
-        self.done.compared += to_u64(found.len());
-        self.progress.at(self.done.compared);
-        match found.iter().zip(expected).position(|(found, expected)| found != expected) {
-            Some(at) => Err(Failed::Differs(offset + to_u64(at))),
-            None => Ok(()),
-        }
-    }
-
-    fn compare_stream(&mut self, extent: Extent, stream: Stream) -> Result<(), Failed> {
-        let mut buf = std::mem::take(&mut self.buf);
-        let compared = pieces(extent).try_for_each(|(offset, len)| {
-            stream.fill(offset, &mut buf[..len]);
-            self.compare(offset, &buf[..len])
+    /// Reads all that the log writes, and compares it; `left` is what the last pass leaves.
+    fn read_back(&mut self, log: &IntentLog, left: Stream) -> Result<(), Failed> {
+        let expected = log.records().map_err(LogError::from)?.flat_map(|record| {
+            let (whole, overwritten) = match record {
+                Ok(Record::Patch(patch)) => (Some(Ok((patch.extent(), Some(patch.data)))), None),
+                Ok(Record::Zero(extent)) => (None, Some(extent)),
+                Ok(Record::Discard(_) | Record::Sample(..) | Record::Meta(_)) => (None, None),
+                Err(error) => (Some(Err(Failed::from(error))), None),
+            };
+            let overwritten = overwritten.into_iter().flat_map(|extent| pieces(extent, AHEAD_PIECE));
+            whole.into_iter().chain(overwritten.map(|piece| Ok((piece, None))))
         });
-        self.buf = buf;
-        compared
+        let medium = &*self.medium;
+        let read = |offset: u64, buf: &mut [u8]| medium.read_at(offset, buf);
+        let mut random = Vec::new();
+        read_ahead(&read, expected, |extent, patch: Option<Vec<u8>>, found| {
+            let found = found.map_err(failed("reading back", extent.start))?;
+            self.done.compared += extent.len;
+            self.progress.at(self.done.compared);
+            let differs = match patch {
+                Some(expected) => difference(found, &expected),
+                None if left.is_zero() => {
+                    // Only of bytes that are wrong is asked where.
+                    let wrong = || found.iter().position(|&byte| byte != 0);
+                    (!is_zero(found)).then(wrong).flatten()
+                }
+                None => {
+                    random.resize(found.len(), 0);
+                    left.fill(extent.start, &mut random);
+                    difference(found, &random)
+                }
+            };
+            differs.map_or(Ok(()), |at| Err(Failed::Differs(extent.start + to_u64(at))))
+        })
     }
 }
 
-/// Offset and length of the pieces of an extent.
-fn pieces(extent: Extent) -> impl Iterator<Item = (u64, usize)> {
-    (extent.start..extent.end())
-        .step_by(PIECE)
-        .map(move |offset| (offset, PIECE.min(to_usize(extent.end() - offset))))
+/// Where the first byte lies that is not as expected.
+fn difference(found: &[u8], expected: &[u8]) -> Option<usize> {
+    let first = || found.iter().zip(expected).position(|(found, expected)| found != expected);
+    (found != expected).then(first).flatten()
+}
+
+/// The pieces of an extent, of at most `len` bytes; all but the first begin at a multiple of it, as a disk likes it.
+fn pieces(extent: Extent, len: u64) -> impl Iterator<Item = Extent> {
+    let mut at = extent.start;
+    std::iter::from_fn(move || {
+        let piece = Extent::between(at, extent.end().min((at / len).saturating_add(1).saturating_mul(len)));
+        at = piece.end();
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_an_extent() {
+        let of =
+            |start, end| pieces(Extent::between(start, end), 100).map(|piece| (piece.start, piece.end()));
+        assert_eq!(of(30, 250).collect::<Vec<_>>(), [(30, 100), (100, 200), (200, 250)]);
+        assert_eq!(of(100, 200).collect::<Vec<_>>(), [(100, 200)]);
+        assert_eq!(of(7, 7).count(), 0);
+        assert_eq!(of(u64::MAX - 5, u64::MAX).collect::<Vec<_>>(), [(u64::MAX - 5, u64::MAX)]);
+    }
 }

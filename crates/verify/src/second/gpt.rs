@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ::gpt::{GptConfig, disk::LogicalBlockSize};
-use block::{BlockRead, Extent};
-use filesystem::{Layout, TableKind, Volume};
+use block::{BlockRead, Extent, Window};
+use filesystem::{Layout, LiveKind, TableKind, Volume};
 
 use super::{Opinion, Reader, cursor::Cursor, guarded};
 
@@ -35,7 +35,14 @@ pub(crate) fn gpt(device: &Arc<dyn BlockRead>, layout: &Layout) -> Option<Opinio
             }
         }
         let config = GptConfig::new().writable(false).logical_block_size(sector).only_valid_headers(true);
-        match config.open_from_device(Cursor::new(Arc::clone(device))) {
+        let disk = match as_it_was_made(device, layout) {
+            Ok(disk) => disk,
+            Err(error) => {
+                opinion.differences.push(error.to_string());
+                return;
+            }
+        };
+        match config.open_from_device(Cursor::new(disk)) {
             Ok(disk) => {
                 let partitions = layout.volumes.iter().filter(|volume| !volume.logical);
                 for volume in partitions.clone() {
@@ -61,6 +68,20 @@ pub(crate) fn gpt(device: &Arc<dyn BlockRead>, layout: &Layout) -> Option<Opinio
             Err(error) => opinion.differences.push(error.to_string()),
         }
     }))
+}
+
+/// The disk up to the end of its backup header. The crate looks for that in the last sector only, and where an image was
+/// grown, or lies on a larger device, it is not there.
+fn as_it_was_made(device: &Arc<dyn BlockRead>, layout: &Layout) -> std::io::Result<Arc<dyn BlockRead>> {
+    let headers = layout.live.iter().filter(|region| region.kind == LiveKind::GptHeader);
+    let end = headers
+        .filter_map(|region| region.extent.start.checked_add(layout.sector_size.into()))
+        .max()
+        .unwrap_or_default();
+    if end >= device.size() {
+        return Ok(Arc::clone(device));
+    }
+    Ok(Arc::new(Window::new(Arc::clone(device), &[Extent::between(0, end)])?))
 }
 
 /// Where a partition lies; of a physical volume, its logical volumes included.

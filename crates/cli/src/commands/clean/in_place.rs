@@ -54,6 +54,8 @@ pub(crate) struct Overwritten {
 struct Note {
     /// What was asked for, which has to be asked for again.
     asked: Asked,
+    /// The command line that asked, for whoever does not remember it.
+    command: String,
     /// The report in every format.
     rendered: Rendered,
     /// Why the exit code is 1, if it will be.
@@ -94,6 +96,9 @@ pub(super) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         opaque: args.policy.opaque.map(|what| format!("{what:?}")),
         drop_unowned: args.policy.drop_unowned,
     };
+    confirm::can_ask(args.overwriting.yes, path)?;
+    // Claimed before it is read: what is planned on does not change any more.
+    let target = Target::open(path).map_err(|error| Failure::target(path, error))?;
     let image = open_image(&args.input)?;
     if image.info.format != Format::Raw {
         return Err(Failure::usage(format_args!(
@@ -102,8 +107,6 @@ pub(super) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
             image.info.format
         )));
     }
-    confirm::can_ask(args.overwriting.yes, path)?;
-    let target = Target::open(path).map_err(|error| Failure::target(path, error))?;
     let state = State::of(args.overwriting.state.as_deref(), &target)?;
     let reports = ReportFiles::create(&args.report, None, &image.info.files)?;
     if args.attest.attest.is_some() && args.attest.attest_output.is_none() && target.is_device() {
@@ -182,7 +185,7 @@ impl Run<'_> {
         confirm::ask(self.args.overwriting.yes, human::question(&report, self.path))?;
         let shortcoming = shortcoming(clean, remnants, plan.undone.len());
         let facts = shortcoming.is_none().then(|| Facts::of(&report, plan, self.args, whole.started));
-        let note = Note { asked: self.asked.clone(), rendered, shortcoming, facts };
+        let note = Note { asked: self.asked.clone(), command: command_line(), rendered, shortcoming, facts };
         let json = serde_json::to_value(&note).expect("the note is plain data");
         intended.finish(json).map_err(log_failure)?;
         log_file.publish().map_err(|error| Failure::naming(&error))?;
@@ -238,9 +241,8 @@ impl Run<'_> {
         })?;
         if note.asked != self.asked {
             return Err(Failure::usage(format_args!(
-                "{log}: the run that was not finished had another policy or other options ({}, --overwrite {}): \
-                 run that command again",
-                note.asked.policy, note.asked.passes
+                "{log}: the run that was not finished had another policy or other options: {}",
+                note.command
             )));
         }
         output::message(&format!("finishing the run that {log} speaks of"));
@@ -288,6 +290,12 @@ impl Run<'_> {
             None => Ok(ExitCode::SUCCESS),
         }
     }
+}
+
+/// The command line of this process, for a shell.
+fn command_line() -> String {
+    let words = std::env::args_os().map(|word| human::shell_word(&word.to_string_lossy()).to_string());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The passes that were asked for, and always zeros in the end: a free inode of random bytes is no free inode to e2fsck,

@@ -12,19 +12,17 @@ use std::{
 };
 
 use block::{
-    BlockRead, DirectRead, Extent, FileId, Format, Image, ImageWriter, Medium, OpenOptions, OutputFile,
-    Target, Window, is_zero, to_usize,
+    AHEAD_PIECE, BlockRead, DirectRead, Extent, FileId, Format, Image, ImageWriter, Medium, OpenOptions,
+    OutputFile, Target, Window, is_zero, read_ahead, to_usize,
     write::{DeviceWriter, OutputFormat},
 };
-use filesystem::Result;
+use filesystem::{Layout, Result, TableKind};
 
 use super::confirm;
 use crate::{args::CleanArgs, failure::Failure, human};
 
 /// Bytes from the front of a device without which it holds no image.
 const FRONT: u64 = 1 << 20;
-/// Bytes of a device that are read at once.
-const READ: u64 = 1 << 20;
 
 pub(super) enum OutputPlace {
     File(OutputFile),
@@ -48,9 +46,9 @@ impl OutputPlace {
         }
         confirm::can_ask(args.overwriting.yes, path)?;
         let target = Target::open(path).map_err(|error| Failure::target(path, error))?;
-        if inputs.contains(&target.id().map_err(output_failure)?) {
+        if target.shares_bytes_with(inputs).map_err(output_failure)? {
             return Err(Failure::usage(format_args!(
-                "{}: is the input or a file that the input builds on: --in-place cleans it where it lies",
+                "{}: is the input, has its bytes, or is what it builds on: --in-place cleans an image where it lies",
                 path.display()
             )));
         }
@@ -75,6 +73,19 @@ impl OutputPlace {
             Self::File(file) => Some(file),
             Self::Device(_) => None,
         }
+    }
+
+    /// What whoever reads a device will not find on it: partitions are counted in sectors, and looked for by the device's.
+    pub(super) fn sector_note(&self, layout: &Layout) -> Option<String> {
+        let Self::Device(target) = self else { return None };
+        let device = target.sector_size().filter(|&device| device != layout.sector_size)?;
+        (layout.table != TableKind::None).then(|| {
+            format!(
+                "the partition table counts sectors of {} bytes, and the device has sectors of {device}: no system finds \
+                 its partitions there",
+                layout.sector_size
+            )
+        })
     }
 
     /// The open file.
@@ -143,20 +154,16 @@ impl OutputPlace {
 
 /// Behind the image, a device is zero.
 fn check_tail(device: &Arc<dyn BlockRead>, size: u64) -> io::Result<()> {
-    let mut buf = vec![0; to_usize(READ)];
-    let mut at = size;
-    while at < device.size() {
-        let len = READ.min(device.size() - at);
-        let bytes = &mut buf[..to_usize(len)];
-        device.read_at(at, bytes)?;
-        if !is_zero(bytes) {
-            return Err(io::Error::other(format!(
-                "the device does not read as zero behind the image, from offset {at} on"
-            )));
-        }
-        at += len;
-    }
-    Ok(())
+    let starts = (size..device.size()).step_by(to_usize(AHEAD_PIECE));
+    let pieces = starts.map(|start| Ok((Extent::between(start, device.size().min(start + AHEAD_PIECE)), ())));
+    let read = |offset: u64, buf: &mut [u8]| device.read_at(offset, buf);
+    read_ahead(&read, pieces, |piece, (), bytes| match is_zero(bytes?) {
+        true => Ok(()),
+        false => Err(io::Error::other(format!(
+            "the device does not read as zero behind the image, from offset {} on",
+            piece.start
+        ))),
+    })
 }
 
 /// The output can be read by nobody who could not read the input: what stays in it may be private, too.

@@ -7,17 +7,21 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Seek, SeekFrom, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use block::{BlockRead, Target, to_usize};
+use rustix::fs::OFlags;
 use sanitize::in_place::{Identity, IntentLog};
 
 use crate::failure::Failure;
 
 /// What the names of logs end with.
 const SUFFIX: &str = ".diskscrub-intent";
+
+/// What the name of a log ends with when its run is finished: it is worth nothing any more, and is about to be removed.
+const FINISHED: &str = "diskscrub-finished";
 
 /// The directory of the logs, and the name of this disk's.
 pub(super) struct State {
@@ -61,8 +65,10 @@ impl State {
         &self.own
     }
 
-    /// The log of a run on `disk` that was not finished.
+    /// The log of a run on `disk` that was not finished. What is left of one that was is removed.
     pub(super) fn find(&self, disk: &dyn BlockRead) -> Result<Option<Found>, Failure> {
+        let finished = self.own.with_extension(FINISHED);
+        remove_finished(&finished).map_err(|error| Failure::output(&finished, &error))?;
         let mut paths = vec![self.own.clone()];
         let entries =
             fs::read_dir(&self.directory).map_err(|error| Failure::output(&self.directory, &error))?;
@@ -125,18 +131,43 @@ fn trusted(file: &File) -> io::Result<bool> {
 
 impl Found {
     /// Overwrites the log, which says what was replaced by what, and removes it.
+    ///
+    /// Its name changes first, and for good: a run that dies here is finished, and half a log is no riddle to the next.
     pub(super) fn remove(self) -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).open(&self.path)?;
-        let mut rest = file.seek(SeekFrom::End(0))?;
-        file.rewind()?;
-        let zeros = vec![0; 1 << 20];
-        while rest > 0 {
-            let len = rest.min(block::to_u64(zeros.len()));
-            file.write_all(&zeros[..to_usize(len)])?;
-            rest -= len;
-        }
-        file.sync_all()?;
-        fs::remove_file(&self.path)?;
-        File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+        let finished = self.path.with_extension(FINISHED);
+        fs::rename(&self.path, &finished)?;
+        sync_directory(&finished)?;
+        remove_finished(&finished)
     }
+}
+
+/// Overwrites and removes what nobody else can have put there, if it is there.
+fn remove_finished(path: &Path) -> io::Result<()> {
+    let flags = i32::try_from(OFlags::NOFOLLOW.bits()).expect("a flag of open(2) is an int");
+    let mut file = match OpenOptions::new().write(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !trusted(&file)? || file.metadata()?.nlink() != 1 {
+        return Err(io::Error::other(
+            "is no log of a finished run: it has another owner or another name, or others can write it",
+        ));
+    }
+    let mut rest = file.seek(SeekFrom::End(0))?;
+    file.rewind()?;
+    let zeros = vec![0; 1 << 20];
+    while rest > 0 {
+        let len = rest.min(block::to_u64(zeros.len()));
+        file.write_all(&zeros[..to_usize(len)])?;
+        rest -= len;
+    }
+    file.sync_all()?;
+    fs::remove_file(path)?;
+    sync_directory(path)
+}
+
+/// Puts a name on disk, or its removal.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
