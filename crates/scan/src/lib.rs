@@ -24,6 +24,7 @@ mod rule;
 pub mod rules;
 mod selinux;
 pub mod sshd;
+pub mod sudoers;
 mod walk;
 
 pub use creation::{Creation, Parent, Wanted, creations};
