@@ -51,7 +51,7 @@ fn content(word: &str) -> Vec<u8> {
             area[page - 10..page].copy_from_slice(b"SWAPSPACE2");
             area
         }
-        other => other.as_bytes().to_vec(),
+        other => other.replace("\\n", "\n").into_bytes(),
     }
 }
 
