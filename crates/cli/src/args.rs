@@ -107,7 +107,7 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) keep_user: Vec<String>,
 
-    /// What to do with volumes that cannot be read (LUKS, LVM2, XFS ...) [default: refuse the image]
+    /// What to do with volumes that cannot be read (LUKS, Btrfs, NTFS ...) [default: refuse the image]
     #[arg(long, value_name = "WHAT")]
     pub(crate) opaque: Option<OpaqueArg>,
 
@@ -315,7 +315,7 @@ pub(crate) struct ExamineArgs {
     #[arg(long, value_name = "IMAGE")]
     pub(crate) original: Option<PathBuf>,
 
-    /// Volumes that cannot be read (LUKS, LVM2, XFS ...): were kept on purpose, or have to be zero
+    /// Volumes that cannot be read (LUKS, Btrfs, NTFS ...): were kept on purpose, or have to be zero
     #[arg(long, value_name = "WHAT", default_value = "zero")]
     pub(crate) opaque: ExpectArg,
 

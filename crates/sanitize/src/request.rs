@@ -2,7 +2,7 @@
 
 use scan::{Selection, Wanted};
 
-/// What to do with a volume that diskscrub cannot read: LUKS, LVM2, XFS, or unknown.
+/// What to do with a volume that diskscrub cannot read: LUKS, Btrfs, NTFS, or unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OpaqueVolumes {
     /// Refuse the image.
