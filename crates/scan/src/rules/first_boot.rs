@@ -21,7 +21,8 @@ pub(super) const RULES: &[Rule] = &[
                   service (both versions) for the public key of the instance, check that it is one, and add it to \
                   root's authorized_keys, once for each instance. It needs curl or wget, and an sshd that lets \
                   root in with a key: under `PermitRootLogin no`, or where AllowUsers and its kin keep root out, \
-                  nothing is made, and that is said. Nor is anything made where something else does it.",
+                  nothing is made, and that is said. Nor is anything made where rc.local asks the metadata service. A unit of \
+                  one's own that does so is not known: `--skip` this rule then.",
         sources: &[Source::Aws("A6"), Source::Outscale("O13")],
         find: Find::NOTHING,
         action: Action::Create(Helper::LoginKey),
