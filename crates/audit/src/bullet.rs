@@ -53,7 +53,7 @@ pub enum Question {
     Rules,
     /// Secrets by content: those that the families of rules with these headings know, or the rules with these ids.
     Secrets(&'static [&'static str]),
-    /// Private keys of SSH, and those in PEM, but a program's in a live file: [`USER_KEYS`](crate::evidence::USER_KEYS).
+    /// Private keys of SSH, and those in PEM, but a program's in a live file: `USER_KEYS` in `evidence`.
     UserKeys,
     /// Whether a rule could read these files; what else it would do is another's business.
     Readable(&'static str, &'static [&'static str]),

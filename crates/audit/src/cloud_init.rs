@@ -4,12 +4,10 @@
 //! files in cloud-init's order, the last one winning.
 
 use block::Result;
-use scan::GuestPath;
+use scan::{GuestPath, cloud_init};
 
 use crate::System;
 
-/// Where the program is.
-const PROGRAMS: &[&str] = &["/usr/bin/cloud-init", "/usr/local/bin/cloud-init", "/usr/sbin/cloud-init"];
 /// Data sources that are no provider's: seeds, and nothing.
 const NO_PROVIDERS: &[&str] = &["NoCloud", "None", "Configured"];
 
@@ -49,7 +47,7 @@ struct Line {
 
 /// `None` if it is not installed.
 pub(crate) fn cloud_init(system: &System<'_, '_>) -> Result<Option<CloudInit>> {
-    if system.first(PROGRAMS)?.is_none() {
+    if system.first(&cloud_init::PROGRAMS)?.is_none() {
         return Ok(None);
     }
     let mut found = CloudInit { version: version(system)?, ..CloudInit::default() };
@@ -59,33 +57,8 @@ pub(crate) fn cloud_init(system: &System<'_, '_>) -> Result<Option<CloudInit>> {
         let text = system.read(&path.0)?.unwrap_or_default();
         found.read(&lines(&String::from_utf8_lossy(&text), &path));
     }
-    let identify = system.text("/etc/cloud/ds-identify.cfg")?.unwrap_or_default();
-    if system.exists("/etc/cloud/cloud-init.disabled")? {
-        found.off = Some("/etc/cloud/cloud-init.disabled is there");
-    } else if identify.lines().any(|line| line.replace(' ', "").starts_with("policy:disabled")) {
-        found.off = Some("/etc/cloud/ds-identify.cfg disables it");
-    } else if masked(system)? {
-        found.off = Some("its units are masked");
-    }
+    found.off = cloud_init::off(system.guest())?;
     Ok(Some(found))
-}
-
-/// Whether one of the units that all others need leads to /dev/null.
-fn masked(system: &System<'_, '_>) -> Result<bool> {
-    for item in system.list(b"/etc/systemd/system")? {
-        let unit = [
-            "cloud-init.target",
-            "cloud-init.service",
-            "cloud-init-network.service",
-            "cloud-init-main.service",
-        ];
-        if unit.iter().any(|unit| unit.as_bytes() == item.name)
-            && system.target(&item)?.is_some_and(|target| target == b"/dev/null")
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 impl CloudInit {
@@ -168,14 +141,16 @@ fn lines(text: &str, path: &GuestPath) -> Vec<Line> {
             Some(item) => ("-", item),
             None => trimmed.split_once(':').unwrap_or((trimmed, "")),
         };
-        let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
-        lines.push(Line {
-            indent,
-            key: key.trim().to_owned(),
-            value: value.to_owned(),
-            path: path.clone(),
-            number,
-        });
+        let mut push = |indent, key: &str, value: &str| {
+            let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+            let (key, value) = (key.trim().to_owned(), value.to_owned());
+            lines.push(Line { indent, key, value, path: path.clone(), number });
+        };
+        push(indent, key, value);
+        // The first key of an item stands behind its dash.
+        if let Some((inner, value)) = value.split_once(": ").filter(|_| key == "-") {
+            push(indent.saturating_add(2), inner, value);
+        }
     }
     lines
 }

@@ -71,15 +71,9 @@ pub(crate) fn sudoers(system: &System<'_, '_>) -> Result<Option<Sudoers>> {
 impl Sudoers {
     fn read(&mut self, text: &str, path: &GuestPath, system: &System<'_, '_>) -> Result<Vec<String>> {
         let mut included = Vec::new();
-        let mut lines = (1..).zip(text.lines());
-        while let Some((number, first)) = lines.next() {
-            let mut line = first.trim_end_matches('\r').to_owned();
-            while line.ends_with('\\') {
-                line.pop();
-                let Some((_, next)) = lines.next() else { break };
-                line.push_str(next);
-            }
-            let line = line.trim();
+        for line in scan::sudoers::lines(text.as_bytes()) {
+            let (number, line) = (line.number, String::from_utf8_lossy(&line.code));
+            let line = line.as_ref();
             if let Some((kind, target)) = include(line) {
                 let target = target.trim_matches('"').replace("%h", "");
                 let target = if target.starts_with('/') { target } else { format!("/etc/{target}") };
@@ -93,7 +87,6 @@ impl Sudoers {
                 }
                 continue;
             }
-            let line = uncommented(line).trim();
             if !line.is_empty() && self.rule(line, path, number).is_none() {
                 self.strange.push((path.clone(), number));
             }
@@ -160,19 +153,6 @@ fn include(line: &str) -> Option<(Include, &str)> {
     }
 }
 
-/// A line without its comment; `#` and digits is a user's number.
-fn uncommented(line: &str) -> &str {
-    let mut from = 0;
-    while let Some(at) = line[from..].find('#') {
-        let at = from + at;
-        if !line[at + 1..].starts_with(|next: char| next.is_ascii_digit()) && !line[..at].ends_with('\\') {
-            return &line[..at];
-        }
-        from = at + 1;
-    }
-    line
-}
-
 fn list(text: &str) -> Vec<String> {
     let words = text.split(',').map(|word| word.trim().trim_matches('"').to_owned());
     words.filter(|word| !word.is_empty()).collect()
@@ -187,7 +167,7 @@ mod tests {
     fn rules_includes_aliases_and_lines_that_are_none() {
         let tree = "/etc/sudoers = Defaults env_reset\\nUser_Alias ADMINS = al, \\\\n bob\\n\
                     root ALL=(ALL:ALL) ALL\\n%sudo\tALL=(ALL:ALL) ALL # x\\nADMINS ALL=(ALL) NOPASSWD: /bin/a, /bin/b\\n\
-                    al , eve ALL = (root) NOPASSWD: ALL\\nwhat is this\\n#1000 ALL=(ALL) ALL\\n# x = y\\n#includedir /etc/sudoers.d\\n\n\
+                    al , eve ALL = (root) NOPASSWD: ALL\\nwhat is this # \\\\n#1000 ALL=(ALL) ALL\\n# x = y\\n#includedir /etc/sudoers.d\\n\n\
                     /etc/sudoers.d/90-cloud = debian ALL=(ALL) NOPASSWD:ALL\\n\n/etc/sudoers.d/x.bak = bad ALL=ALL\n\
                     /etc/sudoers.d/loop = @include sudoers\\n";
         with_system(tree, |system| {

@@ -3,6 +3,7 @@
 //! [`Guest::open`] lays the volumes out as the guest mounts them, [`Selection`] says which rules apply, and
 //! [`scan`] walks the trees once: each [`Finding`] names a rule, a place and an action.
 
+pub mod cloud_init;
 pub mod content;
 mod creation;
 mod detect;
@@ -24,6 +25,7 @@ mod rule;
 pub mod rules;
 mod selinux;
 pub mod sshd;
+pub mod sudoers;
 mod walk;
 
 pub use creation::{Creation, Parent, Wanted, creations};
@@ -36,5 +38,5 @@ pub use policy::{
     Accept, Around, BuiltIn, FileError, Level, Overrides, Policy, PolicyError, Seen, Selection,
     built_in_policies, find_rule, hexadecimal,
 };
-pub use rule::{Action, Also, Detector, Find, GuestPath, Kinds, Rule, RuleId, Source};
+pub use rule::{Action, Also, Detector, Find, GuestPath, Kinds, Needs, Rule, RuleId, Source};
 pub use walk::{contents, host_key_maker, scan};

@@ -47,6 +47,9 @@ pub fn rules_markdown() -> String {
             if let Some(also) = rule.find.also {
                 let _ = writeln!(text, "- also: {}", also.what());
             }
+            if let Some(needs) = rule.find.needs {
+                let _ = writeln!(text, "- only with {}", needs.what());
+            }
         }
     }
     text

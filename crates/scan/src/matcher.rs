@@ -13,7 +13,7 @@ use filesystem::FileKind;
 use globset::{Candidate, GlobSet, GlobSetBuilder};
 
 use crate::{
-    Action, Also, Detector, Guest, Kinds, Note, RuleId, Selection, dynamic,
+    Action, Also, Detector, Guest, Kinds, Needs, Note, RuleId, Selection, cloud_init, dynamic,
     edits::{self, Account, EditId},
     leaving::leaving,
     pattern::{ANY_DEPTH, Pattern},
@@ -168,6 +168,13 @@ impl Matcher {
             }
         }
         for rule in selection.rules() {
+            let met = match rule.find.needs {
+                None => true,
+                Some(Needs::CloudInitNetwork) => cloud_init::configures_network(guest)?,
+            };
+            if !met {
+                continue;
+            }
             let taker = takers.len();
             for (texts, role) in
                 [(rule.find.paths, Role::Take(taker)), (rule.find.except, Role::Except(taker))]

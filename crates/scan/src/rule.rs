@@ -137,6 +137,23 @@ impl Also {
     }
 }
 
+/// What the guest must have, or else a rule finds nothing: what it takes would be missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// cloud-init, which runs at boot and configures the network.
+    CloudInitNetwork,
+}
+
+impl Needs {
+    /// In words.
+    #[must_use]
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::CloudInitNetwork => "cloud-init that runs at boot and configures the network",
+        }
+    }
+}
+
 /// Where a rule looks.
 ///
 /// A pattern is absolute in the guest (`/var/log/**`) or relative to every home (`~/.ssh/id_*`). `*` and `?`
@@ -153,11 +170,14 @@ pub struct Find {
     pub detector: Option<Detector>,
     /// More places.
     pub also: Option<Also>,
+    /// Without which it looks nowhere.
+    pub needs: Option<Needs>,
 }
 
 impl Find {
     /// Nothing: the base that records name their differences from.
-    pub const NOTHING: Self = Self { paths: &[], except: &[], kinds: Kinds::Any, detector: None, also: None };
+    pub const NOTHING: Self =
+        Self { paths: &[], except: &[], kinds: Kinds::Any, detector: None, also: None, needs: None };
 
     /// These paths; directories with their trees.
     #[must_use]

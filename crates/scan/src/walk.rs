@@ -10,7 +10,7 @@ use filesystem::{Entry, FileKind, Filesystem, InodeId, Metadata, Target};
 
 use crate::{
     Action, Contents, Finding, Guest, GuestPath, Helper, Mounted, Note, Place, RuleId, Scan, Selection,
-    detect,
+    cloud_init, detect,
     edits::{self, Context, EditId, Outcome as EditOutcome, Rewrite},
     first_boot,
     matcher::{Matcher, Position},
@@ -57,9 +57,13 @@ const KEY_MAKERS: &[&str] = &[
     "/etc/init.d/sshd",
 ];
 
-/// The first of them that is there, by its path.
+/// The first of them that is there, by its path; cloud-init only if nothing keeps it from running.
 pub fn host_key_maker(guest: &Guest<'_>) -> Result<Option<&'static str>> {
+    let off = cloud_init::off(guest)?.is_some();
     for path in KEY_MAKERS {
+        if off && cloud_init::PROGRAMS.contains(path) {
+            continue;
+        }
         if guest.resolve(path.as_bytes())?.is_some() {
             return Ok(Some(path));
         }

@@ -13,6 +13,10 @@ printf 'root:*::\nsudo:*:al:al,alice\nal:!::\n' >tree/etc/gshadow
 printf 'al:100000:65536\nalice:165536:65536\n' | tee tree/etc/subuid >tree/etc/subgid
 put stay etc/sudoers 'Defaults env_reset # %s'
 put go etc/sudoers 'al ALL=(ALL) \\\n  /bin/%s'
+# Blanks may follow the backslash that continues a line; a comment ends with its line.
+put go etc/sudoers 'al ALL=(ALL) /bin/true, \\ \n  /bin/%s'
+put go etc/sudoers '# once \\\nal ALL=(ALL) /bin/%s'
+put stay etc/sudoers 'al ALL=(ALL) /bin/true # once \\\nalice ALL=(ALL) /bin/%s'
 printf 'alice,al ALL=(ALL) ALL\n@includedir /etc/sudoers.d\n' >>tree/etc/sudoers
 put go etc/sudoers.d/al 'al ALL=(ALL) NOPASSWD: /bin/%s'
 put go etc/sudoers.d/90-al 'al ALL=(ALL) NOPASSWD: /bin/%s'

@@ -46,6 +46,8 @@ mod tests {
                 "{text}"
             );
         }
+        let first = format!("{CFG}users:\\n - passwd: x\\n   name: al");
+        assert_eq!(seen(&CLOUD_PASSWORDS, &first), [format!("fail /etc/cloud/cloud.cfg:2 {set}")]);
     }
 
     #[test]

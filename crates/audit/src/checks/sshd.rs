@@ -1,5 +1,7 @@
 //! What sshd lets in, by the whole of its configuration: root, passwords, and whether it looks names up.
 
+mod options;
+
 use block::Result;
 use scan::sshd::{Effective, Setting, effective};
 
@@ -11,7 +13,7 @@ pub(super) const SSHD_ROOT: Check = Check {
     heading: "Root's login over SSH",
     explain: "PermitRootLogin as sshd takes it from all files of its configuration, and in every `Match` block: `yes` lets \
               root log in with a password. Where no line says anything, OpenSSH 7.0 and later let root in with a key only, \
-              older ones with a password.",
+              older ones with a password. Options that sshd is started with win over all files.",
     advice: "Set `PermitRootLogin prohibit-password` (rule `sshd-root-login`).",
     run: sshd_root,
 };
@@ -22,7 +24,7 @@ pub(super) const SSHD_PASSWORDS: Check = Check {
     explain: "PubkeyAuthentication, PasswordAuthentication and KbdInteractiveAuthentication (or \
               ChallengeResponseAuthentication, its older name) as sshd takes them from all files of its configuration, and \
               in every `Match` block. Where no line says anything, sshd takes passwords. AuthenticationMethods that ask \
-              for a key in every case are enough.",
+              for a key in every case are enough. Options that sshd is started with win over all files.",
     advice: "Set `PubkeyAuthentication yes`, `PasswordAuthentication no` and `KbdInteractiveAuthentication no` (rules \
              `sshd-pubkey` and `sshd-no-passwords`).",
     run: sshd_passwords,
@@ -42,6 +44,8 @@ const ROOT_WITH_KEY: (u32, u32) = (7, 0);
 const NO_DNS: (u32, u32) = (6, 8);
 /// Names of one setting.
 const KEYBOARD: &[&str] = &["KbdInteractiveAuthentication", "ChallengeResponseAuthentication"];
+
+const KEYS_ONLY: &str = "sshd takes keys and no passwords";
 
 type Judge = fn(&Effective, &mut Vec<Observation>);
 
@@ -81,7 +85,7 @@ fn for_whom(setting: &Setting) -> String {
 }
 
 fn sshd_root(system: &System<'_, '_>) -> Result<Vec<Observation>> {
-    judged(system, |found, seen| {
+    let mut seen = judged(system, |found, seen| {
         match found.global("PermitRootLogin").next() {
             Some(setting) if value(setting) == "yes" => {
                 seen.push(shown(setting, Severity::Fail, "root may log in with a password"));
@@ -105,11 +109,13 @@ fn sshd_root(system: &System<'_, '_>) -> Result<Vec<Observation>> {
             let what = format!("root may log in with a password{}", for_whom(setting));
             seen.push(shown(setting, Severity::Fail, what));
         }
-    })
+    })?;
+    seen.extend(options::against(system, &[("PermitRootLogin", "yes")])?);
+    Ok(seen)
 }
 
 fn sshd_passwords(system: &System<'_, '_>) -> Result<Vec<Observation>> {
-    judged(system, |found, seen| {
+    let mut seen = judged(system, |found, seen| {
         let off = |setting: &&Setting| value(setting) == "no";
         seen.extend(
             found
@@ -118,8 +124,9 @@ fn sshd_passwords(system: &System<'_, '_>) -> Result<Vec<Observation>> {
                 .filter(off)
                 .map(|setting| shown(setting, Severity::Fail, "sshd takes no keys")),
         );
-        if let Some(setting) =
-            found.global("AuthenticationMethods").next().filter(|setting| asks_for_key(setting))
+        let methods = "AuthenticationMethods";
+        let always = found.overrides(methods).all(asks_for_key);
+        if let Some(setting) = found.global(methods).next().filter(|setting| always && asks_for_key(setting))
         {
             let what = "AuthenticationMethods asks for a key in every case";
             seen.push(shown(setting, Severity::Info, what));
@@ -127,9 +134,21 @@ fn sshd_passwords(system: &System<'_, '_>) -> Result<Vec<Observation>> {
             passwords(found, seen);
         }
         if seen.iter().all(|seen| seen.severity != Severity::Fail) {
-            seen.push(Observation::new(Severity::Info, "sshd takes keys and no passwords"));
+            seen.push(Observation::new(Severity::Info, KEYS_ONLY));
         }
-    })
+    })?;
+    let bad = [
+        ("PasswordAuthentication", "yes"),
+        (KEYBOARD[0], "yes"),
+        (KEYBOARD[1], "yes"),
+        ("PubkeyAuthentication", "no"),
+    ];
+    let given = options::against(system, &bad)?;
+    if !given.is_empty() {
+        seen.retain(|seen| seen.what != KEYS_ONLY);
+    }
+    seen.extend(given);
+    Ok(seen)
 }
 
 fn passwords(found: &Effective, seen: &mut Vec<Observation>) {
@@ -255,6 +274,22 @@ mod tests {
         assert_eq!(
             methods,
             ["info /etc/ssh/sshd_config:1 AuthenticationMethods asks for a key in every case", safe]
+        );
+        assert_eq!(
+            of(
+                &SSHD_PASSWORDS,
+                "AuthenticationMethods publickey\\nPasswordAuthentication no\\nMatch User al\\n\
+                 AuthenticationMethods password\\nPasswordAuthentication yes\\n"
+            ),
+            ["fail /etc/ssh/sshd_config:5 PasswordAuthentication is on, for `Match User al`"]
+        );
+        let started =
+            "PasswordAuthentication no\\n\n/etc/default/ssh = SSHD_OPTS=-oPasswordAuthentication=yes\\n";
+        assert_eq!(
+            of(&SSHD_PASSWORDS, started),
+            [
+                "fail /etc/default/ssh:1 sshd is started with `-o PasswordAuthentication=yes`, which wins over sshd_config"
+            ]
         );
     }
 

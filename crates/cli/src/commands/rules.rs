@@ -3,7 +3,7 @@
 use std::{fmt::Write, process::ExitCode};
 
 use scan::{
-    Action, Also, Overrides, Policy, Rule, Selection, built_in_policies,
+    Action, Also, Needs, Overrides, Policy, Rule, Selection, built_in_policies,
     content::{self, ContentRule},
     edits::EditId,
     rules,
@@ -200,7 +200,7 @@ fn explain(rule: &Rule, asked: &Asked<'_>) -> String {
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let has_homes = rule.find.paths.iter().any(|path| path.starts_with('~'));
     format!(
-        "{}: {}\n\n{}\n\nAction: {}\nPolicies: {}\nAsked for by: {}\n{}{}{}{}{}",
+        "{}: {}\n\n{}\n\nAction: {}\nPolicies: {}\nAsked for by: {}\n{}{}{}{}{}{}",
         rule.id,
         rule.heading,
         wrapped(rule.explain),
@@ -211,6 +211,7 @@ fn explain(rule: &Rule, asked: &Asked<'_>) -> String {
         list("Paths", rule.find.paths),
         list("Also", rule.find.also.map(Also::what).as_slice()),
         list("But not", rule.find.except),
+        list("Only with", rule.find.needs.map(Needs::what).as_slice()),
         if has_homes { HOMES } else { "" },
     )
 }

@@ -20,6 +20,9 @@ const KNOWN_BY: &str = "HWADDR";
 const GETS: [&str; 2] = ["MACADDR", "LLADDR"];
 /// Keys of `[Match]` in systemd.network(5) and systemd.link(5) that tell a card from others.
 const ADDRESSES: [&str; 2] = ["MACAddress", "PermanentMACAddress"];
+/// Sections that are about the machine's own cards. In others, a lease or a bridge's table, the address is somebody else's.
+const OWN: [&[u8]; 5] = [MATCH, b"[Link]", b"[NetDev]", b"[Peer]", b"[SR-IOV]"];
+const MATCH: &[u8] = b"[Match]";
 const SIGNS: [&str; 8] =
     ["Name", "OriginalName", "Path", "Driver", "Type", "Kind", "Property", "WLANInterfaceType"];
 
@@ -109,7 +112,7 @@ fn networkd(content: &[u8], link: bool, changes: &mut Vec<String>) -> Result<Opt
         if text.starts_with(b"[") {
             section = text.to_vec();
         }
-        signs |= section == b"[Match]" && key.is_some_and(|key| SIGNS.contains(&key.as_str()));
+        signs |= section == MATCH && key.is_some_and(|key| SIGNS.contains(&key.as_str()));
     }
     section.clear();
     Ok(lines::rewrite(content, |text| {
@@ -117,10 +120,11 @@ fn networkd(content: &[u8], link: bool, changes: &mut Vec<String>) -> Result<Opt
         if trimmed.starts_with(b"[") {
             section = trimmed.to_vec();
         }
-        let Some(key) = key_of(text).filter(|key| ADDRESSES.contains(&key.as_str())) else {
+        let ours = OWN.contains(&section.as_slice());
+        let Some(key) = key_of(text).filter(|key| ours && ADDRESSES.contains(&key.as_str())) else {
             return Fate::Stays;
         };
-        if section != b"[Match]" || signs {
+        if section != MATCH || signs {
             changes.push(format!("removes {key}"));
             return Fate::Goes;
         }
@@ -286,6 +290,12 @@ mod tests {
                 "a.network",
                 "[Match]\nMACAddress=52:54:00:12:34:56\nName=ens*\n#MACAddress=1\n",
                 "[Match]\nName=ens*\n#MACAddress=1\n",
+                "removes MACAddress",
+            ),
+            (
+                "lan.network",
+                "[Match]\nName=en*\n[Link]\nMACAddress=02:00:00:0:0:1\n[DHCPServerStaticLease]\nMACAddress=52:54:00:12:34:57\nAddress=10.0.0.9\n",
+                "[Match]\nName=en*\n[Link]\n[DHCPServerStaticLease]\nMACAddress=52:54:00:12:34:57\nAddress=10.0.0.9\n",
                 "removes MACAddress",
             ),
             (

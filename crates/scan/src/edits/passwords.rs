@@ -50,16 +50,17 @@ pub(super) fn lock(file: &[u8], content: &[u8], context: &Context<'_>) -> Result
     let of_groups = columns == GROUP;
     let (mut locked, mut closed) = (Vec::new(), Vec::new());
     let new = lines::rewrite(content, |text| {
-        let (row, comment) = match lines::row(text) {
-            Some(row) => (row, false),
-            // An account in a comment is none, but its hash is one.
-            None if text.starts_with(b"#") => (text.split(|&byte| byte == b':').collect(), true),
+        let comment = text.starts_with(b"#");
+        let (row, account) = match lines::row(text) {
+            Some(row) => (row, true),
+            // An account in a comment is none, but its hash is one; so is what an account of NIS's gets instead of its own.
+            None if comment || text.starts_with(b"+") => (text.split(|&byte| byte == b':').collect(), false),
             None => return Fate::Stays,
         };
         let [name, field, ..] = *row.as_slice() else { return Fate::Stays };
         let kept = !of_groups && context.keep.iter().any(|keep| keep.as_bytes() == name);
         // Without a password, a group has only its members: that is no way in.
-        let open = field.is_empty() && !of_groups && !comment;
+        let open = field.is_empty() && !of_groups && account;
         let hash = !field.is_empty() && !opens_nothing(field) && (!comment || row.len() == columns);
         if kept || !(open || hash) {
             return Fate::Stays;
@@ -155,11 +156,11 @@ mod tests {
     fn other_bytes_stay() {
         let before = "root:$6$f$f:19000:0:99999:7:::\r\n\n# a comment: $6$x\n#old:$6$f$f:1:0:99999:7:::\n+nis:$6$f$f::::::\n\
                       bin:*:18000:0:99999:7:::\nal:$y$f:19001:1:90:7:30:20000:\nguest:::::::: \néd:!:::::::\nlast:$5$f:1::::::";
-        let after = "root:*:19000:0:99999:7:::\r\n\n# a comment: $6$x\n#old:*:1:0:99999:7:::\n+nis:$6$f$f::::::\n\
+        let after = "root:*:19000:0:99999:7:::\r\n\n# a comment: $6$x\n#old:*:1:0:99999:7:::\n+nis:*::::::\n\
                      bin:*:18000:0:99999:7:::\nal:*:19001:1:90:7:30:20000:\nguest:*::::::: \néd:!:::::::\nlast:*:1::::::";
         let (new, changes) = locked("shadow", before, &[], &[]).unwrap();
         assert_eq!(new, after);
-        assert_eq!(changes, ["locks root, #old, al, last", "locks guest: no password was needed"]);
+        assert_eq!(changes, ["locks root, #old, +nis, al, last", "locks guest: no password was needed"]);
     }
 
     #[test]

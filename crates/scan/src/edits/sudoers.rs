@@ -2,7 +2,8 @@
 //!
 //! A line that names the account among others, in an alias, or behind a run-as, stays and is noted.
 
-use super::{Context, Outcome, Rewrite, lines, names};
+use super::{Context, Outcome, Rewrite, names};
+use crate::sudoers;
 
 pub(super) fn remove(content: &[u8], context: &Context<'_>) -> Result<Outcome, String> {
     let Some(account) = context.account else { return Ok(Outcome::default()) };
@@ -12,23 +13,15 @@ pub(super) fn remove(content: &[u8], context: &Context<'_>) -> Result<Outcome, S
     let mut outcome = Outcome::default();
     let mut new = Vec::with_capacity(content.len());
     let (mut gone, mut others) = (0_usize, Vec::new());
-    let mut physical = (1_usize..).zip(lines::lines(content));
-    while let Some((number, first)) = physical.next() {
-        // A backslash at the end continues a line, a comment too.
-        let (mut raw, mut logical) = ([first.text, first.end].concat(), first.text.to_vec());
-        while logical.ends_with(b"\\") {
-            let Some((_, next)) = physical.next() else { break };
-            raw.extend([next.text, next.end].concat());
-            logical.pop();
-            logical.extend(next.text);
-        }
-        match who(&logical, &account.name, account.uid) {
+    for line in sudoers::lines(content) {
+        let who = who(&String::from_utf8_lossy(&line.code), &account.name, account.uid);
+        match who {
             Who::Alone => gone += 1,
-            Who::AmongOthers => {
-                others.push(number.to_string());
-                new.extend(raw);
-            }
-            Who::Others => new.extend(raw),
+            Who::AmongOthers => others.push(line.number.to_string()),
+            Who::Others => {}
+        }
+        if who != Who::Alone {
+            new.extend(line.raw);
         }
     }
     if !others.is_empty() {
@@ -48,21 +41,16 @@ pub(super) fn remove(content: &[u8], context: &Context<'_>) -> Result<Outcome, S
 }
 
 /// Whom a line is for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
     Alone,
     AmongOthers,
     Others,
 }
 
-fn who(line: &[u8], name: &str, uid: u32) -> Who {
-    let line = String::from_utf8_lossy(line);
-    let line = line.trim();
+/// Of a line without its comment.
+fn who(line: &str, name: &str, uid: u32) -> Who {
     let number = format!("#{uid}");
-    // `#` and digits is a user number, else a comment; `#include` too.
-    if line.starts_with('#') && !line[1..].starts_with(|c: char| c.is_ascii_digit()) {
-        return Who::Others;
-    }
     let is = |word: &str| {
         let word = word.trim().trim_matches('"');
         word == name || word == number
@@ -73,8 +61,7 @@ fn who(line: &[u8], name: &str, uid: u32) -> Who {
         let rest = line[first.len()..].trim_start();
         return if rest.starts_with(',') { Who::AmongOthers } else { Who::Alone };
     }
-    let code = line.split(" #").next().unwrap_or_default();
-    if code.split([' ', '\t', ',', '=', ':', '(', ')', '!']).any(is) {
+    if line.split([' ', '\t', ',', '=', ':', '(', ')', '!']).any(is) {
         return Who::AmongOthers;
     }
     Who::Others
@@ -109,7 +96,10 @@ mod tests {
             ("bob ALL=(ALL) ALL # as al has", Who::Others),
             ("", Who::Others),
         ] {
-            assert_eq!(who(line.as_bytes(), "al", 1000), expected, "{line}");
+            let code = sudoers::lines(line.as_bytes())
+                .next()
+                .map_or(String::new(), |line| String::from_utf8(line.code).unwrap());
+            assert_eq!(who(&code, "al", 1000), expected, "{line}");
         }
     }
 
@@ -118,17 +108,17 @@ mod tests {
         let account = Account { name: "al".to_owned(), uid: 1000, own_group: true };
         let (beside, keep) = (BTreeSet::new(), BTreeSet::new());
         let context = Context { beside: &beside, keep: &keep, account: Some(&account), ..Context::NONE };
-        let before = "Defaults env_reset\nal ALL=(ALL) /bin/a, \\\n  /bin/b\nroot ALL=(ALL) ALL\r\n\
-                      User_Alias A = al\n# a \\\nal ALL=ALL\nal ALL=ALL";
+        let before = "Defaults env_reset\nal ALL=(ALL) /bin/a, \\ \n  /bin/b\nroot ALL=(ALL) ALL\r\n\
+                      User_Alias A = al\n# a \\\nal ALL=ALL\nal ALL=ALL # b \\\nbob ALL=ALL\nal ALL=ALL";
         let outcome = remove(before.as_bytes(), &context).unwrap();
         let new = outcome.rewrite.unwrap();
         assert_eq!(
             String::from_utf8(new.content.clone()).unwrap(),
-            "Defaults env_reset\nroot ALL=(ALL) ALL\r\nUser_Alias A = al\n# a \\\nal ALL=ALL\n"
+            "Defaults env_reset\nroot ALL=(ALL) ALL\r\nUser_Alias A = al\n# a \\\nbob ALL=ALL\n"
         );
         assert_eq!(
             (new.changes, outcome.notes),
-            (vec!["removes 2 lines of al".to_owned()], vec!["line 5 names al, and stays".to_owned()])
+            (vec!["removes 4 lines of al".to_owned()], vec!["line 5 names al, and stays".to_owned()])
         );
         assert_eq!(remove(&new.content, &context).unwrap().rewrite, None);
     }

@@ -6,7 +6,7 @@
 use filesystem::{NewKind, Result};
 
 use crate::{
-    Guest, GuestPath, Note, RuleId, Selection, Wanted,
+    Guest, GuestPath, Note, RuleId, Selection, Wanted, cloud_init,
     rule::Action,
     sshd::{Access, Login, effective},
     walk::host_key_maker,
@@ -39,10 +39,8 @@ const WANTS: &str = "/etc/systemd/system/multi-user.target.wants/";
 /// Programs of systemd, and of SSH servers that read host keys from /etc/ssh.
 const SYSTEMD: [&str; 2] = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"];
 const SERVERS: [&str; 3] = ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"];
-/// What brings the owner's key: cloud-init, the agents of Azure, Google, AWS and OUTSCALE, Ignition.
-const KEY_BRINGERS: [&str; 11] = [
-    "/usr/bin/cloud-init",
-    "/usr/local/bin/cloud-init",
+/// What brings the owner's key beside cloud-init: the agents of Azure, Google, AWS and OUTSCALE, Ignition.
+const KEY_BRINGERS: [&str; 9] = [
     "/usr/sbin/waagent",
     "/usr/bin/waagent",
     "/usr/bin/google_guest_agent",
@@ -79,7 +77,7 @@ impl Helper {
         if self == Self::HostKeys {
             return Ok(host_key_maker(guest)?.is_some());
         }
-        if first(guest, &KEY_BRINGERS)?.is_some() {
+        if cloud_init::runs(guest)? || first(guest, &KEY_BRINGERS)?.is_some() {
             return Ok(true);
         }
         for path in ["/etc/rc.local", "/etc/rc.d/rc.local"] {

@@ -177,6 +177,9 @@ impl Selection {
                 "rule {} {:?} {:?} {:?} {:?} {:?} {:?}",
                 rule.id, rule.action, find.kinds, find.detector, find.also, find.paths, find.except
             );
+            if let Some(needs) = find.needs {
+                let _ = writeln!(text, "needs {} {needs:?}", rule.id);
+            }
         }
         for rule in &self.content {
             let _ = writeln!(

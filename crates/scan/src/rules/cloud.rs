@@ -1,6 +1,6 @@
 //! State of cloud-init, of providers' agents and of management agents: each registers a clone anew.
 
-use crate::{Action, Find, Kinds, Rule, Source};
+use crate::{Action, Find, Kinds, Needs, Rule, Source};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -51,18 +51,22 @@ pub(super) const RULES: &[Rule] = &[
         id: "cloud-init-network",
         heading: "Network that cloud-init configured",
         explain: "Addresses and hardware addresses of the builder. cloud-init writes them again for a \
-                  new instance. Off by default: without cloud-init's network part, nobody does, and \
-                  the clone has no network; the aws and outscale policies have it.",
+                  new instance. Where it is not installed, is off, or is told to leave the network alone \
+                  (`network: {config: disabled}`), nobody does: then they stay, and `hardware-addresses` takes \
+                  what ties them to a card. Off by default; the aws and outscale policies have it.",
         sources: &[Source::CloudInit, Source::Kubernetes],
-        find: Find::files(&[
-            "/etc/netplan/50-cloud-init.yaml",
-            "/etc/network/interfaces.d/50-cloud-init*",
-            "/etc/systemd/network/10-cloud-init-*",
-            "/etc/NetworkManager/system-connections/cloud-init-*",
-            "/etc/NetworkManager/conf.d/{99-cloud-init,30-cloud-init-ip6-addr-gen-mode}.conf",
-            "/etc/sysconfig/network-scripts/ifcfg-eth*.cloud-init",
-            "/etc/cloud/cloud.cfg.d/90-installer-network.cfg",
-        ]),
+        find: Find {
+            needs: Some(Needs::CloudInitNetwork),
+            ..Find::files(&[
+                "/etc/netplan/50-cloud-init.yaml",
+                "/etc/network/interfaces.d/50-cloud-init*",
+                "/etc/systemd/network/10-cloud-init-*",
+                "/etc/NetworkManager/system-connections/cloud-init-*",
+                "/etc/NetworkManager/conf.d/{99-cloud-init,30-cloud-init-ip6-addr-gen-mode}.conf",
+                "/etc/sysconfig/network-scripts/ifcfg-eth*.cloud-init",
+                "/etc/cloud/cloud.cfg.d/90-installer-network.cfg",
+            ])
+        },
         action: Action::Remove,
         default: false,
     },

@@ -1,8 +1,9 @@
 //! Whether sshd lets an account in with a key, by its names and groups alone.
 //!
 //! auth.c (`allowed_user`): DenyUsers, AllowUsers, DenyGroups and AllowGroups, in this order, and auth-rhosts's and
-//! auth2's word on PermitRootLogin. A `Match` whose criteria are accounts and groups is decided; one that asks for
-//! addresses, hosts or programs is not, and then the answer may be that it depends. Shells and key files are not asked.
+//! auth2's word on PermitRootLogin; PubkeyAuthentication where a `Match` turns it off. A `Match` whose criteria are
+//! accounts and groups is decided; one that asks for addresses, hosts or programs is not, and then the answer may be that
+//! it depends. Shells and key files are not asked.
 
 use super::{Effective, Setting};
 
@@ -74,7 +75,8 @@ impl Effective {
 /// The line that keeps an account out, of those that hold for it.
 type Keeps = for<'e> fn(&[&'e Setting], Login<'_>) -> Option<&'e Setting>;
 
-const KEYWORDS: [(&str, Keeps, &str); 5] = [
+const KEYWORDS: [(&str, Keeps, &str); 6] = [
+    ("pubkeyauthentication", no_keys, "it takes no key of the account"),
     ("permitrootlogin", root_is_out, "it lets root in by no key"),
     ("denyusers", |lines, login| denied(lines, |word| is_user(word, login)), "it denies the account"),
     ("allowusers", |lines, login| not_allowed(lines, |word| is_user(word, login)), "it allows others only"),
@@ -95,6 +97,12 @@ fn root_is_out<'e>(lines: &[&'e Setting], login: Login<'_>) -> Option<&'e Settin
     let no =
         |value: &String| ["no", "forced-commands-only"].iter().any(|out| value.eq_ignore_ascii_case(out));
     lines.first().copied().filter(|line| login.root && line.values.first().is_some_and(no))
+}
+
+/// For some only. Where it is for everybody, `sshd-pubkey` sets it right, and another check tells it.
+fn no_keys<'e>(lines: &[&'e Setting], _: Login<'_>) -> Option<&'e Setting> {
+    let no = |line: &&Setting| line.values.first().is_some_and(|value| value.eq_ignore_ascii_case("no"));
+    lines.first().copied().filter(|line| line.matching.is_some()).filter(no)
 }
 
 fn denied<'e>(lines: &[&'e Setting], is: impl Fn(&String) -> bool) -> Option<&'e Setting> {
@@ -232,6 +240,10 @@ mod tests {
             ("Match Host *.example\nDenyUsers al", "depends 2"),
             ("DenyUsers al\nMatch Host *.example\nDenyUsers al", "out 1"),
             ("Match Exec /bin/true\nAllowUsers bob", "depends 2"),
+            ("PubkeyAuthentication no", "in"),
+            ("PubkeyAuthentication yes\nMatch User al,bob\nPubkeyAuthentication no", "out 3"),
+            ("Match User bob\nPubkeyAuthentication no", "in"),
+            ("Match Address 192.0.2.0/24\nPubkeyAuthentication no", "depends 2"),
         ] {
             assert_eq!(asked(config, "al", &["al", "sudo"]), expected, "{config}");
         }

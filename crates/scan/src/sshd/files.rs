@@ -3,7 +3,12 @@
 use block::{Result, to_usize};
 use filesystem::{FileKind, InodeId};
 
-use super::{Directive, Setting, Version, directive, glob::expand, keywords::is_known, version::version};
+use super::{
+    Directive, Setting, Version, directive,
+    glob::expand,
+    keywords::{is_global, is_known, is_match},
+    version::version,
+};
 use crate::{Guest, GuestPath, Node, edits};
 
 /// Where sshd looks: everywhere, openSUSE if there is nothing in /etc, and ALT.
@@ -185,10 +190,21 @@ impl Reader<'_, '_> {
                     }
                 }
                 "match" => {
+                    if !is_match(&values) {
+                        self.problem(format!("line {line} of {} has a Match that no sshd knows", node.path));
+                    }
                     let own = values.join(" ");
                     within = Some(matching.map_or_else(|| own.clone(), |outer| format!("{outer} and {own}")));
                 }
                 _ => {
+                    // A block for all is none, to sshd.
+                    let block = within.as_deref().is_some_and(|own| !own.eq_ignore_ascii_case("all"));
+                    if block && is_global(&keyword) {
+                        self.problem(format!(
+                            "line {line} of {} has a keyword that sshd takes outside of Match only",
+                            node.path
+                        ));
+                    }
                     if !is_known(&keyword) {
                         self.problem(format!(
                             "line {line} of {} has a keyword that no sshd knows",

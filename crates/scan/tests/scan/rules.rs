@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scan::{Guest, Kinds, Overrides, Place, Policy, Scan, Selection, VolumeSource, rules};
+use scan::{Guest, Kinds, Needs, Overrides, Place, Policy, Scan, Selection, VolumeSource, rules};
 use tests::sketch::Tree;
 
 /// Accounts of the trees in these tests; `old` has a home, but no line.
@@ -51,7 +51,7 @@ fn content(word: &str) -> Vec<u8> {
             area[page - 10..page].copy_from_slice(b"SWAPSPACE2");
             area
         }
-        other => other.as_bytes().to_vec(),
+        other => other.replace("\\n", "\n").into_bytes(),
     }
 }
 
@@ -101,6 +101,11 @@ fn every_rule_takes_what_it_should_and_nothing_alike() {
         ));
         for case in &cases {
             tree.file(case.path, case.content.clone());
+        }
+        if rule.find.needs == Some(Needs::CloudInitNetwork) {
+            let without = scan_tree(&tree, &only(&[rule.id])).findings;
+            wrong.extend((!without.is_empty()).then(|| format!("{}: takes what it has no need to", rule.id)));
+            tree.file("/usr/bin/cloud-init", b"x".to_vec());
         }
         let taken = taken(&scan_tree(&tree, &only(&[rule.id])));
         for case in &cases {

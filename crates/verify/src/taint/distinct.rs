@@ -32,8 +32,8 @@ pub(super) fn tokens(content: &[u8]) -> Vec<Range<usize>> {
             let from = text.iter().position(|byte| !blank(byte)).unwrap_or(text.len());
             let to = text.iter().rposition(|byte| !blank(byte)).map_or(from, |last| last + 1);
             let line = clipped(line.start + from..line.start + to);
-            if line.len() >= LINE && readable(&content[line.clone()]) && variety(&content[line.clone()]) >= 12
-            {
+            let text = &content[line.clone()];
+            if line.len() >= LINE && readable(text) && variety(text) >= 12 && !is_boundary(text) {
                 tokens.push(line);
             }
         }
@@ -95,6 +95,11 @@ fn random(word: &[u8]) -> bool {
 fn is_uuid(word: &[u8]) -> bool {
     let parts: Vec<usize> = word.split(|&byte| byte == b'-').map(<[u8]>::len).collect();
     parts == [8, 4, 4, 4, 12] && word.iter().all(|byte| *byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+/// Boundaries of PEM (RFC 7468) are the same around every key, and stand in every program that reads such keys.
+fn is_boundary(line: &[u8]) -> bool {
+    line.starts_with(b"-----BEGIN ") || line.starts_with(b"-----END ")
 }
 
 /// How many different bytes there are.
@@ -166,6 +171,7 @@ mod tests {
     #[test]
     fn a_line_without_a_random_word_counts_as_a_whole() {
         assert_eq!(words("  sshpass -p Sesame ssh db.example  \nls\n"), ["sshpass -p Sesame ssh db.example"]);
+        assert!(words("-----BEGIN OPENSSH PRIVATE KEY-----\n-----END OPENSSH PRIVATE KEY-----\n").is_empty());
         assert!(tokens(&[200; 5000]).is_empty());
         let long = "the quick brown fox jumps over ".repeat(100);
         assert_eq!(words(&long)[0].len(), 128);

@@ -24,7 +24,8 @@ pub(in crate::checks) const LOGIN: Check = Check {
     explain: "An SSH server that the boot starts, an account with a login shell that the key is for (cloud-init's default \
               user, which it makes; root for diskscrub's own unit and for scripts that write to /root; an agent's; or one \
               that is there), and no line of sshd's that keeps it out: PermitRootLogin, AllowUsers, AllowGroups and their \
-              opposites, in `Match` blocks, too. Blocks for addresses, hosts or programs leave it open.",
+              opposites, in `Match` blocks, too, and PubkeyAuthentication there. Blocks for addresses, hosts or programs \
+              leave it open.",
     advice: "Install and enable an SSH server, and keep one account with a shell that sshd lets in.",
     run: login,
 };
