@@ -309,7 +309,7 @@ mod tests {
         let mut heads = Heads::new(100);
         let row: Vec<u8> = (0..u64::try_from(SIFTED).unwrap()).flat_map(|n| mix(n).to_le_bytes()).collect();
         assert_eq!(heads.sift(&row, &mut [0; SIFTED]), 0);
-        [2, 3, 700, 2047].map(|n| heads.insert(mix(n)));
+        [2, 3, 700, 2047].iter().for_each(|&n| heads.insert(mix(n)));
         let mut numbers = [0; SIFTED];
         assert_eq!(heads.sift(&row[..row.len() - 1], &mut numbers), 3);
         assert_eq!(heads.sift(&row, &mut numbers), 4);
