@@ -59,6 +59,53 @@ free() {
 }
 blocksize() { dumpe2fs -h "$1" 2>/dev/null | sed -n 's/^Block size: *//p'; }
 
+# xfs FILE SIZE [mkfs.xfs options]: an XFS of ./tree, made without a kernel; everything belongs to root, and hard links
+# are files of their own. --unsupported is for the size alone.
+xfs() {
+    local file=$1 size=$2
+    shift 2
+    prototype tree >prototype
+    truncate -s "$size" "$file"
+    mkfs.xfs -q -f --unsupported -p prototype "$@" "$file" 2>mkfs.err || { cat mkfs.err >&2; return 1; }
+    rm prototype mkfs.err
+}
+
+# prototype DIR: what `mkfs.xfs -p` makes a tree from.
+prototype() {
+    printf '/none\n0 0\nd--755 0 0\n'
+    below "$1"
+    printf '$\n'
+}
+below() {
+    local one name
+    for one in "$1"/* "$1"/.[!.]*; do
+        name=${one##*/}
+        if [ -L "$one" ]; then
+            printf '%s l--777 0 0 %s\n' "$name" "$(readlink "$one")"
+        elif [ -d "$one" ]; then
+            printf '%s d--%s 0 0\n' "$name" "$(stat -c %a "$one")"
+            below "$one"
+            printf '$\n'
+        elif [ -e "$one" ]; then
+            printf '%s ---%s 0 0 %s\n' "$name" "$(stat -c %a "$one")" "$one"
+        fi
+    done
+}
+
+# xfs_free FILE: tokens in free blocks of an XFS, as deleted files leave them.
+xfs_free() {
+    local field group block len
+    declare -A field
+    while read -r group block; do field[$group]=$block; done < <(
+        xfs_db -r -f -c 'sb 0' -c 'print blocksize agblocks' "$1" | sed -n 's/ = / /p'
+    )
+    while read -r group block len; do
+        token go "free block $block of group $group"
+        block=$((group * field[agblocks] + block + len / 2))
+        printf 'deleted %s' "$t" | at "$1" $((block * field[blocksize]))
+    done < <(xfs_db -r -f -c 'freesp -d' "$1" | sed -n '/^ *[0-9]\+ \+[0-9]\+ \+[0-9]\+ *$/p')
+}
+
 # at FILE OFFSET: writes stdin there.
 at() { dd of="$1" bs=64K conv=notrunc oflag=seek_bytes seek="$2" status=none; }
 
@@ -68,6 +115,8 @@ needs_kernel() { [ "$(id -u)" = 0 ] && [ -e /dev/loop-control ] || exit 77; }
 # mounted FILE [OPTIONS]: mounts it at ./mnt.
 mounted() {
     mkdir -p mnt
+    # What is mounted may have the UUID of another case's.
+    [ "$(blkid -p -o value -s TYPE "$1")" != xfs ] || set -- "$1" "nouuid${2:+,$2}"
     mount -o "loop${2:+,$2}" "$1" mnt
     trap 'umount mnt' EXIT
 }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     ffi::OsStr,
     fs,
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::FileExt},
     path::{Path, PathBuf},
 };
 
@@ -62,7 +62,22 @@ fn knows(kind: &str) -> bool {
     listed() || (run("modprobe", ["-q", kind]).is_ok() && listed())
 }
 
-/// Compares every ext and FAT volume of two raw images. `before` is recovered by the kernel, so it is written:
+/// Whether the kernel mounts an XFS of this version: 4 is an option that distributions leave out.
+fn mounts_xfs(raw: &Path, volume: &Volume) -> Result<bool> {
+    let start =
+        volume.pieces.first().and_then(|pieces| pieces.first()).map_or(volume.start, |piece| piece.start);
+    let mut version = [0; 2];
+    let file = fs::File::open(raw).and_then(|file| file.read_exact_at(&mut version, start + 100));
+    file.map_err(|error| format!("{}: {error}", raw.display()))?;
+    if version[1] & 0xf == 5 {
+        return Ok(true);
+    }
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let config = fs::read_to_string(format!("/boot/config-{}", release.trim())).unwrap_or_default();
+    Ok(config.contains("CONFIG_XFS_SUPPORT_V4=y"))
+}
+
+/// Compares every ext, XFS and FAT volume of two raw images. `before` is recovered by the kernel, so it is written:
 /// give it a copy. Returns the differences that the report's edits do not explain.
 pub fn compare(before: &Path, after: &Path, report: &Value, scratch: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
@@ -70,10 +85,16 @@ pub fn compare(before: &Path, after: &Path, report: &Value, scratch: &Path) -> R
         let (kind, recover, options) = match volume.content {
             Content::Ext => ("ext4", "rw", "ro,noload"),
             Content::Fat => ("vfat", "rw,utf8", "ro,utf8"),
+            // The loop device of the input has the same UUID, if a mount of it lingers.
+            Content::Xfs => ("xfs", "rw,nouuid,noatime", "ro,nouuid"),
             _ => continue,
         };
         if !knows(kind) {
             println!("volume {} is not compared: this kernel has no {kind}", volume.number);
+            continue;
+        }
+        if volume.content == Content::Xfs && !mounts_xfs(before, volume)? {
+            println!("volume {} is not compared: this kernel has no XFS of version 4", volume.number);
             continue;
         }
         let (before, volume) = &image::in_one_piece(before, volume, scratch, "before.volume")?;

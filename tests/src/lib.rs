@@ -12,6 +12,7 @@ pub mod secrets;
 pub mod shelf;
 pub mod sketch;
 pub mod tree;
+pub mod xfs_db;
 
 /// What went wrong, in a sentence or a few lines.
 pub type Result<T> = std::result::Result<T, String>;

@@ -14,7 +14,7 @@ pub fn text(image: &Path) -> Result<String> {
     let layout = filesystem::layout(&device, None).map_err(|error| error.to_string())?;
     let mut text = String::new();
     for volume in &layout.volumes {
-        if !matches!(volume.content, Content::Ext | Content::Fat) {
+        if !matches!(volume.content, Content::Ext | Content::Fat | Content::Xfs) {
             continue;
         }
         let _ = writeln!(text, "volume {}", volume.number);

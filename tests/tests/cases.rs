@@ -9,12 +9,13 @@ use std::{
     process::ExitCode,
 };
 
+use filesystem::Content;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
 use tests::{
     Result, checkers, image, kernel,
     program::{can_mount, command, diskscrub, lossy, output, workspace},
-    secrets, tree,
+    secrets, tree, xfs_db,
 };
 
 /// How a recipe says that it needs root and loop devices, which are not here.
@@ -146,6 +147,12 @@ impl Case {
         let raw = image::raw(&out, scratch.path(), "out.raw")?;
         let mut wrong = checkers::complaints(&out, &raw, scratch.path())?;
         wrong.extend(self.left_or_lost(&image, &out, &raw, scratch.path())?);
+        for volume in image::volumes(&raw)?.iter().filter(|volume| volume.content == Content::Xfs) {
+            let (raw, volume) = image::in_one_piece(&raw, volume, scratch.path(), "after.volume")?;
+            let alone = scratch.path().join("alone.xfs");
+            image::extract(&raw, &volume, &alone)?;
+            wrong.extend(xfs_db::disagreements(&alone)?);
+        }
         let report = self.report("report")?;
         if can_mount() {
             let before = scratch.path().join("before.raw");
