@@ -1,6 +1,6 @@
 //! `cargo xtask bench IMAGE`: what cleaning costs, beside tools that only copy and tools that clean otherwise; and
 //! what scanning costs, beside ripgrep with the same patterns; and overwriting, beside dd. (crate::shelf does the same
-//! for many images at a time.)
+//! for many images at a time, crate::growth for many files.)
 //!
 //! It measures and prints; it judges nothing. The runs of a round follow each other, so that a busy machine is
 //! busy for all of them. Output files lie beside the image (same disk) and vanish. What was not run is said.
@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use crate::{overwriting, tools};
+use crate::{growth, overwriting, tools};
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -86,6 +86,15 @@ pub(crate) fn in_place() -> Result<()> {
     outcome
 }
 
+/// Measures many files alone, on filesystems made for it.
+pub(crate) fn many_files() -> Result<()> {
+    let work = PathBuf::from(format!("target/bench.{}", std::process::id()));
+    fs::create_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
+    let outcome = build().and_then(|clean| growth::run(&clean, &work));
+    fs::remove_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
+    outcome
+}
+
 /// How many rounds.
 fn count() -> usize {
     std::env::var("DISKSCRUB_ROUNDS").ok().and_then(|count| count.parse().ok()).unwrap_or(ROUNDS)
@@ -140,6 +149,7 @@ fn measure(image: &Path, folder: &Path, work: &Path) -> Result<()> {
     crate::shelf::run(&clean, &raw, work, count)?;
     scans(&clean, &raw, work, count)?;
     overwriting::run(&clean, work, count)?;
+    growth::run(&clean, work)?;
     skipped.iter().for_each(|what| println!("Not run: {what}."));
     Ok(())
 }

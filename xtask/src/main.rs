@@ -5,6 +5,7 @@
 mod bench;
 mod demo;
 mod docs;
+mod growth;
 mod licences;
 mod overwriting;
 mod paths;
@@ -22,7 +23,7 @@ Usage: cargo xtask COMMAND
   test    Check and test everything; installs missing Debian packages if run as root
   docs    Write the documents that come from the code
   bench   Measure cleaning [IMAGE] beside copying it and beside other tools, a shelf of it, scanning it beside ripgrep,
-          and overwriting beside dd; or only `in-place`: the last
+          overwriting beside dd, and cleaning many files; or only `in-place` or `files`: the last two
   shelf   Measure the shelf of it alone
 ";
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         ["docs"] => docs::write(),
         ["bench"] => bench::run(None),
         ["bench", "in-place"] => bench::in_place(),
+        ["bench", "files"] => bench::many_files(),
         ["bench", image] => bench::run(Some(image)),
         ["shelf"] => bench::shelf(None),
         ["shelf", image] => bench::shelf(Some(image)),

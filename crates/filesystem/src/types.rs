@@ -266,7 +266,7 @@ pub trait FilesystemMut: Filesystem {
     /// A clean filesystem is left as it is, but for the journal's emptied header.
     fn recover(&mut self) -> Result<Recovery>;
 
-    /// Carries out one change.
+    /// Carries out one change. What the filesystem says of its space and of the directory counts again after the scrub.
     fn change(&mut self, target: &Target, change: &Change) -> Result<()>;
 
     /// Makes a name in a directory that has none of that name, and returns the new inode. The directory keeps its

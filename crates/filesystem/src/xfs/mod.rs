@@ -39,6 +39,9 @@ pub struct Xfs<D> {
     geometry: Geometry,
     /// What edits know of the groups; nothing before the first.
     groups: rebuild::Groups,
+    lookup: edit::Lookup,
+    /// A directory that has lost names which the device still has.
+    pending: Option<edit::Pending>,
 }
 
 impl<D: BlockRead> Xfs<D> {
@@ -47,7 +50,14 @@ impl<D: BlockRead> Xfs<D> {
     pub fn open(device: D) -> Result<Self> {
         let superblock = Superblock::read(&device)?;
         let geometry = Geometry::new(&superblock, device.size())?;
-        Ok(Self { device, superblock, geometry, groups: rebuild::Groups::default() })
+        Ok(Self {
+            device,
+            superblock,
+            geometry,
+            groups: rebuild::Groups::default(),
+            lookup: edit::Lookup::default(),
+            pending: None,
+        })
     }
 
     /// Reads the superblock again, after something underneath may have changed it.
@@ -56,6 +66,7 @@ impl<D: BlockRead> Xfs<D> {
         self.geometry = Geometry::new(&superblock, self.device.size())?;
         self.superblock = superblock;
         self.groups = rebuild::Groups::default();
+        self.lookup = edit::Lookup::default();
         Ok(())
     }
 

@@ -95,6 +95,7 @@ impl<D: BlockWrite> FilesystemMut for Xfs<D> {
     }
 
     fn create(&mut self, dir: InodeId, name: &[u8], new: &NewEntry) -> Result<InodeId> {
+        self.complete()?;
         self.supports_new(dir, name, new)?;
         self.create_entry(dir, name, new)
     }

@@ -55,6 +55,7 @@ fn what_is_edited_is_gone_and_all_else_stays() {
         lab.change(&mut xfs, "edited/empty", &Change::Truncate);
         lab.change(&mut xfs, "edited/extents", &Change::Truncate);
         lab.change(&mut xfs, "edited/shared", &Change::Overwrite(content(200_000)));
+        xfs.complete().unwrap();
         drop(xfs);
         lab.judge("image");
 
@@ -128,6 +129,7 @@ fn names_go_one_by_one_through_all_forms_of_a_directory() {
         for (at, name) in names.iter().enumerate() {
             let mut xfs = lab.open("image");
             lab.change(&mut xfs, name, &Change::Remove);
+            xfs.complete().unwrap();
             drop(xfs);
             if [500, 1000, 1400, 1450, 1480, 1495, 1499].contains(&at) {
                 lab.judge("image");

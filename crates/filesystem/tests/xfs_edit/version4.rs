@@ -46,6 +46,7 @@ fn every_edit_of_version_4_leaves_xfs_repair_silent() {
         for at in 5..300 {
             lab.change(&mut xfs, &format!("leaf/PLANTED-leaf-{at}-{}", "y".repeat(at % 30)), &Change::Remove);
         }
+        xfs.complete().unwrap();
         drop(xfs);
         lab.judge("image");
         let mut xfs = lab.open("image");

@@ -134,6 +134,7 @@ impl<D: BlockWrite> Xfs<D> {
     /// See [`FilesystemMut::create`](crate::FilesystemMut::create). An error leaves a view that must not be used: see
     /// [`supports_new`](Self::supports_new).
     pub(crate) fn create_entry(&mut self, dir: InodeId, name: &[u8], new: &NewEntry) -> Result<InodeId> {
+        self.flush()?;
         let (mut directory, mut names) = self.check_new(dir, name, new)?;
         let mut inode = self.take_inode(&directory)?;
         self.fill_core(&mut inode, &directory, new)?;

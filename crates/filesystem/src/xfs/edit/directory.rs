@@ -80,6 +80,7 @@ impl<D: BlockRead> Xfs<D> {
 impl<D: BlockWrite> Xfs<D> {
     /// Writes a directory and its inode.
     pub(super) fn write_names(&mut self, inode: &mut Inode, names: &Names) -> Result<()> {
+        self.lookup.forget();
         let format = self.pack_format(inode, names.parent);
         let old = self.whole_map(inode, Fork::Data)?;
         let room = inode.fork(Fork::Data).len();

@@ -1,8 +1,9 @@
 //! Edits of the tree: a name removed or made, a file emptied or given other content.
 //!
 //! A change is checked as a whole before the first byte is written: the name still names that inode, nothing that the
-//! filesystem needs for itself is touched, a tree holds each directory once. Times stay as they are. Inodes and
-//! directories are written at once, what they release and take is settled with the groups at the end of each change.
+//! filesystem needs for itself is touched, a tree holds each directory once. Times stay as they are. Inodes are written at
+//! once; a directory that loses names is written when another one is edited, and what changes release and take is settled
+//! with the groups by the scrub, or by the next creation: so many changes take time in proportion to their number.
 
 mod attribute;
 mod content;
@@ -10,8 +11,10 @@ mod create;
 mod directory;
 mod finish;
 mod fork;
+mod lookup;
 mod map;
 mod pack;
+mod pending;
 mod remove;
 mod slot;
 
@@ -21,10 +24,12 @@ use super::{
     Xfs,
     format::inode::format,
     inode::{Fork, Inode},
-    rebuild::Groups,
     superblock::{self as sb, features2, version},
 };
 use crate::{Change, FileKind, Target};
+
+pub(super) use lookup::Lookup;
+pub(super) use pending::Pending;
 
 fn unsupported<T>(object: Object, what: impl Into<String>) -> Result<T> {
     Err::<T, Error>(Unsupported::new(object, what).into())
@@ -51,25 +56,29 @@ impl<D: BlockRead> Xfs<D> {
             device: Overlay::new(&self.device),
             superblock: self.superblock.clone(),
             geometry: self.geometry,
-            groups: Groups::default(),
+            groups: self.groups.clone(),
+            lookup: Lookup::default(),
+            pending: None,
         }
     }
 
     /// The directory and the inode of a target, if the directory agrees and it may be edited.
     fn target(&self, target: &Target) -> Result<(Inode, Inode)> {
         self.check_writable()?;
-        let parent = self.directory(target.parent)?;
+        // As it is with what it has lost, if that is not on the device yet.
+        let pending = self.pending.as_ref().filter(|pending| pending.directory.number.0 == target.parent.0);
+        let parent = match pending {
+            Some(pending) => pending.directory.clone(),
+            None => self.directory(target.parent)?,
+        };
         if target.name == b"." || target.name == b".." {
             return unsupported(parent.object(), "editing `.` or `..`");
         }
         let text = target.name.escape_ascii();
-        let mut found = None;
-        self.names(&parent, &mut |name| {
-            if name.name == target.name {
-                found = Some(name.inode.0);
-            }
-            Ok(())
-        })?;
+        let found = match pending {
+            Some(pending) => pending.find(&target.name),
+            None => self.find_name(&parent, &target.name)?,
+        };
         match found {
             Some(number) if number == target.inode.0 => {}
             Some(number) => {
@@ -130,20 +139,19 @@ impl<D: BlockRead> Xfs<D> {
 impl<D: BlockWrite> Xfs<D> {
     /// See [`FilesystemMut::change`](crate::FilesystemMut::change). What [`supports_change`](Self::supports_change)
     /// finds is found before anything is changed; what else fails (the device, damage that shows on the way) leaves a
-    /// view that must not be used.
+    /// view that must not be used. Nor must one without a scrub behind the last change.
     pub(crate) fn change_target(&mut self, target: &Target, change: &Change) -> Result<()> {
         let (parent, inode) = self.target(target)?;
         match change {
-            Change::Remove => self.remove(target, parent, &inode)?,
+            Change::Remove => self.remove(target, parent, &inode),
             Change::Truncate => {
                 Self::check_content(&inode)?;
-                self.overwrite(inode, &[])?;
+                self.overwrite(inode, &[])
             }
             Change::Overwrite(data) => {
                 Self::check_content(&inode)?;
-                self.overwrite(inode, data)?;
+                self.overwrite(inode, data)
             }
         }
-        self.settle()
     }
 }

@@ -86,19 +86,23 @@ pub(super) fn set_links(inode: &mut Inode, links: u32) -> Result<()> {
 
 impl<D: BlockWrite> Xfs<D> {
     /// Removes a target, whose directory and inode these are.
-    pub(super) fn remove(&mut self, target: &Target, mut parent: Inode, inode: &Inode) -> Result<()> {
+    pub(super) fn remove(&mut self, target: &Target, parent: Inode, inode: &Inode) -> Result<()> {
+        // A tree may hold the directory that has lost names.
+        if self.pending.as_ref().is_some_and(|pending| pending.directory.number != parent.number) {
+            self.flush()?;
+        }
         let doomed = self.doomed(target, inode)?;
-        let mut names = self.all_names(&parent)?;
-        names.entries.retain(|entry| entry.name.name != target.name);
+        let pending = self.lose_names(parent)?;
+        pending.remove(&target.name);
         if inode.kind() == Some(FileKind::Directory) {
             // Its `..` goes, too.
+            let parent = &mut pending.directory;
             let links = parent.links();
             let Some(links) = links.checked_sub(1).filter(|&links| links >= 2) else {
                 return Err(parent.object().corrupt("di_nlink", links, "at least 3, with a directory in it"));
             };
-            set_links(&mut parent, links)?;
+            set_links(parent, links)?;
         }
-        self.write_names(&mut parent, &names)?;
         for (number, names) in doomed.others {
             let mut inode = self.inode(InodeId(number))?;
             let links = inode.links() - names;

@@ -48,6 +48,7 @@ struct Cleaned {
 impl<D: BlockWrite> Xfs<D> {
     /// See [`FilesystemMut::scrub`](crate::FilesystemMut::scrub). The log must have been replayed.
     pub(super) fn scrub_metadata(&mut self) -> Result<u64> {
+        self.complete()?;
         if self.is_dirty() {
             return Err(Unsupported::new(OBJECT, "scrubbing before the log is replayed").into());
         }
