@@ -65,12 +65,16 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
+        Self::at_work(env::var_os("DISKSCRUB_LAB_WORK").map(PathBuf::from))
+    }
+
+    /// In a directory, or in a temporary one.
+    fn at_work(work: Option<PathBuf>) -> Self {
         let lab = PathBuf::from(env::var_os("DISKSCRUB_LAB").expect("DISKSCRUB_LAB says where the lab is"));
-        let temporary = env::var_os("DISKSCRUB_LAB_WORK").is_none().then(|| tempfile::tempdir().unwrap());
-        let copy = temporary.as_ref().map_or_else(
-            || PathBuf::from(env::var_os("DISKSCRUB_LAB_WORK").unwrap()),
-            |temporary| temporary.path().to_owned(),
-        );
+        let temporary = work.is_none().then(|| tempfile::tempdir().unwrap());
+        let copy = temporary
+            .as_ref()
+            .map_or_else(|| work.unwrap_or_default(), |temporary| temporary.path().to_owned());
         for entry in fs::read_dir(&lab).unwrap().flatten() {
             let script =
                 entry.path().extension().is_some_and(|kind| ["sh", "py", "c"].iter().any(|one| kind == *one));
@@ -109,6 +113,33 @@ impl Lab {
         let script =
             format!("cd '{}' && ./mkimage.sh --fast --out {name}.raw {options}", self.path.display());
         run("bash", ["-c", &script]).unwrap();
+    }
+
+    /// The same system with its root on a logical volume in two pieces, `name-lvm.raw`; what the group does not use is full
+    /// of another disk's past.
+    fn on_lvm(&self, name: &str) {
+        let script = r#"
+            read -r start size < <(sfdisk -l -o device,start,sectors "$1" | sed -n 's/^[^ ]*raw1 \+\([0-9]\+\) \+\([0-9]\+\)$/\1 \2/p')
+            mib=$((size / 2048)) half=$((size / 4096)) all=$((size / 2048 + 64))
+            cp --sparse=always "$1" "$2"
+            truncate -s $((start * 512 + (all + 5) * 1048576)) "$2"
+            sgdisk -e -d 1 -n 1:$start:+${all}M -t 1:8e00 "$2" >/dev/null
+            { yes CANARY-OLDPV-0123456789abcdef || true; } | dd of="$2" bs=1M count=$all seek=$((start * 512)) iflag=fullblock \
+                oflag=seek_bytes conv=notrunc status=none
+            printf '%s\n' "pv $((start * 512)) $((all * 1048576))" \
+                "lv root linear $half pv0 $((mib - half + 30)) pv0 20" | python3 "$3" "$2" vg0
+            part() { dd if="$1" of="$2" bs=1M iflag=skip_bytes skip=$((start * 512 + $3 * 1048576)) count=$half \
+                oflag=seek_bytes seek=$((start * 512 + (1 + $4) * 1048576)) conv=notrunc status=none; }
+            part "$1" "$2" 0 $((mib - half + 30))
+            part "$1" "$2" $half 20
+        "#;
+        let [from, to] = [format!("{name}.raw"), format!("{name}-lvm.raw")].map(|name| self.at(&name));
+        let pv = program::workspace().join("tests/cases/pv.py");
+        let words = ["-euo", "pipefail", "-c", script, "on_lvm"].map(std::ffi::OsStr::new);
+        run("bash", words.into_iter().chain([from.as_os_str(), to.as_os_str(), pv.as_os_str()])).unwrap();
+        let list = fs::read_to_string(self.at(&format!("{name}.canaries.tsv"))).unwrap();
+        let old = "OLDPV\told-disk\tremove\tascii\tCANARY-OLDPV-0123456789abcdef\tfree extents\n";
+        fs::write(self.at(&format!("{name}-lvm.canaries.tsv")), list + old).unwrap();
     }
 
     /// The same disk as qcow2, `name-q.qcow2`, with tokens that a snapshot holds, that a deleted snapshot left behind,
@@ -242,6 +273,16 @@ fn audit(lab: &Lab, name: &str) {
     // Debian's own sshd_config lets passwords in, or the image's does not: either way they are out now.
     assert!(["met", "changed"].contains(&state("O7")), "{rows:#?}");
     assert_eq!((state("O1"), state("O2"), state("O13")), ("met", "met", "failed"), "{rows:#?}");
+}
+
+#[test]
+#[ignore = "takes a minute; `cargo xtask test` runs it where the lab is"]
+fn a_debian_on_xfs_and_on_lvm() {
+    let lab = Lab::at_work(None);
+    lab.build("xfs", "--fs xfs --seed 5");
+    judge_as(&lab, "xfs", &["raw"]);
+    lab.on_lvm("xfs");
+    judge_as(&lab, "xfs-lvm", &["raw"]);
 }
 
 #[test]
