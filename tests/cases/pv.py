@@ -1,7 +1,8 @@
 """LVM2 metadata for the recipes, so that none needs root: labels, metadata areas and the text of one group.
 
-usage: pv.py IMAGE GROUP <description; a line each:
-  pv OFFSET SIZE             a physical volume, in bytes of the image; names are pv0, pv1 ...
+usage: pv.py IMAGE[,IMAGE...] GROUP <description; a line each:
+  pv OFFSET SIZE             a physical volume, in bytes of the image; names are pv0, pv1 ...; of several images, each has
+                             the physical volume of its own place in the list
   away                       one that the group has, but no image
   lv NAME TYPE COUNT ARG...  a logical volume of COUNT extents of 1 MiB
   part NAME TYPE COUNT ARG...  the same, hidden: a part of others
@@ -88,10 +89,11 @@ def main():
         "creation_time = 1700000000\t# Tue Nov 14 22:13:20 2023\n\n"
     )
     text = text.encode() + b"\0"
-    with open(image, "r+b") as disk:
-        for number, place in enumerate(pvs):
-            if not place:
-                continue
+    images = image.split(",")
+    for number, place in enumerate(pvs):
+        if not place:
+            continue
+        with open(images[number if len(images) > 1 else 0], "r+b") as disk:
             name = uuid(f"{group} pv{number}").replace("-", "").encode()
             areas = struct.pack("<6Q", MIB, 0, 0, 0, AREA, AREA_LEN) + bytes(16)
             body = struct.pack("<I8s32sQ", 32, b"LVM2 001", name, place[1]) + areas

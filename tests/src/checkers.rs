@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, path::Path};
 
-use filesystem::Content;
+use filesystem::{Content, PhysicalVolume};
 
 use crate::{
     Result,
@@ -21,7 +21,8 @@ pub fn complaints(image: &Path, raw: &Path, scratch: &Path) -> Result<Vec<String
         }
     }
     found.extend(table(raw)?);
-    found.extend(groups(raw)?);
+    let physical: Vec<_> = image::physical(raw)?.into_iter().map(|one| (raw, one)).collect();
+    found.extend(groups(&physical)?);
     for volume in image::volumes(raw)? {
         found.extend(volume_complaints(raw, &volume, scratch)?);
     }
@@ -40,15 +41,15 @@ fn table(raw: &Path) -> Result<Option<String>> {
     Ok((!silent).then(|| format!("sgdisk -v: {text}")))
 }
 
-/// What vgck says against the volume groups. It wants block devices: elsewhere it is not asked.
-fn groups(raw: &Path) -> Result<Vec<String>> {
-    let physical = image::physical(raw)?;
+/// What vgck says against the volume groups of physical volumes, each in a raw image. It wants block devices: elsewhere it is
+/// not asked.
+pub fn groups(physical: &[(&Path, PhysicalVolume)]) -> Result<Vec<String>> {
     if physical.is_empty() || !can_mount() {
         return Ok(Vec::new());
     }
     let mut devices = Vec::new();
     let asked = (|| -> Result<Vec<String>> {
-        for one in &physical {
+        for (raw, one) in physical {
             let (offset, size) = (one.extent.start.to_string(), one.extent.len.to_string());
             let arguments = ["-f", "--show", "-r", "-o", &offset, "--sizelimit", &size].map(OsStr::new);
             let device = run("losetup", arguments.into_iter().chain([raw.as_os_str()]))?;
@@ -62,7 +63,7 @@ fn groups(raw: &Path) -> Result<Vec<String>> {
              use_lvmpolld=0 locking_type=4}} activation{{udev_sync=0 udev_rules=0 monitoring=0}} \
              backup{{backup=0 archive=0}}"
         );
-        let mut names: Vec<&String> = physical.iter().filter_map(|one| one.group.as_ref()).collect();
+        let mut names: Vec<&String> = physical.iter().filter_map(|(_, one)| one.group.as_ref()).collect();
         names.dedup();
         let mut found = Vec::new();
         for name in names {

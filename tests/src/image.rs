@@ -49,6 +49,11 @@ pub fn volumes(raw: &Path) -> Result<Vec<Volume>> {
             .map_err(|error| format!("{}: {error}", raw.display()))?;
     let layout: Layout =
         filesystem::layout(&image.device, None).map_err(|error| format!("{}: {error}", raw.display()))?;
+    Ok(volumes_of(layout))
+}
+
+/// The volumes of a layout.
+pub fn volumes_of(layout: Layout) -> Vec<Volume> {
     let volumes = layout.volumes.into_iter().map(|volume| Volume {
         number: volume.number,
         content: volume.content,
@@ -60,7 +65,7 @@ pub fn volumes(raw: &Path) -> Result<Vec<Volume>> {
             [vec![volume.extents], volume.copies].concat()
         },
     });
-    Ok(volumes.collect())
+    volumes.collect()
 }
 
 /// A file that holds a volume in one piece, and the volume as it lies there: the image itself, or else a copy that is

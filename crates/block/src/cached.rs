@@ -67,6 +67,10 @@ impl<B: BlockRead> BlockRead for Cached<B> {
     fn run_at(&self, offset: u64) -> io::Result<Run> {
         self.device.run_at(offset)
     }
+
+    fn disks(&self) -> Vec<Extent> {
+        self.device.disks()
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use crate::to_u64;
+use crate::{Extent, to_u64};
 
 /// How the bytes from an offset on are stored: `len` bytes that are all known to be zero, or may be anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,12 @@ pub trait BlockRead: Send + Sync {
 
     /// The run that starts at `offset` (less than `size()`), clipped to the device's end.
     fn run_at(&self, offset: u64) -> io::Result<Run>;
+
+    /// Where the disks lie that this device is made of, in ascending order and without gaps: itself, unless it is
+    /// [`Joined`](crate::Joined).
+    fn disks(&self) -> Vec<Extent> {
+        vec![Extent { start: 0, len: self.size() }]
+    }
 }
 
 /// A device that can also be written. Only views are (see [`crate::Overlay`]); inputs never.
@@ -62,6 +68,9 @@ macro_rules! forward_read {
             fn run_at(&self, offset: u64) -> io::Result<Run> {
                 (**self).run_at(offset)
             }
+            fn disks(&self) -> Vec<Extent> {
+                (**self).disks()
+            }
         }
     )*};
 }
@@ -76,6 +85,9 @@ impl<T: BlockRead + ?Sized> BlockRead for Arc<T> {
     }
     fn run_at(&self, offset: u64) -> io::Result<Run> {
         (**self).run_at(offset)
+    }
+    fn disks(&self) -> Vec<Extent> {
+        (**self).disks()
     }
 }
 

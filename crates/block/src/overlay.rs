@@ -145,6 +145,10 @@ impl<B: BlockRead> BlockRead for Overlay<B> {
             }
         }
     }
+
+    fn disks(&self) -> Vec<Extent> {
+        self.base.disks()
+    }
 }
 
 impl<B: BlockRead> BlockWrite for Overlay<B> {

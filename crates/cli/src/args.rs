@@ -55,6 +55,10 @@ pub(crate) struct InputArgs {
     #[arg(value_name = "IMAGE")]
     pub(crate) input: PathBuf,
 
+    /// A further disk of the same machine, for volume groups and mounts that lie on several; can be given more than once
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) disk: Vec<PathBuf>,
+
     /// Format of the image, whatever it looks like
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<FormatArg>,
@@ -139,12 +143,12 @@ pub(crate) struct CleanArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
 
-    /// The clean image to write; a block device is overwritten whole
+    /// The clean image to write; a block device is overwritten whole. One for each disk, in their order
     #[arg(short, long, value_name = "FILE", required_unless_present = "in_place")]
-    pub(crate) output: Option<PathBuf>,
+    pub(crate) output: Vec<PathBuf>,
 
     /// Clean the image, a raw file or a block device, where it lies: nothing is copied
-    #[arg(long, conflicts_with_all = ["output", "output_format", "compress", "force"])]
+    #[arg(long, conflicts_with_all = ["output", "output_format", "compress", "force", "disk"])]
     pub(crate) in_place: bool,
 
     #[command(flatten)]
@@ -219,7 +223,7 @@ pub(crate) struct OverwritingArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AttestArgs {
     /// Sign what was verified with this private key (Ed25519 or P-256; PKCS#8 in PEM, not encrypted)
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", conflicts_with = "disk")]
     pub(crate) attest: Option<PathBuf>,
 
     /// Where the attestation goes [default: the output's name and .intoto.jsonl]
@@ -312,7 +316,7 @@ pub(crate) struct ExamineArgs {
     pub(crate) input: InputArgs,
 
     /// Search the image's files for pieces of what the policy removes from this image, which it was made from
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", conflicts_with = "disk")]
     pub(crate) original: Option<PathBuf>,
 
     /// Volumes that cannot be read (LUKS, Btrfs, NTFS ...): were kept on purpose, or have to be zero

@@ -1,6 +1,9 @@
 //! Reports for people: plain text, a screen or two. Names from the image are escaped.
 
-use std::{fmt::Write, path::Path};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 pub(crate) use report::{count, size};
 use sanitize::{DryRun, EditReport, Residues, RuleReport, VolumeReport, in_place::Totals};
@@ -143,7 +146,7 @@ pub(crate) fn question(report: &CleanReport, path: &Path) -> String {
 }
 
 /// What was done to an image.
-pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
+pub(crate) fn clean(report: &CleanReport, outputs: &[PathBuf]) -> String {
     let run = &report.run;
     let mut text = String::new();
     let system = run.system.as_deref().unwrap_or("no operating system");
@@ -206,13 +209,15 @@ pub(crate) fn clean(report: &CleanReport, output: &Path) -> String {
     let remnants = report.taint.as_ref().is_some_and(|taint| !taint.findings.is_empty());
     if report.verdict.findings.is_empty() {
         let what = match (remnants, report.undone) {
-            (true, _) => "is written, but files that stay hold pieces of removed ones",
-            (false, 0) => "is clean",
+            (true, _) => "written, but files that stay hold pieces of removed ones",
+            (false, 0) => "clean",
             (false, _) => {
-                "is written, but not all files are as the policy asks: see above what is not edited or made"
+                "written, but not all files are as the policy asks: see above what is not edited or made"
             }
         };
-        line!(text, "\n{} {what}.", output.display());
+        let names: Vec<String> = outputs.iter().map(|path| path.display().to_string()).collect();
+        let verb = if names.len() > 1 { "are" } else { "is" };
+        line!(text, "\n{} {verb} {what}.", names.join(", "));
     }
     text
 }

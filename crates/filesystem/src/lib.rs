@@ -27,6 +27,6 @@ pub use types::{
     Owner, Recovery, Residue, Summary, Target, label_of,
 };
 pub use volume::{
-    Content, Layout, LiveKind, LiveRegion, OpaqueKind, TableKind, Volume, identify, layout, scrub_table,
-    table_tails,
+    Content, Disk, Layout, LiveKind, LiveRegion, OpaqueKind, TableKind, Volume, identify, layout,
+    scrub_table, table_tails,
 };

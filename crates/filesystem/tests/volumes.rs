@@ -4,11 +4,13 @@
 
 mod common;
 
-use std::process::Command;
+use std::{process::Command, sync::Arc};
 
-use block::to_u64;
+use block::{BlockRead, Joined, Overlay, to_u64};
 use common::{Disk, MIB, contains, live_copy, put, read, redo_crcs, run, tails};
-use filesystem::{Content, Extent, LiveKind, OpaqueKind, TableKind, Tail, identify, layout, scrub_table};
+use filesystem::{
+    Content, Extent, LiveKind, OpaqueKind, TableKind, Tail, identify, layout, scrub_table, table_tails,
+};
 
 /// What must not be left over.
 const MARK: &[u8] = b"RESIDUE";
@@ -29,6 +31,57 @@ fn gpt_disk() -> Disk {
         "-c128:",
     ]);
     disk
+}
+
+/// Disks that are joined are read, scrubbed and seen as each of them is alone.
+#[test]
+fn disks_that_are_joined_keep_their_tables() {
+    let (first, second) = (gpt_disk(), Disk::new(8 * MIB + 512));
+    second.sfdisk(
+        "label: dos\nlabel-id: 0x12345678\nstart=2048, size=2048, type=83\nstart=6144, size=2048, type=82\n",
+    );
+    let mut parts = [first.read(), second.read(), vec![0; MIB]];
+    for part in &mut parts[..2] {
+        // In a record that is not used.
+        put(part, 446 + 3 * 16 + 1, &MARK[..3]);
+    }
+    let disks = || parts.iter().map(|part| -> Arc<dyn BlockRead> { Arc::new(part.clone()) }).collect();
+    let joined = Joined::new(disks()).unwrap();
+    let found = layout(&joined, None).unwrap();
+    let numbers: Vec<u32> = found.volumes.iter().map(|volume| volume.number).collect();
+    assert_eq!(numbers, [1, 2, 128, 129, 130, 131]);
+    let tables: Vec<_> = found.further.iter().map(|disk| (disk.table, disk.disk_id.as_str())).collect();
+    assert_eq!(tables, [(TableKind::Mbr, "0x12345678"), (TableKind::None, "")]);
+    let places: Vec<_> = found.volumes.iter().map(|volume| found.disk_of(volume)).collect();
+    assert_eq!(places, [(0, 1), (0, 2), (0, 128), (1, 1), (1, 2), (2, 1)]);
+    for ((extent, alone), part) in found.of_each_disk(&joined).into_iter().zip(&parts) {
+        assert_eq!(extent.len, to_u64(part.len()));
+        let mut alone = alone;
+        let own = read(part);
+        if own.table == TableKind::None {
+            // A whole disk has no number of its own, but one among several.
+            alone.volumes[0].number = 0;
+        }
+        assert_eq!(alone, own);
+    }
+
+    let mut dead = 0;
+    let mut count = |extent: Extent, _| {
+        dead += extent.len;
+        Ok(())
+    };
+    table_tails(&joined, &found, &mut count).unwrap();
+    assert_eq!(dead, 2 * 3);
+    let mut view = Overlay::new(&joined);
+    assert_eq!(scrub_table(&mut view, &found).unwrap(), dead);
+    let mut scrubbed = vec![0; usize::try_from(joined.size()).unwrap()];
+    view.read_at(0, &mut scrubbed).unwrap();
+    let mut alone = parts.clone();
+    for part in &mut alone {
+        let found = read(part);
+        scrub_table(part, &found).unwrap();
+    }
+    assert!(scrubbed == alone.concat(), "each disk is what it would be alone");
 }
 
 #[test]

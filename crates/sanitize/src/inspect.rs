@@ -20,6 +20,8 @@ pub struct Inspection {
     pub disk_id: String,
     /// Bytes in a logical sector.
     pub sector_size: u32,
+    /// The same of every disk: of this one first, then of those that are joined to it.
+    pub tables: Vec<InspectedTable>,
     /// Its volumes.
     pub volumes: Vec<InspectedVolume>,
     /// The operating system's own name.
@@ -28,6 +30,19 @@ pub struct Inspection {
     pub users: Vec<InspectedUser>,
     /// What there is to say.
     pub notes: Vec<String>,
+}
+
+/// The table of one disk.
+#[derive(Debug, Serialize)]
+pub struct InspectedTable {
+    /// Where the disk begins; 0 unless it is joined to another.
+    pub start: u64,
+    /// Kind of partition table.
+    pub table: String,
+    /// Disk identifier.
+    pub disk_id: String,
+    /// Bytes in a logical sector.
+    pub sector_size: u32,
 }
 
 /// One volume.
@@ -127,10 +142,17 @@ pub fn inspect<B: BlockRead>(
         mount_point: facts.mount_point.as_ref().map(ToString::to_string),
         filesystem: facts.summary.as_ref().map(InspectedFilesystem::from),
     });
+    let tables = plan.layout.of_each_disk(&*view).into_iter().map(|(extent, layout)| InspectedTable {
+        start: extent.start,
+        table: layout.table.to_string(),
+        disk_id: layout.disk_id,
+        sector_size: layout.sector_size,
+    });
     Ok(Inspection {
         table: plan.layout.table.to_string(),
         disk_id: plan.layout.disk_id.clone(),
         sector_size: plan.layout.sector_size,
+        tables: tables.collect(),
         volumes: volumes.collect(),
         system: plan.system.as_ref().map(|system| printable(&system.pretty_name)),
         users: plan

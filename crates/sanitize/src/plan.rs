@@ -240,7 +240,7 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
         Some(VolumeSource {
             volume: to_usize(volume.number.into()),
             filesystem: &**filesystem.as_ref()?,
-            names: DeviceName::of(volume),
+            names: DeviceName::of(&plan.layout, volume),
         })
     });
     let guest = Guest::open(sources.collect())?;

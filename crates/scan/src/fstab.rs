@@ -94,24 +94,35 @@ pub(crate) fn names(device: &Device, summary: &Summary, names: &[DeviceName]) ->
         }
         Device::Path(path) => names.iter().any(|name| match name {
             DeviceName::Path(n) => n == path,
-            DeviceName::Number(number) => partition_number(path) == Some(*number),
+            DeviceName::Number(number) => partition_number(path).is_some_and(|(_, named)| named == *number),
+            DeviceName::OnDisk { disk, number } => partition_number(path) == Some((Some(*disk), *number)),
             _ => false,
         }),
     }
 }
 
-/// The last resort: the number at the end of a disk's partition. `/dev/dm-2` and `/dev/md0` are no partitions.
-fn partition_number(path: &str) -> Option<u32> {
+/// The last resort: which disk it is, from 0 on, if that can be told, and the number at the end of a disk's partition.
+/// `/dev/dm-2` and `/dev/md0` are no partitions.
+fn partition_number(path: &str) -> Option<(Option<usize>, u32)> {
     let name = path.strip_prefix("/dev/")?;
     let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     let (disk, number) = name.split_at(name.len() - digits);
-    let plain = ["sd", "vd", "xvd", "hd"].iter().any(|prefix| {
-        disk.strip_prefix(prefix)
-            .is_some_and(|unit| !unit.is_empty() && unit.chars().all(|c| c.is_ascii_lowercase()))
+    let plain = ["sd", "vd", "xvd", "hd"].iter().find_map(|prefix| {
+        let unit = disk.strip_prefix(prefix)?;
+        (!unit.is_empty() && unit.chars().all(|c| c.is_ascii_lowercase())).then_some(unit)
     });
-    let numbered = (disk.starts_with("nvme") || disk.starts_with("mmcblk") || disk.starts_with("loop"))
-        && disk.strip_suffix('p').is_some_and(|unit| unit.ends_with(|c: char| c.is_ascii_digit()));
-    if plain || numbered { number.parse().ok() } else { None }
+    if let Some(unit) = plain {
+        let one = unit.bytes().next().filter(|_| unit.len() == 1).map(|letter| usize::from(letter - b'a'));
+        return Some((one, number.parse().ok()?));
+    }
+    let unit =
+        ["nvme", "mmcblk", "loop"].iter().find_map(|prefix| disk.strip_prefix(prefix))?.strip_suffix('p')?;
+    if !unit.ends_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    // Of nvme0n1, the controller counts the disks; each has one namespace where machines are virtual.
+    let digits = unit.len() - unit.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    Some((unit[..digits].parse().ok(), number.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -131,9 +142,14 @@ mod tests {
     #[test]
     fn counts_partitions() {
         for (path, number) in [
-            ("/dev/sda2", Some(2)),
-            ("/dev/nvme0n1p15", Some(15)),
-            ("/dev/xvda1", Some(1)),
+            ("/dev/sda2", Some((Some(0), 2))),
+            ("/dev/vdc7", Some((Some(2), 7))),
+            ("/dev/sdaa1", Some((None, 1))),
+            ("/dev/nvme0n1p15", Some((Some(0), 15))),
+            ("/dev/nvme1n1p2", Some((Some(1), 2))),
+            ("/dev/mmcblk0p1", Some((Some(0), 1))),
+            ("/dev/xvda1", Some((Some(0), 1))),
+            ("/dev/nvmep1", None),
             ("/dev/nvme0n1", None),
             ("/dev/dm-2", None),
             ("/dev/sda", None),

@@ -5,7 +5,7 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use block::{Object, Result, Unsupported, to_u64, to_usize};
-use filesystem::{Entry, FileKind, Filesystem, InodeId, Volume};
+use filesystem::{Entry, FileKind, Filesystem, InodeId, Layout, Volume};
 
 use crate::{
     GuestPath, Note,
@@ -27,18 +27,28 @@ pub enum DeviceName {
     PartLabel(String),
     /// The partition's number: `/dev/sda2`, `/dev/nvme0n1p2`.
     Number(u32),
+    /// The same where the machine has several disks: `/dev/sdb2` is partition 2 of the second one.
+    OnDisk {
+        /// Of the disks, from 0 on.
+        disk: usize,
+        /// The partition's number on that disk.
+        number: u32,
+    },
     /// A path below `/dev` that is always the same: `/dev/mapper/vg-root`.
     Path(String),
 }
 
 impl DeviceName {
-    /// How fstab may call a volume: of a partition table, or a logical one.
+    /// How fstab may call a volume of a layout: of a partition table, or a logical one.
     #[must_use]
-    pub fn of(volume: &Volume) -> Vec<Self> {
+    pub fn of(layout: &Layout, volume: &Volume) -> Vec<Self> {
         if volume.logical {
             return volume.paths.iter().cloned().map(Self::Path).collect();
         }
-        let mut names = vec![Self::Number(volume.number)];
+        let mut names = vec![match layout.disk_of(volume) {
+            _ if layout.further.is_empty() => Self::Number(volume.number),
+            (disk, number) => Self::OnDisk { disk, number },
+        }];
         if !volume.uuid.is_empty() {
             names.push(Self::PartUuid(volume.uuid.clone()));
         }

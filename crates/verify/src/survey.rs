@@ -155,6 +155,7 @@ fn unknown(size: u64, sector_size: Option<u32>) -> Layout {
         table: TableKind::None,
         sector_size: sector_size.unwrap_or(512),
         disk_id: String::new(),
+        further: Vec::new(),
         volumes: vec![volume],
         live: Vec::new(),
         physical: Vec::new(),

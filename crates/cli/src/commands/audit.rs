@@ -8,8 +8,9 @@ use scan::{Overrides, Selection};
 use verify::Finding;
 
 use super::{
+    Input,
     examine::{self, Begun, Examined},
-    open_image, policy, search,
+    policy, search,
 };
 use crate::{
     args::{AuditArgs, ExamineArgs, InputArgs},
@@ -30,17 +31,17 @@ pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
     })?;
     let selection = Selection::new(&policy, &Overrides::default()).map_err(Failure::usage)?;
     let (name, args) = (&args.policy, &args.examine);
-    let Begun { mut report, files, acceptance, inputs, image, rules } =
+    let Begun { mut report, files, acceptance, inputs, input, rules } =
         examine::begin(args, report::Command::Audit, name, &selection)?;
     let bar = Bar::new(args.search.quiet || args.input.json);
-    let examined = examine::examine(args, image, &selection, &rules, &acceptance, &bar)?;
+    let examined = examine::examine(args, input, &selection, &rules, &acceptance, &bar)?;
     let observed = observe(&args.input, &examined, &selection, report.started, &bar)?;
     // What the original was like, by the same questions.
     let before = args.original.as_ref().map(|original| -> Result<Table, Failure> {
-        let input = InputArgs { input: original.clone(), format: None, ..args.input.clone() };
+        let input = args.input.of(original);
         let args = ExamineArgs { input, original: None, ..args.clone() };
-        let image = open_image(&args.input)?;
-        let examined = examine::examine(&args, image, &selection, &rules, &acceptance, &bar)?;
+        let opened = Input::open(&args.input)?;
+        let examined = examine::examine(&args, opened, &selection, &rules, &acceptance, &bar)?;
         let observed = observe(&args.input, &examined, &selection, report.started, &bar)?;
         Ok(answer(guideline, &selection, &examined, &examined.findings(), &observed))
     });
@@ -85,7 +86,7 @@ fn observe(
 ) -> Result<Observed, Failure> {
     bar.begin("auditing", Unit::Pieces, None);
     let survey = &examined.subject.survey;
-    let failed = |error| Failure::image(&input.input, &error);
+    let failed = |error| Failure::image(&input.label(), &error);
     let (observations, system, users) = verify::with_guest(survey, |guest| {
         let now = i64::try_from(started).unwrap_or(i64::MAX);
         let system = System::new(guest).today(now);

@@ -5,6 +5,7 @@
 mod confirm;
 mod in_place;
 mod output_place;
+mod outputs;
 mod state;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     panic::resume_unwind,
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{
         Arc, OnceLock,
@@ -24,7 +25,7 @@ use std::{
 use ::audit::Guideline;
 use batch::Commit;
 use block::{
-    BlockRead, Cached, Format, Image, ImageInfo, OutputFile, Overlay, Window, to_u64,
+    BlockRead, Format, Image, ImageInfo, OutputFile, Overlay, Window, to_u64,
     write::{Compression, OutputFormat},
 };
 use filesystem::Result;
@@ -38,10 +39,10 @@ use verify::{
 };
 
 pub(crate) use self::in_place::Overwritten;
-use self::output_place::OutputPlace;
-use super::{batch::Order, open, policy, request, sector_size, selection, taint, workers};
+use self::outputs::Outputs;
+use super::{Input, batch::Order, policy, request, sector_size, selection, taint, workers};
 use crate::{
-    args::{CleanArgs, CompressArg, OpaqueArg, TaintArg, VerifyArg},
+    args::{CleanArgs, CompressArg, InputArgs, OpaqueArg, TaintArg, VerifyArg},
     attestation::{self, Attestation},
     bar::Bar,
     failure::{FINDINGS, Failure},
@@ -88,31 +89,31 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
     if only_in_place.overwrite.is_some() || only_in_place.discard || only_in_place.state.is_some() {
         return Err(Failure::usage("--overwrite, --discard and --state are for --in-place"));
     }
-    let output = args.output.as_ref().expect("without --in-place, the command line has to have an output");
-    let path = output.as_path();
     let selection = selection(&args.policy)?;
     row.map_or(Ok(()), |row| row.check(&selection))?;
-    let (device, info) = open(&args.input)?;
-    let format = output_format(args, path, &info)?;
+    let input = Input::open(&args.input)?;
+    let (device, files) = (input.device()?, input.files());
     let workers = workers(args.threads);
     let request = request(&args.input, &device, &args.policy, &selection, workers);
     let bar = match row {
         Some(_) => Bar::told(),
         None => Bar::new(args.quiet || args.input.json),
     };
-    let input_failure = |error| Failure::image(&args.input.input, &error);
+    let label = args.input.label();
+    let input_failure = |error| Failure::image(&label, &error);
 
-    let place = OutputPlace::create(args, path, &info.files, device.size())?;
-    let report_files = ReportFiles::create(&args.report, place.unnamed(), &info.files)?;
-    let begun =
-        reports::new(report::Command::Clean, reports::image(path, file_format(format), device.size()))?;
-    let taken: Vec<&OutputFile> = place.unnamed().into_iter().chain(report_files.files()).collect();
-    let attestation = Attestation::prepare(&args.attest, path, &taken, &info.files)?;
+    let outputs = Outputs::create(args, &input, &device)?;
+    let report_files = ReportFiles::create(&args.report, &outputs.unnamed(), &files)?;
+    let begun = reports::new(report::Command::Clean, outputs.about())?;
+    let taken: Vec<&OutputFile> = outputs.unnamed().into_iter().chain(report_files.files()).collect();
+    let output = outputs.first().0.to_owned();
+    let attestation = Attestation::prepare(&args.attest, &output, &taken, &files)?;
     let mut view = Overlay::new(Arc::clone(&device));
     let plan = sanitize::plan(&mut view, &request, &bar).map_err(input_failure)?;
     selection.check_accounts(&plan.users).map_err(Failure::usage)?;
-    let output_failure = |error| Failure::image(path, &error);
-    let writer = place.writer(format, device.size(), workers).map_err(output_failure)?;
+    let path = outputs.label();
+    let output_failure = |error| Failure::image(&path, &error);
+    let writer = outputs.writer(workers).map_err(output_failure)?;
     let (gone, index, ahead) = (OnceLock::new(), OnceLock::new(), Ahead::default());
     let copied = Cell::new(false);
     let outcome = thread::scope(|scope| {
@@ -131,31 +132,31 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
         });
         let watching = taint::Watching { shown: &bar, index: &index, ahead: &ahead };
         let run = sanitize::sanitize(&mut view, &plan, writer, &request, &watching)
-            .map_err(|error| Failure::copying(&args.input.input, path, &error))?;
+            .map_err(|error| Failure::copying(&label, &path, &error))?;
         drop(view);
         copied.set(true);
         bar.stage(Stage::Verify, None);
         let judged = || {
-            let image = place.written(file_format(format), device.size())?;
-            let written: Arc<dyn BlockRead> = Arc::new(Cached::new(Arc::clone(&image.device)));
-            let file = args.attest.attest.is_some().then(|| (&image, place.handle()));
+            let (images, written) = outputs.written()?;
+            // Of one disk: the command line sees to it.
+            let file = args.attest.attest.is_some().then(|| (&images[0], outputs.first().1.handle()));
             judge(args, &device, &written, file, &plan, taint)
         };
         Ok((run, judged().map_err(output_failure)?))
     });
     let (run, Judged { verdict, sha256, taint }) = match outcome {
         Ok(outcome) => outcome,
-        Err(failure) if copied.get() => return Err(place.spoil(failure)),
+        Err(failure) if copied.get() => return Err(outputs.spoil(failure)),
         Err(failure) => return Err(failure),
     };
     let clean = verdict.findings.is_empty();
     let remnants = taint.as_ref().map_or(0, |taint| taint.findings.len());
     drop(bar);
-    let device_output = place.unnamed().is_none();
-    let sector_note = place.sector_note(&plan.layout);
+    let device_output = outputs.have_device();
+    let sector_notes = outputs.sector_notes(&device, &plan.layout);
     match clean {
-        true => place.publish().map_err(|error| Failure::naming(&error))?,
-        false => place.discard()?,
+        true => outputs.publish()?,
+        false => outputs.discard()?,
     }
     // From here on the output is there, and nothing that fails takes it away.
     let complete = |failure: Failure| match clean {
@@ -163,18 +164,22 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
         false => failure,
     };
     let met = clean && remnants == 0 && plan.undone.is_empty();
-    let commit = row.map(|row| row.commit(clean.then_some(output), met)).transpose().map_err(complete)?;
+    let commit = row.map(|row| row.commit(clean.then_some(&*output), met)).transpose().map_err(complete)?;
     let report = CleanReport {
         run,
         policy_name: args.policy.policy.clone(),
-        container: container_notes(&info).into_iter().chain(sector_note).collect(),
+        container: container_notes(&args.input, &input, &plan).into_iter().chain(sector_notes).collect(),
         verdict,
         undone: plan.undone.len(),
         taint,
         in_place: None,
         batch: commit,
     };
-    let original = reports::image(row.map_or(&*args.input.input, Order::input), info.format, device.size());
+    let about = input.about(&args.input);
+    let original = match row {
+        Some(row) => reports::image(row.input(), input.first().info.format, about.size),
+        None => about,
+    };
     let whole = reports::clean(begun, original, &report, &plan);
     // Last: it is the mark that all is done.
     report_files.write(&whole).map_err(complete)?;
@@ -183,15 +188,15 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
         let facts = attestation::Facts::of(&report, &plan, args, whole.started);
         let sha256 = sha256.expect("it was computed, as an attestation is asked for");
         let reports = report_files.digests().map_err(complete)?;
-        attestation.publish(path, &sha256, &facts, reports).map_err(complete)?;
+        attestation.publish(&output, &sha256, &facts, reports).map_err(complete)?;
     }
     report_files.name().map_err(complete)?;
     if args.input.json {
         output::print_json(&report::json(&whole))?;
     } else {
-        let mut text = human::clean(&report, path);
+        let mut text = human::clean(&report, &args.output);
         if clean {
-            text.push_str(&audit_hint(args, path)?);
+            text.push_str(&audit_hint(args, &args.output)?);
         }
         output::print(&text)?;
     }
@@ -225,19 +230,20 @@ fn shortcoming(clean: bool, remnants: usize, undone: usize) -> Option<String> {
     })
 }
 
-/// After a policy that follows a guideline: the command that answers it, bullet by bullet. An image that was cleaned in
-/// place has no original to be compared with.
-fn audit_hint(args: &CleanArgs, output: &Path) -> Result<String, Failure> {
+/// After a policy that follows a guideline: the command that answers it, bullet by bullet.
+fn audit_hint(args: &CleanArgs, outputs: &[PathBuf]) -> Result<String, Failure> {
     let Some(guideline) = Guideline::of_policy(policy(&args.policy.policy)?.base()) else {
         return Ok(String::new());
     };
     let word = |path: &Path| human::shell_word(&path.display().to_string());
-    let original = match output == args.input.input {
-        true => String::new(),
-        false => format!(" --original {}", word(&args.input.input)),
+    // Several disks have no original that audit could be given, either.
+    let (output, further) = outputs.split_first().expect("without --in-place, there is an output");
+    let more = match further {
+        [] => format!(" --original {}", word(&args.input.input)),
+        further => further.iter().map(|path| format!(" --disk {}", word(path))).collect(),
     };
-    let (output, policy) = (word(output), human::shell_word(&args.policy.policy));
-    Ok(format!("How it stands with {guideline}: diskscrub audit {output}{original} --policy {policy}\n"))
+    let (image, policy) = (word(output), human::shell_word(&args.policy.policy));
+    Ok(format!("How it stands with {guideline}: diskscrub audit {image}{more} --policy {policy}\n"))
 }
 
 fn output_format(args: &CleanArgs, output: &Path, info: &ImageInfo) -> Result<OutputFormat, Failure> {
@@ -277,13 +283,20 @@ const fn file_format(format: OutputFormat) -> Format {
     }
 }
 
-fn container_notes(info: &ImageInfo) -> Vec<String> {
-    let snapshots = info
-        .snapshots
-        .iter()
-        .map(|snapshot| format!("internal snapshot {} dropped", snapshot.name.escape_debug()));
-    let bitmaps = info.bitmaps.iter().map(|name| format!("bitmap {} dropped", name.escape_debug()));
-    snapshots.chain(bitmaps).chain(info.notes.iter().cloned()).collect()
+/// What there is to say of the images' files, and of disks that were joined.
+fn container_notes(args: &InputArgs, input: &Input, plan: &Plan) -> Vec<String> {
+    let of_image = |info: &ImageInfo| -> Vec<String> {
+        let snapshots = info
+            .snapshots
+            .iter()
+            .map(|snapshot| format!("internal snapshot {} dropped", snapshot.name.escape_debug()));
+        let bitmaps = info.bitmaps.iter().map(|name| format!("bitmap {} dropped", name.escape_debug()));
+        snapshots.chain(bitmaps).chain(info.notes.iter().cloned()).collect()
+    };
+    let paths: Vec<&Path> = args.paths().collect();
+    let mut notes = super::input::further(&paths, &plan.layout);
+    notes.extend(input.images().flat_map(|(_, image)| of_image(&image.info)));
+    notes
 }
 
 /// A search for pieces of what is removed that waits for the output.

@@ -7,12 +7,12 @@ use scan::{
 use verify::{Examination, Finding, Options, Secrets, container, taint::Taint};
 
 use super::{
-    open_image,
+    Input,
     search::{self, Acceptance, Named, Subject},
     taint, workers,
 };
 use crate::{
-    args::{ExamineArgs, ExpectArg, InputArgs, ReadersArg},
+    args::{ExamineArgs, ExpectArg, ReadersArg},
     bar::{Bar, Unit},
     failure::Failure,
     reports::{self, ReportFiles},
@@ -53,7 +53,7 @@ pub(super) struct Begun {
     pub(super) files: ReportFiles,
     pub(super) acceptance: Acceptance,
     pub(super) inputs: Vec<block::FileId>,
-    pub(super) image: block::Image,
+    pub(super) input: Input,
     pub(super) rules: Vec<&'static ContentRule>,
 }
 
@@ -66,27 +66,26 @@ pub(super) fn begin(
 ) -> Result<Begun, Failure> {
     let rules = content::select_among(selection.content(), &[], &[]).map_err(Failure::usage)?;
     let acceptance = Acceptance::read(&args.search, selection)?;
-    let image = open_image(&args.input)?;
-    let inputs = image.info.files.clone();
-    let files = ReportFiles::create(&args.search.report, None, &inputs)?;
-    let about = reports::image(&args.input.input, image.info.format, image.device.size());
-    let mut report = reports::new(command, about)?;
+    let input = Input::open(&args.input)?;
+    let inputs = input.files();
+    let files = ReportFiles::create(&args.search.report, &[], &inputs)?;
+    let mut report = reports::new(command, input.about(&args.input))?;
     report.policy = Some(report::Policy { name: policy.to_owned(), digest: selection.digest() });
-    Ok(Begun { report, files, acceptance, inputs, image, rules })
+    Ok(Begun { report, files, acceptance, inputs, input, rules })
 }
 
 /// Examines an image, and searches it for pieces of what its original had, if one is given.
 pub(super) fn examine(
     args: &ExamineArgs,
-    image: block::Image,
+    opened: Input,
     selection: &Selection,
     rules: &[&'static ContentRule],
     acceptance: &Acceptance,
     bar: &Bar,
 ) -> Result<Examined, Failure> {
     let input = &args.input;
-    let failed = |error: block::Error| Failure::image(&input.input, &error);
-    let subject = search::subject(input, image, bar)?;
+    let failed = |error: block::Error| Failure::image(&input.label(), &error);
+    let subject = search::subject(input, opened, bar)?;
     let options = Options {
         sector_size: super::sector_size(input, &subject.device),
         keep_opaque: args.opaque == ExpectArg::Keep,
@@ -98,7 +97,11 @@ pub(super) fn examine(
     let examine = || -> block::Result<_> {
         let residue = verify::residue(device, survey, options.keep_opaque)?;
         let examination = verify::conclude(device, survey, residue, options)?;
-        Ok((examination, container::examine(&subject.image)?))
+        let mut container = container::Examined::default();
+        for (_, image) in subject.input.images() {
+            container.files.extend(container::examine(image)?.files);
+        }
+        Ok((examination, container))
     };
     // Two that ask nothing of each other: the examination waits for one small read after the other.
     let search = || {
@@ -118,7 +121,7 @@ pub(super) fn examine(
     }));
     let taint = args.original.as_ref().map(|original| {
         bar.begin("comparing", Unit::Pieces, None);
-        let original = InputArgs { input: original.clone(), format: None, ..input.clone() };
+        let original = input.of(original);
         taint::against(&original, selection, device, acceptance.whole_key(), options.threads)
     });
     let taint = taint.transpose()?;

@@ -1,12 +1,12 @@
 //! `diskscrub inspect`: what is in an image, without judging it.
 
-use std::{fmt::Write, process::ExitCode};
+use std::{fmt::Write, path::Path, process::ExitCode};
 
 use block::{ImageInfo, Overlay};
 use sanitize::Inspection;
 use serde::Serialize;
 
-use super::open;
+use super::Input;
 use crate::{
     args::InspectArgs,
     bar::Bar,
@@ -18,6 +18,9 @@ use crate::{
 #[derive(Serialize)]
 struct InspectReport {
     container: Container,
+    /// The disks that were joined to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    further: Vec<Further>,
     #[serde(flatten)]
     inspection: Inspection,
 }
@@ -34,6 +37,20 @@ struct Container {
     snapshots: Vec<String>,
     bitmaps: Vec<String>,
     notes: Vec<String>,
+}
+
+/// A further disk's file.
+#[derive(Serialize)]
+struct Further {
+    path: String,
+    #[serde(flatten)]
+    container: Container,
+}
+
+impl Further {
+    fn new(path: &Path, info: &ImageInfo) -> Self {
+        Self { path: output::printable(&path.display().to_string()), container: Container::new(info) }
+    }
 }
 
 impl Container {
@@ -59,14 +76,20 @@ impl Container {
 
 /// Shows an image's layout, filesystems, operating system and users.
 pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
-    let (device, info) = open(&args.input)?;
+    let input = Input::open(&args.input)?;
+    let device = input.device()?;
     let sector_size = super::sector_size(&args.input, &device);
     let mut view = Overlay::new(device);
     let bar = Bar::new(args.input.json);
     let inspection = sanitize::inspect(&mut view, sector_size, &bar)
-        .map_err(|error| Failure::image(&args.input.input, &error))?;
+        .map_err(|error| Failure::image(&args.input.label(), &error))?;
     drop(bar);
-    let report = InspectReport { container: Container::new(&info), inspection };
+    let further = input.images().skip(1).map(|(path, image)| Further::new(path, &image.info));
+    let report = InspectReport {
+        container: Container::new(&input.first().info),
+        further: further.collect(),
+        inspection,
+    };
     if args.input.json {
         output::print_json(&report)?;
     } else {
@@ -75,23 +98,37 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(report: &InspectReport) -> String {
-    let mut text = String::new();
-    let Container { format, virtual_size, allocated_size, .. } = &report.container;
-    line!(text, "{format}, {} disk, {} allocated", human::size(*virtual_size), human::size(*allocated_size));
+fn container(text: &mut String, name: &str, container: &Container) {
+    let Container { format, virtual_size, allocated_size, .. } = container;
+    let (size, allocated) = (human::size(*virtual_size), human::size(*allocated_size));
+    line!(text, "{name}{format}, {size} disk, {allocated} allocated");
     for (what, names) in [
-        ("backing file", &report.container.backing),
-        ("internal snapshot", &report.container.snapshots),
-        ("bitmap", &report.container.bitmaps),
+        ("backing file", &container.backing),
+        ("internal snapshot", &container.snapshots),
+        ("bitmap", &container.bitmaps),
     ] {
         names.iter().for_each(|name| line!(text, "  {what} {name}"));
     }
+}
+
+fn text(report: &InspectReport) -> String {
+    let mut text = String::new();
+    container(&mut text, "", &report.container);
+    for one in &report.further {
+        container(&mut text, &format!("{}: ", one.path), &one.container);
+    }
     let inspection = &report.inspection;
-    let id = match &*inspection.disk_id {
-        "" => String::new(),
-        id => format!(" {id}"),
-    };
-    line!(text, "{}{id}, sectors of {} bytes", inspection.table, inspection.sector_size);
+    for table in &inspection.tables {
+        let id = match &*table.disk_id {
+            "" => String::new(),
+            id => format!(" {id}"),
+        };
+        let place = match table.start {
+            0 => String::new(),
+            start => format!("disk at {}: ", human::size(start)),
+        };
+        line!(text, "{place}{}{id}, sectors of {} bytes", table.table, table.sector_size);
+    }
     for volume in &inspection.volumes {
         let name = if volume.name.is_empty() { String::new() } else { format!(" {:?}", volume.name) };
         line!(
@@ -119,7 +156,8 @@ fn text(report: &InspectReport) -> String {
     for user in &inspection.users {
         line!(text, "  {} {} {} {}", user.uid, user.name, user.home, user.shell);
     }
-    for note in report.container.notes.iter().chain(&inspection.notes) {
+    let further = report.further.iter().flat_map(|one| &one.container.notes);
+    for note in report.container.notes.iter().chain(further).chain(&inspection.notes) {
         line!(text, "note: {note}");
     }
     text

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod clean;
 mod examine;
+mod input;
 pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod rules;
@@ -15,11 +16,12 @@ pub(crate) mod verify;
 pub(crate) mod verify_attestation;
 
 pub(crate) use examine::Examined;
+use input::Input;
 
-use std::{num::NonZero, path::Path, sync::Arc, thread};
+use std::{num::NonZero, path::Path, thread};
 
 use ::scan::{Around, Overrides, Policy, Selection, built_in_policies};
-use block::{BlockRead, Cached, Format, Image, OpenOptions};
+use block::{BlockRead, Format, Image, OpenOptions};
 use sanitize::{OpaqueVolumes, Request};
 
 use crate::{
@@ -45,15 +47,9 @@ fn open_options(args: &InputArgs) -> OpenOptions {
     }
 }
 
-/// Opens the input, read-only.
+/// Opens the input, which is one image, read-only.
 fn open_image(args: &InputArgs) -> Result<Image, Failure> {
     block::open(&args.input, &open_options(args)).map_err(|error| Failure::image(&args.input, &error))
-}
-
-/// Opens the disk of the input, read-only.
-fn open(args: &InputArgs) -> Result<(Arc<dyn BlockRead>, block::ImageInfo), Failure> {
-    let Image { device, info, .. } = open_image(args)?;
-    Ok((Arc::new(Cached::new(device)), info))
 }
 
 /// Bytes of a logical sector: as the command line says, else as the device does; unless its partitions say otherwise.

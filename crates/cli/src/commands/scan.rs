@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use scan::{Overrides, Selection, content};
 
-use super::{open_image, policy, search};
+use super::{Input, policy, search};
 use crate::{
     args::ScanArgs,
     bar::Bar,
@@ -19,13 +19,12 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     let rules =
         content::select_among(selection.content(), &args.rules, &args.skip).map_err(Failure::usage)?;
     let acceptance = search::Acceptance::read(&args.search, &selection)?;
-    let image = open_image(&args.input)?;
-    let inputs = image.info.files.clone();
-    let files = ReportFiles::create(&args.search.report, None, &inputs)?;
-    let about = reports::image(&args.input.input, image.info.format, image.device.size());
-    let begun = reports::new(report::Command::Scan, about)?;
+    let input = Input::open(&args.input)?;
+    let inputs = input.files();
+    let files = ReportFiles::create(&args.search.report, &[], &inputs)?;
+    let begun = reports::new(report::Command::Scan, input.about(&args.input))?;
     let bar = Bar::new(args.search.quiet || args.input.json);
-    let subject = search::subject(&args.input, image, &bar)?;
+    let subject = search::subject(&args.input, input, &bar)?;
     let named = search::Named::by_default(&args.input, &subject)?;
     let mut secrets =
         search::secrets(&args.input, &subject, &named, &rules, &acceptance.key(), &args.search, &bar)?;

@@ -1,8 +1,8 @@
 //! What `scan` and `verify` share: the image, a survey of it, the search for secrets, and what is accepted.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-use block::{BlockRead, Cached, Image};
+use block::{BlockRead, Image};
 use report::allow::{self, Allow, Outcome};
 use sanitize::Progress;
 use scan::{
@@ -11,7 +11,7 @@ use scan::{
 };
 use verify::{Finding, Note, Search, Secrets, Survey};
 
-use super::{open_options, workers};
+use super::{Input, input, open_options, workers};
 use crate::{
     args::{InputArgs, SearchArgs},
     bar::{Bar, Unit},
@@ -19,34 +19,41 @@ use crate::{
     reports,
 };
 
-/// An open image, and what its disk is.
+/// An open image, and what its disk is; or several that are joined.
 pub(super) struct Subject {
-    pub(super) image: Image,
+    pub(super) input: Input,
     pub(super) device: Arc<dyn BlockRead>,
     pub(super) survey: Survey,
-    /// Internal snapshots that can be read, by name.
-    snapshots: Vec<(String, Image)>,
+    /// Of each image, internal snapshots that can be read, by name.
+    snapshots: Vec<Vec<(String, Image)>>,
 }
 
-/// Opens an image. The survey is told to `bar`.
-pub(super) fn subject(args: &InputArgs, image: Image, bar: &Bar) -> Result<Subject, Failure> {
-    let failed = |error: &block::Error| Failure::image(&args.input, error);
-    let device: Arc<dyn BlockRead> = Arc::new(Cached::new(Arc::clone(&image.device)));
+/// Surveys what is open, and opens its snapshots. The survey is told to `bar`.
+pub(super) fn subject(args: &InputArgs, input: Input, bar: &Bar) -> Result<Subject, Failure> {
+    let failed = |error: &block::Error| Failure::image(&args.label(), error);
+    let device = input.device()?;
     bar.begin("reading", Unit::Pieces, None);
     let mut survey =
         Survey::of(&device, super::sector_size(args, &device)).map_err(|error| failed(&error))?;
+    let paths: Vec<&Path> = args.paths().collect();
+    let further = input::further(&paths, &survey.layout);
+    survey.notes.extend(further.into_iter().map(|text| Note { volume: None, text }));
     let mut snapshots = Vec::new();
-    for (number, snapshot) in image.info.snapshots.iter().enumerate() {
-        match block::open_snapshot(&args.input, &open_options(args), number) {
-            Ok(opened) => snapshots.push((snapshot.name.clone(), opened)),
-            Err(error @ block::Error::Io(_)) => return Err(failed(&error)),
-            Err(error) => {
-                let text = format!("snapshot {} cannot be read: {error}", snapshot.name.escape_debug());
-                survey.notes.push(verify::Note { volume: None, text });
+    for (path, image) in input.images() {
+        let mut readable = Vec::new();
+        for (number, snapshot) in image.info.snapshots.iter().enumerate() {
+            match block::open_snapshot(path, &open_options(args), number) {
+                Ok(opened) => readable.push((snapshot.name.clone(), opened)),
+                Err(error @ block::Error::Io(_)) => return Err(failed(&error)),
+                Err(error) => {
+                    let text = format!("snapshot {} cannot be read: {error}", snapshot.name.escape_debug());
+                    survey.notes.push(Note { volume: None, text });
+                }
             }
         }
+        snapshots.push(readable);
     }
-    Ok(Subject { image, device, survey, snapshots })
+    Ok(Subject { input, device, survey, snapshots })
 }
 
 /// What is accepted, and the key of the digests.
@@ -138,7 +145,7 @@ impl Named {
     fn of(args: &InputArgs, subject: &Subject, selection: &Selection) -> Result<Self, Failure> {
         let mut notes = Vec::new();
         let scan = verify::path_findings(&subject.survey, selection, &mut notes)
-            .map_err(|error| Failure::image(&args.input, &error))?;
+            .map_err(|error| Failure::image(&args.label(), &error))?;
         Ok(Self { scan, notes, digest: selection.digest() })
     }
 
@@ -163,7 +170,7 @@ pub(super) fn secrets(
     options: &SearchArgs,
     bar: &Bar,
 ) -> Result<Secrets, Failure> {
-    let failed = |error: &block::Error| Failure::image(&args.input, error);
+    let failed = |error: &block::Error| Failure::image(&args.label(), error);
     let files = verify::named_files(&named.scan.findings);
     let scanner = Scanner::new(rules);
     let search = Search {
@@ -177,8 +184,10 @@ pub(super) fn secrets(
     bar.begin("scanning", Unit::Bytes, Some(subject.device.size()));
     let mut secrets = verify::secrets(&subject.device, &subject.survey, search, &mut |byte| bar.at(byte))
         .map_err(|error| failed(&error))?;
-    let in_file = verify::secrets_in_file(&subject.image, &subject.snapshots, search, &secrets.findings);
-    secrets.add(in_file.map_err(|error| failed(&error))?);
+    for ((_, image), snapshots) in subject.input.images().zip(&subject.snapshots) {
+        let in_file = verify::secrets_in_file(image, snapshots, search, &secrets.findings);
+        secrets.add(in_file.map_err(|error| failed(&error))?);
+    }
     if !options.shipped {
         let apart = verify::set_shipped_apart(&subject.survey, &files, &mut secrets);
         apart.map_err(|error| failed(&error))?;

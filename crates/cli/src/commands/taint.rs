@@ -10,8 +10,8 @@ use sanitize::{OpaqueVolumes, Plan, Progress, Request, Silent, Stage};
 use scan::{Action, RuleId, Selection};
 use verify::taint::{Ahead, Index, Removed, Taint};
 
-use super::{open, sector_size};
-use crate::{args::InputArgs, failure::Failure, reports};
+use super::{Input, sector_size};
+use crate::{args::InputArgs, failure::Failure};
 
 /// Rules whose files say nothing that does not stand elsewhere: they are made anew from what stays.
 const DERIVED: [&str; 1] = ["system-caches"];
@@ -95,7 +95,8 @@ pub(crate) fn against(
     key: &Key,
     threads: usize,
 ) -> Result<(report::Image, Taint), Failure> {
-    let (device, info) = open(original)?;
+    let input = Input::open(original)?;
+    let device = input.device()?;
     let failed = |error: block::Error| Failure::image(&original.input, &error);
     let request = Request {
         selection,
@@ -111,5 +112,5 @@ pub(crate) fn against(
     let gone = gone(&device, &plan).map_err(failed)?;
     let index = gone.index().map_err(failed)?;
     let taint = search(&index, &Ahead::default(), subject, key, threads).map_err(failed)?;
-    Ok((reports::image(&original.input, info.format, device.size()), taint))
+    Ok((input.about(original), taint))
 }

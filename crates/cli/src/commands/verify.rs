@@ -20,10 +20,10 @@ use crate::{
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let selection = Selection::new(&policy(&args.policy)?, &Overrides::default()).map_err(Failure::usage)?;
     let (policy, args) = (&args.policy, &args.examine);
-    let Begun { mut report, files, acceptance, inputs, image, rules } =
+    let Begun { mut report, files, acceptance, inputs, input, rules } =
         examine::begin(args, report::Command::Verify, policy, &selection)?;
     let bar = Bar::new(args.search.quiet || args.input.json);
-    let examined = examine::examine(args, image, &selection, &rules, &acceptance, &bar)?;
+    let examined = examine::examine(args, input, &selection, &rules, &acceptance, &bar)?;
     drop(bar);
 
     let mut outcome = acceptance.apply(&args.search, examined.findings(), &inputs)?;
@@ -42,6 +42,6 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     if number == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    output::message(&format!("{}: {}", args.input.input.display(), human::count(number, "finding")));
+    output::message(&format!("{}: {}", args.input.label().display(), human::count(number, "finding")));
     Ok(ExitCode::from(FINDINGS))
 }

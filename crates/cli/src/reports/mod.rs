@@ -34,7 +34,7 @@ impl ReportFiles {
     /// the output, nor each other.
     pub(crate) fn create(
         paths: &[PathBuf],
-        output: Option<&OutputFile>,
+        outputs: &[&OutputFile],
         inputs: &[FileId],
     ) -> Result<Self, Failure> {
         let mut files: Vec<(Format, OutputFile)> = Vec::with_capacity(paths.len());
@@ -49,11 +49,13 @@ impl ReportFiles {
             let file = OutputFile::create(path, true, inputs).map_err(|error| Failure::naming(&error))?;
             let same =
                 |other: &OutputFile| file.same_name(other).map_err(|error| Failure::output(path, &error));
-            if output.map_or(Ok(false), same)? {
-                return Err(Failure::usage(format_args!(
-                    "{}: is the output, not a place for its report",
-                    path.display()
-                )));
+            for output in outputs {
+                if same(output)? {
+                    return Err(Failure::usage(format_args!(
+                        "{}: is the output, not a place for its report",
+                        path.display()
+                    )));
+                }
             }
             for (_, other) in &files {
                 if same(other)? {

@@ -162,7 +162,7 @@ fn build(disk: &dyn BlockRead, found: &Found, number: usize, mine: &[&Member]) -
         let (member, twice) = (same.next(), same.next().is_some());
         let Some(member) = member else {
             let feature = format!(
-                "{} without its physical volume {}, which is not in this image,",
+                "{} without its physical volume {}, which is on another disk (--disk adds it),",
                 group.name, physical.id
             );
             return Err(Unsupported::new(Object::the("volume group"), feature).into());

@@ -3,7 +3,7 @@
 use block::{BlockRead, Error, Extent, ExtentSet, Object, Result, Unsupported, Window, to_u64};
 
 use super::{
-    Content, Layout, LiveKind, LiveRegion, OpaqueKind, TableKind, Volume, boot,
+    Content, Layout, LiveKind, LiveRegion, OpaqueKind, TableKind, Volume, boot, further,
     gpt::{self, Geometry, Gpt},
     guid, identify,
     identify::{all_zero, is_fat, signatures},
@@ -13,8 +13,9 @@ use super::{
 /// Reads the partition table of a disk, and puts LVM2 volume groups together.
 ///
 /// `sector_size` is that of the disk where the caller knows it; otherwise 512 and 4096 are tried.
+/// Of disks that are [joined](block::Joined), each has a table of its own; volume groups may lie on several.
 pub fn layout(disk: &dyn BlockRead, sector_size: Option<u32>) -> Result<Layout> {
-    let mut layout = partitions(disk, sector_size)?;
+    let mut layout = further::layout(disk, &|disk| partitions(disk, sector_size))?;
     crate::lvm::resolve(disk, &mut layout)?;
     Ok(layout)
 }
@@ -86,6 +87,7 @@ fn whole(disk: &dyn BlockRead, sector_size: Option<u32>, content: Content) -> La
         table: TableKind::None,
         sector_size: sector_size.unwrap_or(512),
         disk_id: String::new(),
+        further: Vec::new(),
         volumes: vec![volume],
         live: Vec::new(),
         physical: Vec::new(),
@@ -190,6 +192,7 @@ fn gpt_layout(disk: &dyn BlockRead, sector: &[u8], gpt: Gpt) -> Result<Layout> {
         table: if hybrid { TableKind::HybridMbr } else { TableKind::Gpt },
         sector_size: sector_size_of(geometry),
         disk_id: guid::text(&gpt::DISK_GUID.get(&table.header)),
+        further: Vec::new(),
         volumes,
         live,
         physical: Vec::new(),
@@ -268,6 +271,7 @@ fn mbr_layout(disk: &dyn BlockRead, sector: &[u8], geometry: Geometry) -> Result
         table: TableKind::Mbr,
         sector_size: sector_size_of(geometry),
         disk_id: format!("{:#010x}", mbr::DISK_SIGNATURE.get(sector)),
+        further: Vec::new(),
         volumes,
         live,
         physical: Vec::new(),

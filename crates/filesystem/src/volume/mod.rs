@@ -7,6 +7,7 @@
 mod boot;
 mod content;
 mod disk;
+mod further;
 mod gpt;
 mod guid;
 mod identify;
@@ -23,6 +24,7 @@ use crate::lvm::PhysicalVolume;
 
 pub use content::{Content, OpaqueKind};
 pub use disk::layout;
+pub use further::Disk;
 pub use identify::identify;
 pub use scrub::scrub_table;
 pub use tails::table_tails;
@@ -51,7 +53,7 @@ impl fmt::Display for TableKind {
     }
 }
 
-/// A disk's table and volumes.
+/// A disk's table and volumes; of several disks that are joined, those of all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     /// Kind of table.
@@ -60,6 +62,8 @@ pub struct Layout {
     pub sector_size: u32,
     /// Disk identifier as sfdisk(8) prints it: GUID, or `0x` and the MBR's disk signature; empty without a table.
     pub disk_id: String,
+    /// What the same is of each further disk that is [joined](block::Joined) to this one.
+    pub further: Vec<Disk>,
     /// Volumes in the order of their numbers.
     pub volumes: Vec<Volume>,
     /// What is needed outside of filesystems. Disjoint, in ascending order.
@@ -91,8 +95,8 @@ impl Layout {
 /// A partition, a logical volume, or the whole disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
-    /// Partition number; logical volumes are numbered from the last partition on. 0 is no partition: the whole disk, or
-    /// a gap that may hold a boot loader.
+    /// Partition number; the partitions of further disks are numbered from the last one on, then the logical volumes. 0 is
+    /// no partition: the whole disk, or a gap that may hold a boot loader.
     pub number: u32,
     /// Where it lies on the disk, in its own order. A physical volume has what no logical volume has.
     pub extents: Vec<Extent>,

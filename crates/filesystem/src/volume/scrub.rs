@@ -3,7 +3,7 @@
 //! Partitions, identifiers and boot code stay bit-identical. Both copies of a GPT are written from the good one,
 //! so a damaged or stale twin is repaired.
 
-use block::{BlockRead, BlockWrite, Error, Object, Result, to_u64, to_usize};
+use block::{BlockRead, BlockWrite, Error, Object, Result, Window, to_u64, to_usize};
 
 use super::{
     Layout, LiveKind, TableKind,
@@ -16,15 +16,22 @@ use super::{
 ///
 /// `layout` is that of this disk. Done twice, the second run changes nothing.
 pub fn scrub_table<D: BlockWrite>(disk: &mut D, layout: &Layout) -> Result<u64> {
-    let metadata = crate::lvm::scrub(disk, &layout.physical)?;
+    let mut cleared = crate::lvm::scrub(disk, &layout.physical)?;
+    for (extent, layout) in layout.of_each_disk(disk) {
+        cleared += scrub_one(&mut Window::new(&mut *disk, &[extent])?, &layout)?;
+    }
+    Ok(cleared)
+}
+
+fn scrub_one(disk: &mut impl BlockWrite, layout: &Layout) -> Result<u64> {
     if layout.table == TableKind::None {
-        return Ok(metadata);
+        return Ok(0);
     }
     let geometry = Geometry::new(disk.size(), layout.sector_size.into()).ok_or_else(|| {
         let expected = format!("at least one sector of {}", layout.sector_size);
         Object::the("disk").corrupt("size", format_args!("{} bytes", disk.size()), expected)
     })?;
-    let mut cleared = metadata + scrub_mbr(disk)?;
+    let mut cleared = scrub_mbr(disk)?;
     if layout.table == TableKind::Mbr {
         for region in layout.live.iter().filter(|region| region.kind == LiveKind::Ebr) {
             // The region starts with the records; the boot record with its sector.

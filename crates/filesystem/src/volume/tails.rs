@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use block::{BlockRead, Extent, Object, Result, to_u64, to_usize};
+use block::{BlockRead, Extent, Object, Result, Window, to_u64, to_usize};
 
 use super::{
     Layout, LiveKind, TableKind,
@@ -28,12 +28,24 @@ pub fn table_tails(
     layout: &Layout,
     visit: &mut dyn FnMut(Extent, Tail) -> Result<()>,
 ) -> Result<()> {
+    crate::lvm::tails(disk, &layout.physical, visit)?;
+    for (extent, layout) in layout.of_each_disk(disk) {
+        let mut visit = |part: Extent, tail| visit(Extent { start: extent.start + part.start, ..part }, tail);
+        tails_of_one(&Window::new(disk, &[extent])?, &layout, &mut visit)?;
+    }
+    Ok(())
+}
+
+fn tails_of_one(
+    disk: &dyn BlockRead,
+    layout: &Layout,
+    visit: &mut dyn FnMut(Extent, Tail) -> Result<()>,
+) -> Result<()> {
     // The reader of a GPT that gave the layout; which copy it believes is its word.
     let gpt = match layout.table {
         TableKind::Gpt | TableKind::HybridMbr => Some(Gpt::read(disk, geometry(disk, layout)?)?),
         TableKind::Mbr | TableKind::None => None,
     };
-    crate::lvm::tails(disk, &layout.physical, visit)?;
     for region in &layout.live {
         let Extent { start, len } = region.extent;
         let is_table = matches!(

@@ -8,8 +8,17 @@ use filesystem::{Layout, LiveKind, TableKind, Volume};
 
 use super::{Opinion, Reader, cursor::Cursor, guarded};
 
-/// The opinion of gpt on the table; `None` if the disk has no GPT.
-pub(crate) fn gpt(device: &Arc<dyn BlockRead>, layout: &Layout) -> Option<Opinion> {
+/// The opinion of gpt on each disk's table; none of a disk that has no GPT.
+pub(crate) fn gpt(device: &Arc<dyn BlockRead>, layout: &Layout) -> Vec<Opinion> {
+    let each = layout.of_each_disk(device).into_iter();
+    let opinions = each.filter_map(|(extent, layout)| {
+        let disk: Arc<dyn BlockRead> = Arc::new(Window::new(Arc::clone(device), &[extent]).ok()?);
+        of_one(&disk, &layout)
+    });
+    opinions.collect()
+}
+
+fn of_one(device: &Arc<dyn BlockRead>, layout: &Layout) -> Option<Opinion> {
     if layout.table != TableKind::Gpt {
         return None;
     }

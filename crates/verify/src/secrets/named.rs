@@ -30,7 +30,7 @@ pub fn path_findings(survey: &Survey, selection: &Selection, notes: &mut Vec<Not
 /// Asks the guest, laid out as it mounts the volumes with a tree; they are numbered as in the layout.
 pub fn with_guest<T>(survey: &Survey, ask: impl FnOnce(&Guest<'_>) -> Result<T>) -> Result<T> {
     let trees = trees(survey)?;
-    ask(&guest(&trees)?)
+    ask(&guest(&survey.layout, &trees)?)
 }
 
 /// The files among them, with the index of their volume.

@@ -111,7 +111,7 @@ fn owners(
     notes: &mut Vec<Note>,
 ) -> Result<Owners> {
     let trees = named::trees(survey)?;
-    let guest = guest(&trees)?;
+    let guest = guest(&survey.layout, &trees)?;
     let mut owners = Owners::default();
     for mount in guest.mounts() {
         let point = GuestPath(mount.mount_point.clone()).to_string();
@@ -157,7 +157,7 @@ fn owners(
 pub(super) fn with_shipped_content(survey: &Survey, files: &BTreeSet<File>) -> Result<HashSet<File>> {
     let find = || {
         let trees = named::trees(survey)?;
-        let guest = guest(&trees)?;
+        let guest = guest(&survey.layout, &trees)?;
         let mut shipped = HashSet::new();
         let Some(packages) = Packages::of(&guest)?.filter(|_| !files.is_empty()) else { return Ok(shipped) };
         let by_sum = by_sum(&guest, files, &packages, &mut |_| ())?;

@@ -50,7 +50,7 @@ pub(super) fn settle(
     let disk = Disk::new(device, layout)?;
     let hits = attributed(&disk, hits)?;
     let trees = disk.trees()?;
-    let guest = guest(&trees)?;
+    let guest = guest(layout, &trees)?;
     let of_inode = |whose: &Whose| Some((whose.volume?, whose.inode?));
     let wanted: HashSet<(usize, InodeId)> = hits.iter().filter_map(|(_, whose)| of_inode(whose)).collect();
     let paths = paths(&guest, &wanted)?;

@@ -60,8 +60,8 @@ impl Order {
     }
 
     /// What ties the report to the row. `output`: what was written, if anything was; `met`: whether nothing was found.
-    pub(crate) fn commit(&self, output: Option<&PathBuf>, met: bool) -> Result<Commit, Failure> {
-        let stamp = |path: &PathBuf| {
+    pub(crate) fn commit(&self, output: Option<&Path>, met: bool) -> Result<Commit, Failure> {
+        let stamp = |path: &Path| {
             fs::metadata(path).map(|data| Stamp::from(&data)).map_err(|error| Failure::output(path, &error))
         };
         let output = output.map(stamp).transpose()?;

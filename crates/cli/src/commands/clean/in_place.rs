@@ -108,7 +108,7 @@ pub(super) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
         )));
     }
     let state = State::of(args.overwriting.state.as_deref(), &target)?;
-    let reports = ReportFiles::create(&args.report, None, &image.info.files)?;
+    let reports = ReportFiles::create(&args.report, &[], &image.info.files)?;
     if args.attest.attest.is_some() && args.attest.attest_output.is_none() && target.is_device() {
         return Err(Failure::usage(format_args!(
             "{}: is a device: --attest-output has to say where its attestation goes",
@@ -173,7 +173,7 @@ impl Run<'_> {
         };
         let original = reports::image(self.path, Format::Raw, device.size());
         let whole = reports::clean(begun, original, &report, plan);
-        let rendered = Rendered::new(&whole, human::clean(&report, self.path));
+        let rendered = Rendered::new(&whole, human::clean(&report, &[self.path.to_owned()]));
         self.bar.clear();
         if !clean {
             self.reports.write(&rendered)?;

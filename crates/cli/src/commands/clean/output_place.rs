@@ -30,9 +30,10 @@ pub(super) enum OutputPlace {
 }
 
 impl OutputPlace {
-    /// Starts an output of a disk of `size` bytes. A device is claimed, and nothing is written to it yet.
+    /// Starts an output of the disk of `size` bytes in the image at `from`. A device is claimed, and nothing is written to it yet.
     pub(super) fn create(
         args: &CleanArgs,
+        from: &Path,
         path: &Path,
         inputs: &[FileId],
         size: u64,
@@ -41,7 +42,7 @@ impl OutputPlace {
         if !block::is_device(path) {
             let output =
                 OutputFile::create(path, args.force, inputs).map_err(|error| Failure::naming(&error))?;
-            narrow(&output, &args.input.input).map_err(output_failure)?;
+            narrow(&output, from).map_err(output_failure)?;
             return Ok(Self::File(output));
         }
         confirm::can_ask(args.overwriting.yes, path)?;
@@ -86,6 +87,15 @@ impl OutputPlace {
                 layout.sector_size
             )
         })
+    }
+
+    /// Whether both are the same place.
+    pub(super) fn is(&self, other: &Self) -> io::Result<bool> {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => one.same_name(other),
+            (Self::Device(one), Self::Device(other)) => Ok(one.id()? == other.id()?),
+            _ => Ok(false),
+        }
     }
 
     /// The open file.
