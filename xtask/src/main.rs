@@ -19,12 +19,13 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
-  demo    Clean the demo image, and count the planted secrets that a raw search finds before and after
-  test    Check and test everything; installs missing Debian packages if run as root
-  docs    Write the documents that come from the code
-  bench   Measure cleaning [IMAGE] beside copying it and beside other tools, a shelf of it, scanning it beside ripgrep,
-          overwriting beside dd, and cleaning many files; or only `in-place` or `files`: the last two
-  shelf   Measure the shelf of it alone
+  demo        Clean the demo image, and count the planted secrets that a raw search finds before and after
+  test        Check and test everything; installs missing Debian packages if run as root
+  docs        Write the documents that come from the code
+  robustness  Write what becomes of the images of the corpora, which lie beside the repository
+  bench       Measure cleaning [IMAGE] beside copying it and beside other tools, a shelf of it, scanning it beside ripgrep,
+              overwriting beside dd, and cleaning many files; or only `in-place` or `files`: the last two
+  shelf       Measure the shelf of it alone
 ";
 
 fn main() -> ExitCode {
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(),
         ["test"] => test::run(),
         ["docs"] => docs::write(),
+        ["robustness"] => test::robustness(),
         ["bench"] => bench::run(None),
         ["bench", "in-place"] => bench::in_place(),
         ["bench", "files"] => bench::many_files(),

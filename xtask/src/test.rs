@@ -100,6 +100,13 @@ fn tests() -> Result<Tally> {
     counted(&mut tests)
 }
 
+/// Writes what becomes of the images of the corpora.
+pub(crate) fn robustness() -> Result<()> {
+    tools::provide()?;
+    let mut tests = cargo(["test", "--package", "diskscrub-tests", "--test", "corpora"]);
+    check(tests.env("DISKSCRUB_ROBUSTNESS", paths::root().join("docs/robustness.md")))
+}
+
 fn corpora() -> PathBuf {
     paths::root().join("../shared/corpora")
 }

@@ -10,6 +10,7 @@ use crate::run::{Result, check};
 
 /// Program (or a file that is there where its package is) and package.
 const TOOLS: &[(&str, &str)] = &[
+    ("/usr/bin/time", "time"),
     ("/usr/lib/python3/dist-packages/botocore/validate.py", "python3-botocore"),
     ("/usr/lib/python3/dist-packages/yaml/__init__.py", "python3-yaml"),
     ("blkid", "util-linux"),
