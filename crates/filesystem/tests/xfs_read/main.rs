@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these files are tests throughout")]
 
 mod corpora;
+mod fields;
 mod hostile;
 mod image;
 mod kernel;

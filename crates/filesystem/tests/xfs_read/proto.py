@@ -17,6 +17,7 @@ for name, count, long in [("short", 3, ""), ("block", 40, ""), ("leaf", 150, "")
     lines += [f"{long}entry{i} ---644 {i} 7 {content('small', b'small')}" for i in range(count)]
     lines.append("$")
 lines.append(f"file ---640 12345 54321 {content('file', bytes(range(256)) * 100 + b'end')}")
+lines.append(f"mapped ---600 0 0 {content('mapped', b'mapped--' * 1024)}")
 lines.append(f"empty ---600 0 0 {content('empty', b'')}")
 lines.append("link l--777 0 0 target")
 lines.append(f"longlink l--777 0 0 {'t' * 900}")
