@@ -5,6 +5,7 @@ mod corpora;
 mod fields;
 mod hostile;
 mod image;
+mod incomplete;
 mod kernel;
 mod tails;
 mod tree;

@@ -2,6 +2,7 @@
 
 pub(crate) mod leaf;
 pub(crate) mod short;
+mod unreached;
 
 use std::ops::Range;
 

@@ -1,4 +1,5 @@
-//! Blocks of extended attributes: between names and values, behind a node's entries, behind a large value.
+//! Blocks of extended attributes: between names and values, behind a node's entries, behind a large value; and those
+//! that no reader reaches.
 
 use block::{BlockWrite, Result};
 
@@ -63,6 +64,14 @@ impl<D: BlockWrite> Xfs<D> {
                 Ok(())
             })?;
         }
+        self.unreached_blocks(inode, &mut |block, mut raw| {
+            let count = wipe_gaps(&mut raw, 0, Vec::new());
+            if count > 0 {
+                wiped += count;
+                cleaned.push(Cleaned { places: vec![block], raw });
+            }
+            Ok(())
+        })?;
         self.put_cleaned(cleaned)?;
         Ok(wiped)
     }

@@ -1,4 +1,5 @@
-//! Attribute leaves between names and values, nodes behind their entries, and the last blocks of large values.
+//! Attribute leaves between names and values, nodes behind their entries, the last blocks of large values, and blocks
+//! that no reader reaches.
 
 use block::{BlockRead, Result};
 
@@ -34,6 +35,9 @@ impl<D: BlockRead> Xfs<D> {
                     .filter_map(|entry| entry.remote.filter(|_| entry.flags & flags::INCOMPLETE == 0))
                     .try_for_each(|(first, len)| self.value_tails(inode, first, len, visit))
             }
+        })?;
+        self.unreached_blocks(inode, &mut |block, raw| {
+            gap(&raw, 0..raw.len(), self.geometry.offset(block), Tail::Xattr, visit)
         })
     }
 
