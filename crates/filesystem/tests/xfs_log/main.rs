@@ -4,3 +4,4 @@
 mod clean;
 mod kernel;
 mod tools;
+mod version4;
