@@ -23,16 +23,16 @@ pub enum Past {
     Former(FormerFile),
 }
 
-/// A journal's copy of a block of the filesystem, replayed or not.
+/// A journal's copy of a block of the filesystem, or of a part of one, replayed or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockCopy {
     /// Where the copy lies.
     pub at: Extent,
-    /// The block's number in the filesystem.
+    /// The number of that block in the filesystem.
     pub block: u64,
-    /// First byte of that block.
+    /// First byte of what it is a copy of.
     pub home: u64,
-    /// The transaction. Numbers wrap around.
+    /// The transaction; of XFS, the log's round. Numbers wrap around.
     pub sequence: u32,
     /// The copy's first four bytes were replaced by zeros, since they were the journal's magic.
     pub escaped: bool,

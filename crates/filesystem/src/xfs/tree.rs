@@ -7,8 +7,8 @@ use super::{
     superblock::{self, LABEL, UUID},
 };
 use crate::{
-    Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, NewEntry, Recovery, Summary, Tail,
-    Target, uuid,
+    Change, Claim, Entry, Filesystem, FilesystemMut, InodeId, Metadata, NewEntry, Past, Recovery, Summary,
+    Tail, Target, uuid,
 };
 
 impl<D: BlockRead> Filesystem for Xfs<D> {
@@ -80,6 +80,10 @@ impl<D: BlockRead> Filesystem for Xfs<D> {
 
     fn attribute(&self, inode: InodeId, name: &[u8]) -> Result<Option<Vec<u8>>> {
         self.attribute_value(&self.inode(inode)?, name)
+    }
+
+    fn history(&self, visit: &mut dyn FnMut(Past) -> Result<()>) -> Result<()> {
+        self.visit_history(visit)
     }
 }
 

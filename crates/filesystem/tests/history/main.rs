@@ -10,6 +10,7 @@ mod hostile;
 mod journal;
 mod kernel;
 mod slots;
+mod xfs;
 
 use std::collections::BTreeMap;
 

@@ -10,12 +10,14 @@
 mod buffer;
 mod empty;
 mod head;
+mod home;
 mod icreate;
 mod inode;
 mod intent;
 mod kinds;
 mod layout;
 mod leftover;
+mod past;
 mod quota;
 mod record;
 mod replay;
