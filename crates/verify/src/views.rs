@@ -1,10 +1,10 @@
 //! The volumes of a disk as their filesystems mean them: a journal that has to be replayed is, in memory. The image is
 //! never written.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
-use block::{BlockRead, Overlay, Window};
-use filesystem::{Content, Error, Filesystem, Layout, Recovery, Result, Summary, Volume};
+use block::{BlockRead, Extent, Overlay, Run, Window, to_u64, to_usize};
+use filesystem::{Content, Error, Filesystem, Layout, Recovery, Result, Summary, Volume, xfs::Xfs};
 
 use crate::Note;
 
@@ -72,6 +72,39 @@ impl Views {
     }
 }
 
+/// A volume whose log was replayed, and lies there as before.
+struct Spliced<R, P> {
+    replayed: R,
+    plain: P,
+    log: Extent,
+}
+
+impl<R: BlockRead, P: BlockRead> BlockRead for Spliced<R, P> {
+    fn size(&self) -> u64 {
+        self.replayed.size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.replayed.read_at(offset, buf)?;
+        let log = Extent { start: offset, len: to_u64(buf.len()) }.intersect(self.log);
+        if log.is_empty() {
+            return Ok(());
+        }
+        let start = to_usize(log.start - offset);
+        self.plain.read_at(log.start, &mut buf[start..start + to_usize(log.len)])
+    }
+
+    fn run_at(&self, offset: u64) -> io::Result<Run> {
+        if self.log.contains_byte(offset) {
+            let run = self.plain.run_at(offset)?;
+            return Ok(Run { len: run.len.min(self.log.end() - offset), ..run });
+        }
+        let run = self.replayed.run_at(offset)?;
+        let len = if offset < self.log.start { run.len.min(self.log.start - offset) } else { run.len };
+        Ok(Run { len, ..run })
+    }
+}
+
 fn view(device: &Arc<dyn BlockRead>, volume: &Volume, say: &mut dyn FnMut(String)) -> Result<View> {
     let content = volume.content;
     let window = || Window::new(Arc::clone(device), &volume.extents);
@@ -88,7 +121,15 @@ fn view(device: &Arc<dyn BlockRead>, volume: &Volume, say: &mut dyn FnMut(String
             say(format!(
                 "was not unmounted: read with its journal replayed in memory ({transactions} transactions, {orphans} orphans)"
             ));
-            Arc::new(overlay)
+            // The replay of XFS empties the log, but in the image it still is what it was: residue with a past.
+            match content {
+                Content::Xfs => {
+                    let plain = window()?;
+                    let log = Xfs::open(&plain)?.log_extent()?.0;
+                    Arc::new(Spliced { replayed: overlay, plain, log })
+                }
+                _ => Arc::new(overlay),
+            }
         }
         Err(error @ Error::Io(_)) => return Err(error),
         // Half a replay is worse than none.
@@ -100,4 +141,32 @@ fn view(device: &Arc<dyn BlockRead>, volume: &Volume, say: &mut dyn FnMut(String
         }
     };
     Ok(View { device, content, summary })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_and_every_run_of_a_volume_with_its_log() {
+        let (replayed, plain) = (vec![1u8; 64], (0..64).collect::<Vec<u8>>());
+        for (start, len) in [(0, 8), (20, 20), (40, 24), (63, 1)] {
+            let log = Extent { start, len };
+            let spliced = Spliced { replayed: replayed.clone(), plain: plain.clone(), log };
+            for from in 0..64 {
+                let run = spliced.run_at(from).unwrap();
+                assert!(run.len > 0 && from + run.len <= 64);
+                let ends = [log.start, log.end()];
+                assert!(ends.iter().all(|end| !(from + 1..from + run.len).contains(end) || *end <= from));
+                for to in from..=64 {
+                    let mut buf = vec![0; to_usize(to - from)];
+                    spliced.read_at(from, &mut buf).unwrap();
+                    for (at, byte) in (from..to).zip(buf) {
+                        let expected = if log.contains_byte(at) { plain[to_usize(at)] } else { 1 };
+                        assert_eq!(byte, expected);
+                    }
+                }
+            }
+        }
+    }
 }
