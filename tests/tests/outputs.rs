@@ -14,6 +14,7 @@ use std::{
 
 use tests::{
     image,
+    kernel::Mount,
     program::{self, can_mount, command, diskscrub, lossy, workspace},
 };
 
@@ -129,6 +130,56 @@ fn a_full_disk_ends_the_run_and_keeps_nothing() {
     assert!(stderr.ends_with(": No space left on device (os error 28)\n"), "{stderr}");
     assert!(left.is_empty(), "{left:?}");
     lab.assert_untouched();
+}
+
+/// Bytes of a file whose blocks other files have, too.
+fn shared(path: &Path) -> u64 {
+    let extents = program::run("filefrag", ["-v".as_ref(), "-b1".as_ref(), path.as_os_str()]).unwrap();
+    let shared = extents.lines().filter(|line| line.ends_with("shared") || line.contains("shared,"));
+    shared.map(|line| line.split(':').nth(3).unwrap().trim().parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn what_stays_is_shared_with_a_raw_input_where_the_file_system_can() {
+    if !can_mount() {
+        println!("not run: needs root, to mount XFS");
+        return;
+    }
+    let lab = Lab::new();
+    // A large file that stays, beside a history that goes.
+    let tree = lab.at("tree");
+    fs::create_dir_all(tree.join("root")).unwrap();
+    let mut noise = blake3::Hasher::new().finalize_xof();
+    let mut large = vec![0; 8 << 20];
+    noise.fill(&mut large);
+    fs::write(tree.join("large"), &large).unwrap();
+    fs::write(tree.join("root/.bash_history"), "passwd\n".repeat(9000)).unwrap();
+    fs::remove_file(lab.at("image")).unwrap();
+    let make = ["-q", "-t", "ext4", "-d", "tree", "image", "64M"];
+    assert!(command("mke2fs").args(make).current_dir(lab.directory.path()).status().unwrap().success());
+    let file_system = lab.at("xfs");
+    fs::File::create(&file_system).unwrap().set_len(400 << 20).unwrap();
+    program::run("mkfs.xfs", ["-q".as_ref(), "-mreflink=1".as_ref(), file_system.as_os_str()]).unwrap();
+    let volume = image::volumes(&file_system).unwrap().remove(0);
+    let mount = Mount::new(&file_system, &volume, "xfs", "rw", lab.directory.path()).unwrap();
+    let (input, output) = (mount.path().join("image"), mount.path().join("out"));
+    fs::copy(lab.at("image"), &input).unwrap();
+    let before = image::digest(&input).unwrap();
+
+    image::clean(&input, &output, &[]).unwrap();
+    image::clean(&lab.at("image"), &lab.at("copied"), &[]).unwrap();
+    assert_eq!(image::digest(&output).unwrap(), image::digest(&lab.at("copied")).unwrap());
+    assert_eq!(image::digest(&input).unwrap(), before, "the input changed");
+    let shared = shared(&output);
+    assert!((8 << 20..9 << 20).contains(&shared), "{shared} bytes are shared");
+    // Not a raw input: there is nothing to share.
+    let qcow2 = mount.path().join("image.qcow2");
+    program::run("qemu-img", ["convert".as_ref(), "-Oqcow2".as_ref(), input.as_os_str(), qcow2.as_os_str()])
+        .unwrap();
+    let other = mount.path().join("other");
+    image::clean(&qcow2, &other, &["--output-format", "raw"]).unwrap();
+    assert_eq!(image::digest(&other).unwrap(), image::digest(&output).unwrap());
+    assert_eq!(self::shared(&other), 0);
 }
 
 #[test]

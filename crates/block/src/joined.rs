@@ -75,8 +75,14 @@ impl Parted {
     }
 }
 
-impl ImageWriter for Parted {
-    fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+impl Parted {
+    /// Hands to each disk's writer what is its own of `data`.
+    fn part(
+        &mut self,
+        offset: u64,
+        data: &[u8],
+        write: impl Fn(&mut dyn ImageWriter, u64, &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
         let whole = Extent { start: offset, len: to_u64(data.len()) };
         let mut done = 0;
         for (extent, writer) in &mut self.0 {
@@ -85,13 +91,27 @@ impl ImageWriter for Parted {
                 continue;
             }
             let from = to_usize(part.start - offset);
-            writer.write(part.start - extent.start, &data[from..from + to_usize(part.len)])?;
+            write(&mut **writer, part.start - extent.start, &data[from..from + to_usize(part.len)])?;
             done += part.len;
         }
         if done == whole.len {
             return Ok(());
         }
         Err(io::Error::other(format!("a write at offset {offset} lies outside the disks")))
+    }
+}
+
+impl ImageWriter for Parted {
+    fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.part(offset, data, |writer, offset, data| writer.write(offset, data))
+    }
+
+    fn write_same(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.part(offset, data, |writer, offset, data| writer.write_same(offset, data))
+    }
+
+    fn shares(&self) -> bool {
+        self.0.iter().any(|(_, writer)| writer.shares())
     }
 
     fn finish(self: Box<Self>) -> io::Result<()> {

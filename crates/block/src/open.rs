@@ -60,11 +60,19 @@ pub struct Image {
     pub device: Arc<dyn BlockRead>,
     /// What the image says of itself.
     pub info: ImageInfo,
+    /// The file itself, where it is the disk, byte for byte.
+    raw: Option<File>,
     /// The qcow2 files of the chain, the image itself first.
     layers: Vec<(PathBuf, Arc<Qcow2Image>)>,
 }
 
 impl Image {
+    /// The open file, if it is the disk byte for byte: its blocks are the disk's.
+    #[must_use]
+    pub fn raw(&self) -> Option<&File> {
+        self.raw.as_ref()
+    }
+
     /// The files of the chain that hold more than a disk's bytes, one after the other. A raw file does not.
     pub fn containers(&self) -> impl Iterator<Item = Container<'_>> {
         self.layers.iter().flat_map(|(path, image)| {
@@ -153,6 +161,7 @@ fn open_layers(
     let format = options.format.map_or_else(|| probe(&first), Ok)?;
     let metadata = first.file().metadata()?;
     let (file_size, allocated_size) = (first.size(), metadata.blocks().saturating_mul(512));
+    let raw = (format == Format::Raw).then(|| first.file().try_clone()).transpose()?;
 
     let mut seen = vec![FileId::from(&metadata)];
     let mut below = Vec::new();
@@ -221,7 +230,7 @@ fn open_layers(
     let device = device.expect("the chain holds at least the image itself");
     info.virtual_size = device.size();
     qcow2.reverse();
-    Ok(Image { device: device.into(), info, layers: qcow2 })
+    Ok(Image { device: device.into(), info, raw, layers: qcow2 })
 }
 
 fn describe(image: &Qcow2Image, info: &mut ImageInfo) -> Result<()> {

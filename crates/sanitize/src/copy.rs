@@ -49,11 +49,40 @@ pub(crate) struct Chunk {
     pub(crate) extent: Extent,
     /// Of each piece of the input and of what it becomes.
     pub(crate) hashes: Vec<[Option<blake3::Hash>; 2]>,
+    /// Whether that is another thing.
+    changed: Vec<bool>,
     /// The masked view.
     data: Vec<u8>,
     nonzero: Tally,
     /// How to make the output of the input where it lies; nothing if nobody wants to know.
     pub(crate) changes: Changes,
+}
+
+impl Chunk {
+    /// Writes what it becomes, if it is not all zero. A writer that shares is told of the pieces that stay what they are.
+    fn write(&self, writer: &mut dyn ImageWriter) -> io::Result<()> {
+        if !writer.shares() {
+            return match self.hashes.iter().any(|[_, after]| after.is_some()) {
+                true => writer.write(self.extent.start, &self.data),
+                false => Ok(()),
+            };
+        }
+        let kind = |piece: usize| self.hashes[piece][1].map(|_| self.changed[piece]);
+        let mut piece = 0;
+        while piece < self.hashes.len() {
+            let of = kind(piece);
+            let end = (piece..self.hashes.len()).find(|&next| kind(next) != of).unwrap_or(self.hashes.len());
+            let range = piece * to_usize(digest::PIECE)..self.data.len().min(end * to_usize(digest::PIECE));
+            let offset = self.extent.start + to_u64(range.start);
+            match of {
+                Some(true) => writer.write(offset, &self.data[range])?,
+                Some(false) => writer.write_same(offset, &self.data[range])?,
+                None => {}
+            }
+            piece = end;
+        }
+        Ok(())
+    }
 }
 
 /// What differs between a chunk of the input and of the output.
@@ -97,10 +126,7 @@ pub(crate) fn copy<B: BlockRead>(
     workers: usize,
     progress: &dyn Progress,
 ) -> io::Result<Copied> {
-    let mut write = |chunk: &Chunk| match chunk.hashes.iter().any(|[_, after]| after.is_some()) {
-        true => writer.write(chunk.extent.start, &chunk.data),
-        false => Ok(()),
-    };
+    let mut write = |chunk: &Chunk| chunk.write(writer);
     walk(view, map, None, workers, progress, &mut write)
 }
 
@@ -225,7 +251,8 @@ fn read_chunk<B: BlockRead>(
     let mut data = buffers.take(to_usize(extent.len));
     read_runs(view.base(), extent, &mut data)?;
     let mut nonzero = Tally::new();
-    let mut hashes = Vec::with_capacity(data.len().div_ceil(to_usize(digest::PIECE)));
+    let pieces = data.len().div_ceil(to_usize(digest::PIECE));
+    let (mut hashes, mut differs) = (Vec::with_capacity(pieces), Vec::with_capacity(pieces));
     let mut changes = Changes::default();
     // Piece by piece, so that each stays in the processor's cache for all that is done to it.
     for (start, piece) in
@@ -234,6 +261,7 @@ fn read_chunk<B: BlockRead>(
         let before = digest::hash(piece);
         let original = left.map(|_| piece.to_vec());
         let changed = view.patch(start, piece)? | mask(map, start, piece, &mut nonzero);
+        differs.push(changed);
         let after = if changed { digest::hash(piece) } else { before };
         hashes.push([before, after]);
         if let Some(original) = original {
@@ -247,7 +275,7 @@ fn read_chunk<B: BlockRead>(
     if let Some(left) = left.filter(|left| !left.is_zero()) {
         leave(*left, extent.start, &mut data, &mut hashes, &changes.zero);
     }
-    Ok(Chunk { extent, hashes, data, nonzero, changes })
+    Ok(Chunk { extent, hashes, changed: differs, data, nonzero, changes })
 }
 
 /// Adds what makes `after` of `before`, both at `start`, and returns the digest of what stays.

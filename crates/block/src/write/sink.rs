@@ -32,6 +32,11 @@ impl Sink {
         Ok(Self { file, gathered: Vec::with_capacity(GATHER), start: 0, writeback: Writeback::new() })
     }
 
+    /// Where it all goes.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Writes `data` at `offset` of a range that has not been written yet, without its blocks of zeros.
     pub(crate) fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut rest = data;

@@ -113,7 +113,7 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
     selection.check_accounts(&plan.users).map_err(Failure::usage)?;
     let path = outputs.label();
     let output_failure = |error| Failure::image(&path, &error);
-    let writer = outputs.writer(workers).map_err(output_failure)?;
+    let writer = outputs.writer(&input, workers).map_err(output_failure)?;
     let (gone, index, ahead) = (OnceLock::new(), OnceLock::new(), Ahead::default());
     let copied = Cell::new(false);
     let outcome = thread::scope(|scope| {

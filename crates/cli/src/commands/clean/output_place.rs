@@ -14,7 +14,7 @@ use std::{
 use block::{
     AHEAD_PIECE, BlockRead, DirectRead, Extent, FileId, Format, Image, ImageWriter, Medium, OpenOptions,
     OutputFile, Target, Window, is_zero, read_ahead, to_usize,
-    write::{DeviceWriter, OutputFormat},
+    write::{DeviceWriter, OutputFormat, RawWriter},
 };
 use filesystem::{Layout, Result, TableKind};
 
@@ -111,9 +111,16 @@ impl OutputPlace {
         format: OutputFormat,
         size: u64,
         threads: usize,
+        input: Option<&File>,
     ) -> Result<Box<dyn ImageWriter>> {
         match self {
-            Self::File(file) => block::write::create(file.file().try_clone()?, format, size, threads),
+            Self::File(file) => {
+                let file = file.file().try_clone()?;
+                Ok(match (format, input) {
+                    (OutputFormat::Raw, Some(input)) => Box::new(RawWriter::new(file, size)?.sharing(input)?),
+                    _ => block::write::create(file, format, size, threads)?,
+                })
+            }
             Self::Device(target) => Ok(Box::new(DeviceWriter::new(Box::new(target.medium()?), size)?)),
         }
     }

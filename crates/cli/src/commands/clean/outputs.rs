@@ -86,13 +86,17 @@ impl Outputs {
         each.filter_map(|(output, (_, layout))| output.place.sector_note(&layout)).collect()
     }
 
-    /// Writes all disks, front to back.
-    pub(super) fn writer(&self, threads: usize) -> Result<Box<dyn ImageWriter>> {
-        let writer = |output: &Output| output.place.writer(output.format, output.extent.len, threads);
-        if let [output] = &self.0[..] {
-            return writer(output);
+    /// Writes all disks, front to back. Each may share what is the same with its input.
+    pub(super) fn writer(&self, input: &Input, threads: usize) -> Result<Box<dyn ImageWriter>> {
+        let writer = |(output, (_, image)): (&Output, (&Path, &Image))| {
+            output.place.writer(output.format, output.extent.len, threads, image.raw())
+        };
+        let mut each = self.0.iter().zip(input.images());
+        if let (Some(only), 1) = (each.next(), self.0.len()) {
+            return writer(only);
         }
-        let each = self.0.iter().map(|output| Ok((output.extent, writer(output)?)));
+        let each = self.0.iter().zip(input.images());
+        let each = each.map(|each| Ok((each.0.extent, writer(each)?)));
         Ok(Box::new(Parted::new(each.collect::<Result<_>>()?)))
     }
 
