@@ -439,7 +439,7 @@ fn build() -> Result<PathBuf> {
     status.success().then(|| target.join("release/diskscrub")).ok_or_else(|| "the build failed".to_owned())
 }
 
-fn has(tool: &str) -> bool {
+pub(crate) fn has(tool: &str) -> bool {
     shell(&format!("command -v {tool}")).is_ok()
 }
 

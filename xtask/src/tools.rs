@@ -82,7 +82,7 @@ const DISTRIBUTIONS: &[(&str, &str)] =
     &[("mmdebstrap", "mmdebstrap"), ("openssl", "openssl"), ("rpmdb", "rpm"), ("systemctl", "systemd")];
 
 /// What the bench compares with, besides: it does without.
-const BENCH: &[(&str, &str)] = &[("rg", "ripgrep")];
+const BENCH: &[(&str, &str)] = &[("rg", "ripgrep"), ("zerofree", "zerofree")];
 
 /// Sees to it that every tool is there.
 pub(crate) fn provide() -> Result<()> {
