@@ -131,6 +131,43 @@ fn a_sparse_file_without_extents_is_no_finding() {
     assert_eq!(judged(&disk), []);
 }
 
+/// ext4-view calls an inode corrupt whose times lie before 1970, or where 32 bits have no room for them: it has no
+/// opinion on these names, and one on all others.
+#[test]
+fn an_old_or_a_far_time_is_no_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let (tree, image) = (dir.path().join("tree"), dir.path().join("image"));
+    for name in ["old/below", "far/below", "now"] {
+        let path = tree.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, name).unwrap();
+    }
+    for kind in ["ext2", "ext4"] {
+        fs::File::create(&image).unwrap().set_len(SIZE).unwrap();
+        let (from, to) = (tree.to_str().unwrap(), image.to_str().unwrap());
+        run("mke2fs", &["-q", "-t", kind, "-O", "^resize_inode", "-d", from, to]);
+        for request in [
+            // 1969, on a directory and on a file; 2040, with its high bits behind the classic inode.
+            "sif /old mtime 0xffffffff",
+            "sif /far/below mtime 0x83aa7e80",
+            "sif /far/below mtime_extra 1",
+        ] {
+            run("debugfs", &["-w", "-R", request, to]);
+        }
+        let disk = live_only(fs::read(&image).unwrap(), Content::Ext);
+        assert_eq!(judged(&disk), [], "{kind}");
+        let device: Arc<dyn BlockRead> = Arc::new(disk);
+        for content in [false, true] {
+            let verdict = judge(&device, Options { content, ..Options::default() }).unwrap();
+            assert_eq!(verdict.findings, [], "{kind}");
+            let opinion = &verdict.opinions[0];
+            assert_eq!(opinion.refused.as_deref(), Some("times before 1970 or after 2038"), "{kind}");
+            // All but what lies below /old: root's four names, and one.
+            assert_eq!(opinion.compared, 5, "{kind}");
+        }
+    }
+}
+
 #[test]
 fn each_kind_of_residue_is_found_where_it_is() {
     let disk = clean_ext4();

@@ -23,13 +23,21 @@ const INODE_SIZE: u64 = 1024 + 0x58;
 const RO_COMPAT_SECOND: u64 = 1024 + 0x65;
 const METADATA_CSUM: u8 = 0x04;
 
+/// What ext4-view says where a file without extents has a hole.
+const HOLE: &str = "from block 0 (originally 0)";
+
+/// What ext4-view 1.0 says of an inode with a time whose 32 bits in the inode itself are negative: before 1970, and in
+/// 2038 to 2106 and so on. All of these are legal.
+const TIME: &str = "has invalid timestamp";
+
+/// Why it has no opinion on such an inode, and on what lies below it.
+const BLIND: &str = "times before 1970 or after 2038";
+
 struct Device {
     window: Window<Arc<dyn BlockRead>>,
     /// The superblock is shown as it is; else without metadata_csum.
     checksums: bool,
 }
-/// What ext4-view says where a file without extents has a hole.
-const HOLE: &str = "from block 0 (originally 0)";
 
 impl Ext4Read for Device {
     fn read(&mut self, start: u64, dst: &mut [u8]) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -68,7 +76,13 @@ pub(crate) fn ext4(window: &Window<Arc<dyn BlockRead>>, number: u32, options: Op
                 &|| load(options.content).map(View).map_err(|error| error.to_string()),
                 options,
             ) {
-                Ok(compared) => opinion.take(compared),
+                Ok(compared) => {
+                    let blind = compared.blind;
+                    opinion.take(compared);
+                    if blind {
+                        opinion.refused.get_or_insert_with(|| BLIND.to_owned());
+                    }
+                }
                 Err(error) => outcome = Err(error),
             },
             Err(Ext4Error::Incompatible(feature)) => opinion.refused = Some(feature.to_string()),
@@ -97,6 +111,10 @@ fn path(bytes: &[u8]) -> Result<Path<'_>, String> {
 }
 
 impl Other for View {
+    fn is_blind(error: &str) -> bool {
+        error.contains(TIME)
+    }
+
     fn list(&mut self, dir: &[u8]) -> Result<BTreeMap<Vec<u8>, Seen>, String> {
         let mut entries = BTreeMap::new();
         for entry in self.0.read_dir(path(dir)?).map_err(|error| error.to_string())? {
@@ -105,8 +123,15 @@ impl Other for View {
             if name == b"." || name == b".." {
                 continue;
             }
-            let metadata = entry.metadata().map_err(|error| error.to_string())?;
-            entries.insert(name, Seen { kind: kind(metadata.file_type()), size: metadata.len() });
+            let seen = match entry.metadata().map_err(|error| error.to_string()) {
+                Ok(metadata) => Seen { kind: kind(metadata.file_type()), size: Some(metadata.len()) },
+                Err(error) if Self::is_blind(&error) => {
+                    let file_type = entry.file_type().map_err(|error| error.to_string())?;
+                    Seen { kind: kind(file_type), size: None }
+                }
+                Err(error) => return Err(error),
+            };
+            entries.insert(name, seen);
         }
         Ok(entries)
     }

@@ -59,7 +59,7 @@ impl Other for View {
                 continue;
             }
             let kind = if entry.is_dir() { FileKind::Directory } else { FileKind::File };
-            entries.insert(name, Seen { kind, size: entry.len() });
+            entries.insert(name, Seen { kind, size: Some(entry.len()) });
         }
         Ok(entries)
     }

@@ -26,12 +26,19 @@ pub(crate) const PIECE: usize = 1 << 20;
 /// What another reader says of a name.
 pub(crate) struct Seen {
     pub(crate) kind: FileKind,
-    /// Size in bytes: of content, or of a link's target. Not compared for other kinds.
-    pub(crate) size: u64,
+    /// Size in bytes: of content, or of a link's target. Not compared for other kinds. `None`: it cannot read that.
+    pub(crate) size: Option<u64>,
 }
 
 /// Another reader of the same tree. Paths are absolute within the volume, of raw bytes.
 pub(crate) trait Other {
+    /// Whether an error says that it cannot read what is legal: then it has no opinion.
+    fn is_blind(_error: &str) -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
     /// The names in a directory, without `.` and `..`.
     fn list(&mut self, dir: &[u8]) -> Result<BTreeMap<Vec<u8>, Seen>, String>;
     /// The target of a symbolic link.
@@ -46,6 +53,8 @@ pub(crate) struct Outcome {
     pub(crate) compared: u64,
     /// The other reader stopped with a panic: it has no opinion on the rest.
     pub(crate) stopped: bool,
+    /// It has no opinion on something.
+    pub(crate) blind: bool,
     pub(crate) differences: Vec<String>,
 }
 
@@ -124,6 +133,7 @@ pub(crate) fn compare<'d, O: Other>(
                 let (of_one, below) = compared?;
                 outcome.compared += of_one.compared;
                 outcome.stopped |= of_one.stopped;
+                outcome.blind |= of_one.blind;
                 outcome.differences.extend(of_one.differences);
                 for directory in below {
                     // With a second name for a directory, the number of paths has no bound.
@@ -183,9 +193,9 @@ impl<'d, O: Other> Pair<'d, O> {
     }
 }
 
-fn compare_directory(
+fn compare_directory<O: Other>(
     ours: &dyn Filesystem,
-    other: &mut dyn Other,
+    other: &mut O,
     directory: &Directory,
     content: bool,
 ) -> Result<Compared> {
@@ -195,6 +205,10 @@ fn compare_directory(
     let name: &[u8] = if dir.is_empty() { b"/" } else { &dir };
     let mut theirs = match other.list(name) {
         Ok(entries) => entries,
+        Err(error) if O::is_blind(&error) => {
+            outcome.blind = true;
+            return Ok((outcome, below));
+        }
         Err(error) => {
             outcome.differences.push(format!("{}: {error}", name.escape_ascii()));
             return Ok((outcome, below));
@@ -209,6 +223,7 @@ fn compare_directory(
         let path = [&*dir, b"/", &entry.name].concat();
         let metadata = ours.metadata(entry.inode)?;
         let seen = theirs.remove(&entry.name);
+        outcome.blind |= seen.as_ref().is_some_and(|seen| seen.size.is_none());
         if let Some(what) = differs(ours, other, &path, &entry, &metadata, seen, content)? {
             outcome.differences.push(format!("{}: {what}", path.escape_ascii()));
         }
@@ -246,12 +261,10 @@ fn differs(
     if seen.kind != entry.kind {
         return Ok(Some(format!("is {:?} for it, {:?} for us", seen.kind, entry.kind)));
     }
-    if metadata.encrypted {
-        return Ok(None);
-    }
+    let Some(size) = seen.size.filter(|_| !metadata.encrypted) else { return Ok(None) };
     match entry.kind {
-        FileKind::File | FileKind::Symlink if seen.size != metadata.size => {
-            Ok(Some(format!("has {} bytes for it, {} for us", seen.size, metadata.size)))
+        FileKind::File | FileKind::Symlink if size != metadata.size => {
+            Ok(Some(format!("has {size} bytes for it, {} for us", metadata.size)))
         }
         FileKind::File if content => same_content(ours, other, path, entry.inode),
         FileKind::Symlink if content => match other.target(path) {
