@@ -131,6 +131,25 @@ fn a_sparse_file_without_extents_is_no_finding() {
     assert_eq!(judged(&disk), []);
 }
 
+/// ext4-view takes an unwritten extent for a much longer one: what it reads behind it is no difference.
+#[test]
+fn a_preallocated_file_is_no_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let (tree, image) = (dir.path().join("tree"), dir.path().join("image"));
+    fs::create_dir(&tree).unwrap();
+    fs::write(tree.join("before"), b"a").unwrap();
+    let prealloc = fs::File::create(tree.join("a file")).unwrap();
+    prealloc.set_len(40_000).unwrap();
+    fs::write(tree.join("behind"), vec![b'x'; 100_000]).unwrap();
+    fs::File::create(&image).unwrap().set_len(SIZE).unwrap();
+    let to = image.to_str().unwrap();
+    run("mke2fs", &["-q", "-t", "ext4", "-b", "1024", "-d", tree.to_str().unwrap(), to]);
+    // Four blocks at its front that were never written, and then a hole.
+    run("debugfs", &["-w", "-R", "fallocate \"/a file\" 0 3", to]);
+    let disk = live_only(fs::read(&image).unwrap(), Content::Ext);
+    assert_eq!(judged(&disk), []);
+}
+
 /// ext4-view calls an inode corrupt whose times lie before 1970, or where 32 bits have no room for them: it has no
 /// opinion on these names, and one on all others.
 #[test]

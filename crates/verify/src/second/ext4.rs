@@ -4,11 +4,15 @@
 //! of bytes: three quarters of its time. So it checks superblock and group descriptors, and then reads the tree
 //! without checksums; our own reader, which goes first, has checked them all. Asked for content, it checks them too.
 
-use std::{collections::BTreeMap, error::Error, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    error::Error,
+    sync::Arc,
+};
 
 use block::{BlockRead, Window};
 use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType, Path, PathBuf};
-use filesystem::{Content, FileKind, Result};
+use filesystem::{Claim, Content, FileKind, Filesystem, InodeId, Residue, Result};
 
 use super::{
     Opinion, Reader, guarded,
@@ -52,7 +56,11 @@ impl Ext4Read for Device {
     }
 }
 
-struct View(Ext4);
+struct View {
+    reader: Ext4,
+    /// The files of which it has no opinion: see [`with_unwritten_extents`].
+    unwritten: Arc<HashSet<InodeId>>,
+}
 
 /// The opinion of ext4-view on a volume.
 pub(crate) fn ext4(window: &Window<Arc<dyn BlockRead>>, number: u32, options: Options) -> Result<Opinion> {
@@ -63,6 +71,7 @@ pub(crate) fn ext4(window: &Window<Arc<dyn BlockRead>>, number: u32, options: Op
     let mut inode_size = [0; 2];
     window.read_at(INODE_SIZE, &mut inode_size)?;
     let small_inodes = checksums && options.content && u16::from_le_bytes(inode_size) == 128;
+    let unwritten = Arc::new(if options.content { with_unwritten_extents(&*ours)? } else { HashSet::new() });
     let mut outcome = Ok(());
     let mut opinion = guarded(Reader::Ext4View, Some(number), |opinion| {
         if small_inodes {
@@ -73,7 +82,10 @@ pub(crate) fn ext4(window: &Window<Arc<dyn BlockRead>>, number: u32, options: Op
         match load(true) {
             Ok(_) => match compare(
                 &|| filesystem::open(window, Content::Ext),
-                &|| load(options.content).map(View).map_err(|error| error.to_string()),
+                &|| {
+                    let reader = load(options.content).map_err(|error| error.to_string())?;
+                    Ok(View { reader, unwritten: Arc::clone(&unwritten) })
+                },
                 options,
             ) {
                 Ok(compared) => {
@@ -92,6 +104,18 @@ pub(crate) fn ext4(window: &Window<Arc<dyn BlockRead>>, number: u32, options: Op
     outcome?;
     opinion.differences.truncate(20);
     Ok(opinion)
+}
+
+/// ext4-view 1.0 takes an unwritten extent for one of 32,768 blocks more: what it reads from there on is not the file.
+fn with_unwritten_extents(ours: &dyn Filesystem) -> Result<HashSet<InodeId>> {
+    let mut inodes = HashSet::new();
+    ours.claims(&mut |_, claim| {
+        if let Claim::Dead(Residue::Unwritten, Some(inode)) = claim {
+            inodes.insert(inode);
+        }
+        Ok(())
+    })?;
+    Ok(inodes)
 }
 
 fn kind(file_type: FileType) -> FileKind {
@@ -117,7 +141,7 @@ impl Other for View {
 
     fn list(&mut self, dir: &[u8]) -> Result<BTreeMap<Vec<u8>, Seen>, String> {
         let mut entries = BTreeMap::new();
-        for entry in self.0.read_dir(path(dir)?).map_err(|error| error.to_string())? {
+        for entry in self.reader.read_dir(path(dir)?).map_err(|error| error.to_string())? {
             let entry = entry.map_err(|error| error.to_string())?;
             let name = entry.file_name().as_ref().to_vec();
             if name == b"." || name == b".." {
@@ -137,12 +161,20 @@ impl Other for View {
     }
 
     fn target(&mut self, link: &[u8]) -> Result<Vec<u8>, String> {
-        let target: PathBuf = self.0.read_link(path(link)?).map_err(|error| error.to_string())?;
+        let target: PathBuf = self.reader.read_link(path(link)?).map_err(|error| error.to_string())?;
         Ok(target.as_path().as_ref().to_vec())
     }
 
-    fn content(&mut self, file: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), String> {
-        let mut file = self.0.open(path(file)?).map_err(|error| error.to_string())?;
+    fn content(
+        &mut self,
+        file: &[u8],
+        inode: InodeId,
+        visit: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), String> {
+        if self.unwritten.contains(&inode) {
+            return Ok(());
+        }
+        let mut file = self.reader.open(path(file)?).map_err(|error| error.to_string())?;
         let mut buf = vec![0; PIECE];
         loop {
             let len = match file.read_bytes(&mut buf).map_err(|error| error.to_string()) {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::Read, sync::Arc};
 
 use block::{BlockRead, Window};
 use fatfs::{Dir, FileSystem, FsOptions};
-use filesystem::{Content, FileKind, Result};
+use filesystem::{Content, FileKind, InodeId, Result};
 
 use super::{
     Opinion, Reader,
@@ -68,7 +68,12 @@ impl Other for View {
         Err("FAT has no symbolic links".to_owned())
     }
 
-    fn content(&mut self, file: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), String> {
+    fn content(
+        &mut self,
+        file: &[u8],
+        _: InodeId,
+        visit: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), String> {
         let path = std::str::from_utf8(file).map_err(|error| error.to_string())?;
         let mut file =
             self.0.root_dir().open_file(path.trim_matches('/')).map_err(|error| error.to_string())?;

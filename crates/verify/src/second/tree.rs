@@ -43,8 +43,14 @@ pub(crate) trait Other {
     fn list(&mut self, dir: &[u8]) -> Result<BTreeMap<Vec<u8>, Seen>, String>;
     /// The target of a symbolic link.
     fn target(&mut self, path: &[u8]) -> Result<Vec<u8>, String>;
-    /// Gives a file's content piece by piece, each but the last full.
-    fn content(&mut self, path: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), String>;
+    /// Gives a file's content piece by piece, each but the last full; of a file that it cannot read, a part or nothing. The
+    /// inode's number is ours.
+    fn content(
+        &mut self,
+        path: &[u8],
+        inode: InodeId,
+        visit: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), String>;
 }
 
 /// What a comparison has come to.
@@ -284,7 +290,7 @@ fn same_content(
 ) -> Result<Option<String>> {
     let (mut at, mut failure, mut different) = (0u64, None, false);
     let mut buf = vec![0; PIECE];
-    let outcome = other.content(path, &mut |theirs| {
+    let outcome = other.content(path, inode, &mut |theirs| {
         let mine = &mut buf[..theirs.len()];
         match read_full(ours, inode, at, mine) {
             Ok(len) => different |= len != theirs.len() || mine != theirs,
