@@ -30,7 +30,7 @@ pub fn complaints(image: &Path, raw: &Path, scratch: &Path) -> Result<Vec<String
 }
 
 /// What sgdisk says against a GPT.
-fn table(raw: &Path) -> Result<Option<String>> {
+pub fn table(raw: &Path) -> Result<Option<String>> {
     let kind = run("blkid", ["-p".as_ref(), "-o".as_ref(), "export".as_ref(), raw.as_os_str()]);
     if !kind.is_ok_and(|text| text.contains("PTTYPE=gpt")) {
         return Ok(None);

@@ -8,6 +8,7 @@ pub mod image;
 pub mod kernel;
 pub mod manifest;
 pub mod program;
+pub mod random;
 pub mod secrets;
 pub mod shelf;
 pub mod sketch;
