@@ -199,8 +199,7 @@ impl Filesystem {
         argument("-s", format!("size={}", numbers.pick(&[512_u64, 4096]).min(&block)));
         // A group has 16 MiB at least, and holds the log; xfs_repair wants two of them.
         let (groups, log) = match block {
-            16_384 => (2, 44),
-            8192 => (2 + numbers.below(3), 28),
+            8192 | 16_384 => (2, 44),
             _ => (2 + numbers.below(3), 20),
         };
         argument("-d", format!("agcount={groups}"));

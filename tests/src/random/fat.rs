@@ -57,7 +57,7 @@ pub fn make(scratch: &Path, numbers: &mut Numbers, token: &str) -> Result<PathBu
         let name = match numbers.below(4) {
             0 if !goes => format!("S{at}.EFI"),
             1 => format!(
-                "{word} {at} ü with a name that takes many entries {}",
+                "{word} {at} ü with a name that takes many entries {}x",
                 "x".repeat(block::to_usize(at))
             ),
             2 => format!("{word}{at}.lower.case"),
