@@ -135,17 +135,17 @@ fn a_sparse_file_without_extents_is_no_finding() {
 #[test]
 fn a_preallocated_file_is_no_finding() {
     let dir = tempfile::tempdir().unwrap();
-    let (tree, image) = (dir.path().join("tree"), dir.path().join("image"));
+    let (tree, image, behind) =
+        (dir.path().join("tree"), dir.path().join("image"), dir.path().join("behind"));
     fs::create_dir(&tree).unwrap();
-    fs::write(tree.join("before"), b"a").unwrap();
-    let prealloc = fs::File::create(tree.join("a file")).unwrap();
-    prealloc.set_len(40_000).unwrap();
-    fs::write(tree.join("behind"), vec![b'x'; 100_000]).unwrap();
+    fs::File::create(tree.join("file")).unwrap().set_len(40_000).unwrap();
+    fs::write(&behind, vec![b'x'; 100_000]).unwrap();
     fs::File::create(&image).unwrap().set_len(SIZE).unwrap();
     let to = image.to_str().unwrap();
     run("mke2fs", &["-q", "-t", "ext4", "-b", "1024", "-d", tree.to_str().unwrap(), to]);
-    // Four blocks at its front that were never written, and then a hole.
-    run("debugfs", &["-w", "-R", "fallocate \"/a file\" 0 3", to]);
+    // Four blocks at its front that were never written, then a hole; on the disk, what another file has follows.
+    run("debugfs", &["-w", "-R", "fallocate /file 0 3", to]);
+    run("debugfs", &["-w", "-R", &format!("write {} behind", behind.display()), to]);
     let disk = live_only(fs::read(&image).unwrap(), Content::Ext);
     assert_eq!(judged(&disk), []);
 }
