@@ -24,6 +24,7 @@ mod probe;
 pub mod qcow2;
 mod raw;
 mod target;
+mod watch;
 mod window;
 pub mod write;
 

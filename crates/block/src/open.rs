@@ -19,6 +19,7 @@ use crate::{
     qcow2::{Caches, Compression, Qcow2File, Qcow2Image, Side, Snapshot},
     raw::RawImage,
     to_usize,
+    watch::Watched,
 };
 
 /// Longest chain of images, the first one included.
@@ -64,6 +65,8 @@ pub struct Image {
     raw: Option<File>,
     /// The qcow2 files of the chain, the image itself first.
     layers: Vec<(PathBuf, Arc<Qcow2Image>)>,
+    /// Every file that was opened.
+    watched: Vec<Watched>,
 }
 
 impl Image {
@@ -79,6 +82,17 @@ impl Image {
             let data = image.data_path().map(|path| Container { path, image, side: Side::Data });
             iter::once(Container { path, image, side: Side::Image }).chain(data)
         })
+    }
+
+    /// The first file of the chain that is not as it was when it was opened: what was read of it before and after does
+    /// not belong together. Of block devices this says nothing.
+    pub fn changed(&self) -> io::Result<Option<&Path>> {
+        for file in &self.watched {
+            if file.has_changed()? {
+                return Ok(Some(file.path()));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -127,10 +141,10 @@ enum Layer {
 
 impl Layer {
     /// Its external data file.
-    fn data(&self) -> Option<&RawImage> {
+    fn data(&self) -> Option<&(PathBuf, RawImage)> {
         match self {
-            Self::Qcow2 { data: Some((_, file)), .. } => Some(file),
-            _ => None,
+            Self::Qcow2 { data, .. } => data.as_ref(),
+            Self::Raw(_) => None,
         }
     }
 }
@@ -158,12 +172,13 @@ fn open_layers(
     options: &OpenOptions,
     snapshot: Option<usize>,
 ) -> Result<Image> {
+    // Watched before the first byte is read.
+    let mut seen = vec![Watched::new(path, first.file())?];
     let format = options.format.map_or_else(|| probe(&first), Ok)?;
     let metadata = first.file().metadata()?;
     let (file_size, allocated_size) = (first.size(), metadata.blocks().saturating_mul(512));
     let raw = (format == Format::Raw).then(|| first.file().try_clone()).transpose()?;
 
-    let mut seen = vec![FileId::from(&metadata)];
     let mut below = Vec::new();
     let mut layers = vec![layer(first, format, path, options)?];
     match (snapshot, &mut layers[0]) {
@@ -176,8 +191,8 @@ fn open_layers(
     {
         let path = resolve(below.last().map_or(path, PathBuf::as_path), &name);
         let file = open_named("backing file", &path)?;
-        let id = FileId::of(file.file())?;
-        if seen.contains(&id) {
+        let watched = Watched::new(&path, file.file())?;
+        if seen.iter().any(|other| other.id() == watched.id()) {
             return Err(chain().corrupt(
                 "backing file",
                 shown(&name),
@@ -187,13 +202,14 @@ fn open_layers(
         if seen.len() == usize::try_from(CHAIN_MAX).expect("64 fits") {
             return Err(unsupported(format!("a chain of more than {CHAIN_MAX} files")));
         }
-        seen.push(id);
+        seen.push(watched);
         layers.push(layer(file, format, &path, options)?);
         below.push(path);
     }
 
-    let data = layers.iter().filter_map(Layer::data).map(|file| FileId::of(file.file()));
-    let data = data.collect::<io::Result<Vec<_>>>()?;
+    let data = layers.iter().filter_map(Layer::data);
+    let data = data.map(|(path, file)| Watched::new(path, file.file()));
+    seen.extend(data.collect::<io::Result<Vec<_>>>()?);
     let mut info = ImageInfo {
         format,
         virtual_size: 0,
@@ -204,7 +220,7 @@ fn open_layers(
         compression: None,
         backing: below,
         data_file: None,
-        files: [seen, data].concat(),
+        files: seen.iter().map(Watched::id).collect(),
         snapshots: Vec::new(),
         bitmaps: Vec::new(),
         notes: Vec::new(),
@@ -230,7 +246,7 @@ fn open_layers(
     let device = device.expect("the chain holds at least the image itself");
     info.virtual_size = device.size();
     qcow2.reverse();
-    Ok(Image { device: device.into(), info, raw, layers: qcow2 })
+    Ok(Image { device: device.into(), info, raw, layers: qcow2, watched: seen })
 }
 
 fn describe(image: &Qcow2Image, info: &mut ImageInfo) -> Result<()> {

@@ -98,6 +98,14 @@ impl Failure {
         Self { sentence: sentence.to_string(), code: AGAIN }
     }
 
+    /// The file at `path` was written to while it was read.
+    pub(crate) fn changed(path: &Path) -> Self {
+        Self::again(format_args!(
+            "{}: changed while it was read: try again when nobody writes to it",
+            path.display()
+        ))
+    }
+
     /// A panic at this place of the source.
     pub(crate) fn bug(place: &str) -> Self {
         Self { sentence: format!("a bug of diskscrub stopped it at {place}: please report it"), code: BUG }

@@ -34,15 +34,19 @@ pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
     let Begun { mut report, files, acceptance, inputs, input, rules } =
         examine::begin(args, report::Command::Audit, name, &selection)?;
     let bar = Bar::new(args.search.quiet || args.input.json);
-    let examined = examine::examine(args, input, &selection, &rules, &acceptance, &bar)?;
-    let observed = observe(&args.input, &examined, &selection, report.started, &bar)?;
+    let look = |args: &ExamineArgs, input: &Input| {
+        input.steadily(|| {
+            let examined = examine::examine(args, input.clone(), &selection, &rules, &acceptance, &bar)?;
+            let observed = observe(&args.input, &examined, &selection, report.started, &bar)?;
+            Ok((examined, observed))
+        })
+    };
+    let (examined, observed) = look(args, &input)?;
     // What the original was like, by the same questions.
     let before = args.original.as_ref().map(|original| -> Result<Table, Failure> {
         let input = args.input.of(original);
         let args = ExamineArgs { input, original: None, ..args.clone() };
-        let opened = Input::open(&args.input)?;
-        let examined = examine::examine(&args, opened, &selection, &rules, &acceptance, &bar)?;
-        let observed = observe(&args.input, &examined, &selection, report.started, &bar)?;
+        let (examined, observed) = look(&args, &Input::open(&args.input)?)?;
         Ok(answer(guideline, &selection, &examined, &examined.findings(), &observed))
     });
     let before = before.transpose()?;

@@ -109,41 +109,44 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
     let output = outputs.first().0.to_owned();
     let attestation = Attestation::prepare(&args.attest, &output, &taken, &files)?;
     let mut view = Overlay::new(Arc::clone(&device));
-    let plan = sanitize::plan(&mut view, &request, &bar).map_err(input_failure)?;
+    let plan = input.steadily(|| sanitize::plan(&mut view, &request, &bar).map_err(input_failure))?;
     selection.check_accounts(&plan.users).map_err(Failure::usage)?;
     let path = outputs.label();
     let output_failure = |error| Failure::image(&path, &error);
     let writer = outputs.writer(&input, workers).map_err(output_failure)?;
     let (gone, index, ahead) = (OnceLock::new(), OnceLock::new(), Ahead::default());
     let copied = Cell::new(false);
-    let outcome = thread::scope(|scope| {
-        // What was removed is read while the rest is copied.
-        let taint = (args.taint == TaintArg::On).then(|| {
-            let (finished, output) = sync_channel(1);
-            let (device, plan, gone, index, ahead) = (&device, &plan, &gone, &index, &ahead);
-            let search = move || {
-                let found = taint::gone(device, plan)?;
-                let made = gone.get_or_init(|| found).index()?;
-                let index = index.get_or_init(|| made);
-                let Ok(output) = output.recv() else { return Ok(None) };
-                taint::search(index, ahead, &output, &Key::random()?, workers).map(Some)
+    let work = || {
+        thread::scope(|scope| {
+            // What was removed is read while the rest is copied.
+            let taint = (args.taint == TaintArg::On).then(|| {
+                let (finished, output) = sync_channel(1);
+                let (device, plan, gone, index, ahead) = (&device, &plan, &gone, &index, &ahead);
+                let search = move || {
+                    let found = taint::gone(device, plan)?;
+                    let made = gone.get_or_init(|| found).index()?;
+                    let index = index.get_or_init(|| made);
+                    let Ok(output) = output.recv() else { return Ok(None) };
+                    taint::search(index, ahead, &output, &Key::random()?, workers).map(Some)
+                };
+                Search { finished, found: scope.spawn(search) }
+            });
+            let watching = taint::Watching { shown: &bar, index: &index, ahead: &ahead };
+            let run = sanitize::sanitize(&mut view, &plan, writer, &request, &watching)
+                .map_err(|error| Failure::copying(&label, &path, &error))?;
+            drop(view);
+            copied.set(true);
+            bar.stage(Stage::Verify, None);
+            let judged = || {
+                let (images, written) = outputs.written()?;
+                // Of one disk: the command line sees to it.
+                let file = args.attest.attest.is_some().then(|| (&images[0], outputs.first().1.handle()));
+                judge(args, &device, &written, file, &plan, taint)
             };
-            Search { finished, found: scope.spawn(search) }
-        });
-        let watching = taint::Watching { shown: &bar, index: &index, ahead: &ahead };
-        let run = sanitize::sanitize(&mut view, &plan, writer, &request, &watching)
-            .map_err(|error| Failure::copying(&label, &path, &error))?;
-        drop(view);
-        copied.set(true);
-        bar.stage(Stage::Verify, None);
-        let judged = || {
-            let (images, written) = outputs.written()?;
-            // Of one disk: the command line sees to it.
-            let file = args.attest.attest.is_some().then(|| (&images[0], outputs.first().1.handle()));
-            judge(args, &device, &written, file, &plan, taint)
-        };
-        Ok((run, judged().map_err(output_failure)?))
-    });
+            Ok((run, judged().map_err(output_failure)?))
+        })
+    };
+    let outcome = input.steadily(work);
     let (run, Judged { verdict, sha256, taint }) = match outcome {
         Ok(outcome) => outcome,
         Err(failure) if copied.get() => return Err(outputs.spoil(failure)),

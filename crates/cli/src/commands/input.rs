@@ -30,7 +30,8 @@ impl InputArgs {
 }
 
 /// Open images, in the order of the command line; at least one.
-pub(crate) struct Input(Vec<(PathBuf, Image)>);
+#[derive(Clone)]
+pub(crate) struct Input(Arc<[(PathBuf, Image)]>);
 
 impl Input {
     /// Opens what the command line names. Each file counts once.
@@ -49,7 +50,7 @@ impl Input {
             }
             images.push((path.to_owned(), image));
         }
-        Ok(Self(images))
+        Ok(Self(images.into()))
     }
 
     /// The first image.
@@ -60,6 +61,21 @@ impl Input {
     /// Each image, and how it was named.
     pub(crate) fn images(&self) -> impl ExactSizeIterator<Item = (&Path, &Image)> {
         self.0.iter().map(|(path, image)| (path.as_path(), image))
+    }
+
+    /// Does what reads the images, and refuses what came of it if one was written to meanwhile: an error of a reader is
+    /// then no word on the image, and a result is of none that ever was. Who writes to a device is not seen.
+    pub(crate) fn steadily<T>(&self, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let outcome = work();
+        for (path, image) in self.images() {
+            match image.changed() {
+                Ok(None) => {}
+                Ok(Some(changed)) => return Err(Failure::changed(changed)),
+                // What failed before says more.
+                Err(error) => return outcome.and(Err(Failure::image(path, &error.into()))),
+            }
+        }
+        outcome
     }
 
     /// All disks as one, which remembers small reads.

@@ -81,8 +81,10 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
     let sector_size = super::sector_size(&args.input, &device);
     let mut view = Overlay::new(device);
     let bar = Bar::new(args.input.json);
-    let inspection = sanitize::inspect(&mut view, sector_size, &bar)
-        .map_err(|error| Failure::image(&args.input.label(), &error))?;
+    let inspection = input.steadily(|| {
+        sanitize::inspect(&mut view, sector_size, &bar)
+            .map_err(|error| Failure::image(&args.input.label(), &error))
+    })?;
     drop(bar);
     let further = input.images().skip(1).map(|(path, image)| Further::new(path, &image.info));
     let report = InspectReport {

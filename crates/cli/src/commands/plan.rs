@@ -5,20 +5,23 @@ use std::process::ExitCode;
 use block::Overlay;
 use sanitize::{DryRun, Request};
 
-use super::{Input, input, request, selection};
+use super::{Input, input as inputs, request, selection};
 use crate::{args::PlanArgs, bar::Bar, failure::Failure, human, output};
 
 /// Lists what `clean` would do.
 pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode, Failure> {
     let selection = selection(&args.policy)?;
-    let device = Input::open(&args.input)?.device()?;
+    let input = Input::open(&args.input)?;
+    let device = input.device()?;
     let request = Request { list_files: true, ..request(&args.input, &device, &args.policy, &selection, 1) };
     let mut view = Overlay::new(device);
-    let mut plan = sanitize::plan(&mut view, &request, &Bar::new(args.quiet || args.input.json))
-        .map_err(|error| Failure::image(&args.input.label(), &error))?;
+    let mut plan = input.steadily(|| {
+        sanitize::plan(&mut view, &request, &Bar::new(args.quiet || args.input.json))
+            .map_err(|error| Failure::image(&args.input.label(), &error))
+    })?;
     selection.check_accounts(&plan.users).map_err(Failure::usage)?;
     let paths: Vec<_> = args.input.paths().collect();
-    plan.notes.extend(input::further(&paths, &plan.layout));
+    plan.notes.extend(inputs::further(&paths, &plan.layout));
     let dry_run = DryRun::new(&plan);
     if args.input.json {
         output::print_json(&dry_run)?;

@@ -24,11 +24,14 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     let files = ReportFiles::create(&args.search.report, &[], &inputs)?;
     let begun = reports::new(report::Command::Scan, input.about(&args.input))?;
     let bar = Bar::new(args.search.quiet || args.input.json);
-    let subject = search::subject(&args.input, input, &bar)?;
-    let named = search::Named::by_default(&args.input, &subject)?;
-    let mut secrets =
-        search::secrets(&args.input, &subject, &named, &rules, &acceptance.key(), &args.search, &bar)?;
-    secrets.notes.extend(named.notes);
+    let (subject, mut secrets) = input.steadily(|| {
+        let subject = search::subject(&args.input, input.clone(), &bar)?;
+        let named = search::Named::by_default(&args.input, &subject)?;
+        let mut secrets =
+            search::secrets(&args.input, &subject, &named, &rules, &acceptance.key(), &args.search, &bar)?;
+        secrets.notes.extend(named.notes);
+        Ok((subject, secrets))
+    })?;
     drop(bar);
     let mut outcome = acceptance.apply(&args.search, std::mem::take(&mut secrets.findings), &inputs)?;
     let unmet = search::accept(&selection, &mut outcome, &[], |id| rules.iter().any(|rule| rule.id == id));

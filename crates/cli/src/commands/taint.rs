@@ -108,9 +108,12 @@ pub(crate) fn against(
         list_files: false,
         workers: threads,
     };
-    let plan = sanitize::plan(&mut Overlay::new(Arc::clone(&device)), &request, &Silent).map_err(failed)?;
-    let gone = gone(&device, &plan).map_err(failed)?;
-    let index = gone.index().map_err(failed)?;
-    let taint = search(&index, &Ahead::default(), subject, key, threads).map_err(failed)?;
+    let taint = input.steadily(|| {
+        let mut view = Overlay::new(Arc::clone(&device));
+        let plan = sanitize::plan(&mut view, &request, &Silent).map_err(failed)?;
+        let gone = gone(&device, &plan).map_err(failed)?;
+        let index = gone.index().map_err(failed)?;
+        search(&index, &Ahead::default(), subject, key, threads).map_err(failed)
+    })?;
     Ok((input.about(original), taint))
 }

@@ -23,7 +23,8 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let Begun { mut report, files, acceptance, inputs, input, rules } =
         examine::begin(args, report::Command::Verify, policy, &selection)?;
     let bar = Bar::new(args.search.quiet || args.input.json);
-    let examined = examine::examine(args, input, &selection, &rules, &acceptance, &bar)?;
+    let examined =
+        input.steadily(|| examine::examine(args, input.clone(), &selection, &rules, &acceptance, &bar))?;
     drop(bar);
 
     let mut outcome = acceptance.apply(&args.search, examined.findings(), &inputs)?;

@@ -83,13 +83,19 @@ fn subject_of(
     let failed = |error: block::Error| Failure::image(image, &error);
     let options = OpenOptions { format: args.format.map(Format::from), ..OpenOptions::default() };
     let opened = block::open(image, &options).map_err(failed)?;
-    let file = File::open(image).map_err(|error| failed(error.into()))?;
-    let sha256 = attestation::sha256(&file).map_err(|error| failed(error.into()))?;
-    if statement.digests("sha256").any(|digest| digest == sha256) {
-        return Ok(Some("sha256"));
+    let subject = || -> block::Result<_> {
+        let sha256 = attestation::sha256(&File::open(image)?)?;
+        if statement.digests("sha256").any(|digest| digest == sha256) {
+            return Ok(Some("sha256"));
+        }
+        let disk = sanitize::Digest::of(&opened.device)?.hex();
+        Ok(statement.digests(DIGEST_ALGORITHM).any(|digest| digest == disk).then_some(DIGEST_ALGORITHM))
+    };
+    let subject = subject();
+    match opened.changed().map_err(|error| failed(error.into()))? {
+        Some(path) => Err(Failure::changed(path)),
+        None => subject.map_err(failed),
     }
-    let disk = sanitize::Digest::of(&opened.device).map_err(|error| failed(error.into()))?.hex();
-    Ok(statement.digests(DIGEST_ALGORITHM).any(|digest| digest == disk).then_some(DIGEST_ALGORITHM))
 }
 
 fn told(statement: &Statement, key: &PublicKey, subject: Option<&str>) -> String {

@@ -5,6 +5,7 @@
 mod archives;
 mod attestation;
 mod audit;
+mod changes;
 mod container;
 mod devices;
 mod gate;

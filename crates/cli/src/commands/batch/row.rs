@@ -81,11 +81,17 @@ pub(crate) fn run(args: &CleanArgs, order: &str) -> Result<ExitCode, Failure> {
     }
     let scratch = OutputFile::create(&order.scratch, true, &[]).map_err(|error| Failure::naming(&error))?;
     let input = File::open(path).map_err(|error| Failure::image(path, &error.into()))?;
+    let watched = input.try_clone().map_err(|error| Failure::image(path, &error.into()))?;
     permit(&input, scratch.file()).map_err(|error| Failure::output(&order.scratch, &error))?;
     let told = Told::Stage { name: "unpacking".to_owned(), bytes: None };
     output::tell(&told);
-    let unpacked = batch::unpack(order.row.wrapper, input, scratch.file(), order.room)
-        .map_err(|error| Failure::copying(path, &order.scratch, &error))?;
+    let unpacked = batch::unpack(order.row.wrapper, input, scratch.file(), order.room);
+    // What is wrong with a file that somebody writes to is that.
+    let stamp = watched.metadata().map_err(|error| Failure::image(path, &error.into()))?;
+    if Stamp::from(&stamp) != order.row.stamp {
+        return Err(Failure::changed(path));
+    }
+    let unpacked = unpacked.map_err(|error| Failure::copying(path, &order.scratch, &error))?;
     if unpacked == Unpacked::TooLarge {
         output::tell(&Told::Scratch);
         let room = human::size(order.room);

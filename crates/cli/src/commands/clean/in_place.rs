@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use block::{BlockRead, Cached, DirectRead, Format, Medium, OutputFile, Overlay, Target};
+use block::{BlockRead, Cached, DirectRead, Format, Image, Medium, OutputFile, Overlay, Target};
 use report::allow::Key;
 use sanitize::{
     Digest, Plan, Progress, Request, Stage,
@@ -99,6 +99,8 @@ pub(super) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     confirm::can_ask(args.overwriting.yes, path)?;
     // Claimed before it is read: what is planned on does not change any more.
     let target = Target::open(path).map_err(|error| Failure::target(path, error))?;
+    // What there is to know of it is asked first, for the question can count as a change.
+    let block = target.medium().map_err(|error| Failure::output(path, &error))?.discard_block();
     let image = open_image(&args.input)?;
     if image.info.format != Format::Raw {
         return Err(Failure::usage(format_args!(
@@ -122,28 +124,30 @@ pub(super) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     if let Some(found) = state.find(&image.device)? {
         return run.resume(found);
     }
-    let device: Arc<dyn BlockRead> = Arc::new(Cached::new(image.device));
+    let device: Arc<dyn BlockRead> = Arc::new(Cached::new(Arc::clone(&image.device)));
     let request = request(&args.input, &device, &args.policy, &selection, workers(args.threads));
     let mut view = Overlay::new(Arc::clone(&device));
     let plan = sanitize::plan(&mut view, &request, &run.bar).map_err(|error| Failure::image(path, &error))?;
     selection.check_accounts(&plan.users).map_err(Failure::usage)?;
-    run.begin(&device, view, &plan, &request, &state)
+    run.begin(&image, &device, view, &plan, &request, &state, block)
 }
 
 impl Run<'_> {
     /// A first run: judges what will be, writes the log, and carries it out.
+    #[expect(clippy::too_many_arguments, reason = "each is a stage's result")]
     fn begin(
         self,
+        image: &Image,
         device: &Arc<dyn BlockRead>,
         view: Overlay<Arc<dyn BlockRead>>,
         plan: &Plan,
         request: &Request<'_>,
         state: &State,
+        block: Option<u64>,
     ) -> Result<ExitCode, Failure> {
         let Asked { passes, discard, .. } = self.asked.clone();
         let failed = |error| Failure::output(self.path, &error);
         let orders = Orders::new(passes.clone(), discard).map_err(failed)?;
-        let block = self.target.medium().map_err(failed)?.discard_block();
         if discard && block.is_none() {
             return Err(Failure::usage(format_args!("{}: cannot discard", self.path.display())));
         }
@@ -188,6 +192,10 @@ impl Run<'_> {
         let note = Note { asked: self.asked.clone(), command: command_line(), rendered, shortcoming, facts };
         let json = serde_json::to_value(&note).expect("the note is plain data");
         intended.finish(json).map_err(log_failure)?;
+        // Somebody who asks for no lock may have written to it, now or while the question was open.
+        if image.changed().map_err(failed)?.is_some() {
+            return Err(Failure::changed(self.path));
+        }
         log_file.publish().map_err(|error| Failure::naming(&error))?;
         // From here on the run can be resumed. What is carried out is what the disk has, not what was meant.
         let log = fs::File::open(state.own()).map_err(log_failure)?;
