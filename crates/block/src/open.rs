@@ -84,6 +84,11 @@ impl Image {
         })
     }
 
+    /// The names by which the files of the chain were opened, the image's first.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.watched.iter().map(Watched::path)
+    }
+
     /// The first file of the chain that is not as it was when it was opened: what was read of it before and after does
     /// not belong together. Of block devices this says nothing.
     pub fn changed(&self) -> io::Result<Option<&Path>> {

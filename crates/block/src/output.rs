@@ -122,6 +122,17 @@ impl OutputFile {
         &self.path
     }
 
+    /// The directory of that name.
+    pub fn directory(&self) -> &Path {
+        parent(&self.path)
+    }
+
+    /// The directory in which a file called `path` would be made.
+    #[must_use]
+    pub fn directory_of(path: &Path) -> &Path {
+        parent(path)
+    }
+
     /// Whether both will have the same name in the same directory.
     pub fn same_name(&self, other: &Self) -> io::Result<bool> {
         let same_directory = FileId::of(&self.directory)? == FileId::of(&other.directory)?;

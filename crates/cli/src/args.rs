@@ -20,6 +20,10 @@ pub(crate) use self::batch::{
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+
+    /// Keep the rights that the process gives up otherwise (network, other programs, other files): for debuggers
+    #[arg(long, global = true)]
+    pub(crate) no_sandbox: bool,
 }
 
 #[derive(Debug, Subcommand)]

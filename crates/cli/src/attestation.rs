@@ -63,6 +63,11 @@ impl Attestation {
         Ok(Some(Self { key, file }))
     }
 
+    /// The file, which has no name yet.
+    pub(crate) fn file(&self) -> &OutputFile {
+        &self.file
+    }
+
     /// Signs, and gives the file its name. `sha256` is that of the output file.
     pub(crate) fn publish(
         self,

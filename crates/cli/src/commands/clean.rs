@@ -40,11 +40,12 @@ use verify::{
 
 pub(crate) use self::in_place::Overwritten;
 use self::outputs::Outputs;
-use super::{Input, batch::Order, policy, request, sector_size, selection, taint, workers};
+use super::{Input, batch::Order, policy, request, sector_size, selection_by, taint, workers};
 use crate::{
     args::{CleanArgs, CompressArg, InputArgs, OpaqueArg, TaintArg, VerifyArg},
     attestation::{self, Attestation},
     bar::Bar,
+    confine,
     failure::{FINDINGS, Failure},
     human, output,
     reports::{self, ReportFiles},
@@ -89,16 +90,14 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
     if only_in_place.overwrite.is_some() || only_in_place.discard || only_in_place.state.is_some() {
         return Err(Failure::usage("--overwrite, --discard and --state are for --in-place"));
     }
-    let selection = selection(&args.policy)?;
+    // Read once: it may come through a pipe.
+    let policy = policy(&args.policy.policy)?;
+    let (selection, guideline) = (selection_by(&policy, &args.policy)?, Guideline::of_policy(policy.base()));
     row.map_or(Ok(()), |row| row.check(&selection))?;
     let input = Input::open(&args.input)?;
     let (device, files) = (input.device()?, input.files());
     let workers = workers(args.threads);
     let request = request(&args.input, &device, &args.policy, &selection, workers);
-    let bar = match row {
-        Some(_) => Bar::told(),
-        None => Bar::new(args.quiet || args.input.json),
-    };
     let label = args.input.label();
     let input_failure = |error| Failure::image(&label, &error);
 
@@ -108,6 +107,14 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
     let taken: Vec<&OutputFile> = outputs.unnamed().into_iter().chain(report_files.files()).collect();
     let output = outputs.first().0.to_owned();
     let attestation = Attestation::prepare(&args.attest, &output, &taken, &files)?;
+    let mut reach = input.reach();
+    outputs.reach(&mut reach);
+    confine::names(&mut reach, report_files.files().chain(attestation.iter().map(Attestation::file)));
+    confine::files(reach);
+    let bar = match row {
+        Some(_) => Bar::told(),
+        None => Bar::new(args.quiet || args.input.json),
+    };
     let mut view = Overlay::new(Arc::clone(&device));
     let plan = input.steadily(|| sanitize::plan(&mut view, &request, &bar).map_err(input_failure))?;
     selection.check_accounts(&plan.users).map_err(Failure::usage)?;
@@ -199,7 +206,7 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
     } else {
         let mut text = human::clean(&report, &args.output);
         if clean {
-            text.push_str(&audit_hint(args, &args.output)?);
+            text.push_str(&audit_hint(args, guideline, &args.output));
         }
         output::print(&text)?;
     }
@@ -234,10 +241,8 @@ fn shortcoming(clean: bool, remnants: usize, undone: usize) -> Option<String> {
 }
 
 /// After a policy that follows a guideline: the command that answers it, bullet by bullet.
-fn audit_hint(args: &CleanArgs, outputs: &[PathBuf]) -> Result<String, Failure> {
-    let Some(guideline) = Guideline::of_policy(policy(&args.policy.policy)?.base()) else {
-        return Ok(String::new());
-    };
+fn audit_hint(args: &CleanArgs, guideline: Option<Guideline>, outputs: &[PathBuf]) -> String {
+    let Some(guideline) = guideline else { return String::new() };
     let word = |path: &Path| human::shell_word(&path.display().to_string());
     // Several disks have no original that audit could be given, either.
     let (output, further) = outputs.split_first().expect("without --in-place, there is an output");
@@ -246,7 +251,7 @@ fn audit_hint(args: &CleanArgs, outputs: &[PathBuf]) -> Result<String, Failure> 
         further => further.iter().map(|path| format!(" --disk {}", word(path))).collect(),
     };
     let (image, policy) = (word(output), human::shell_word(&args.policy.policy));
-    Ok(format!("How it stands with {guideline}: diskscrub audit {image}{more} --policy {policy}\n"))
+    format!("How it stands with {guideline}: diskscrub audit {image}{more} --policy {policy}\n")
 }
 
 fn output_format(args: &CleanArgs, output: &Path, info: &ImageInfo) -> Result<OutputFormat, Failure> {

@@ -68,9 +68,14 @@ pub(super) fn begin(
     let acceptance = Acceptance::read(&args.search, selection)?;
     let input = Input::open(&args.input)?;
     let inputs = input.files();
+    let original =
+        args.original.as_ref().map(|original| Input::open(&args.input.of(original))).transpose()?;
     let files = ReportFiles::create(&args.search.report, &[], &inputs)?;
     let mut report = reports::new(command, input.about(&args.input))?;
     report.policy = Some(report::Policy { name: policy.to_owned(), digest: selection.digest() });
+    let mut reach = input.reach();
+    original.iter().for_each(|original| original.reach_too(&mut reach));
+    search::confined(&args.search, reach, &files);
     Ok(Begun { report, files, acceptance, inputs, input, rules })
 }
 

@@ -7,6 +7,7 @@ use std::{
 
 use block::{BlockRead, Cached, FileId, Image, Joined};
 use filesystem::Layout;
+use sandbox::Reach;
 
 use super::open_options;
 use crate::{args::InputArgs, failure::Failure, output, reports};
@@ -76,6 +77,20 @@ impl Input {
             }
         }
         outcome
+    }
+
+    /// The files that were opened, which may be opened again.
+    pub(crate) fn reach(&self) -> Reach {
+        let mut reach = Reach::default();
+        self.reach_too(&mut reach);
+        reach
+    }
+
+    /// The same, added to others.
+    pub(crate) fn reach_too(&self, reach: &mut Reach) {
+        self.images().flat_map(|(_, image)| image.paths()).for_each(|path| {
+            reach.read(path);
+        });
     }
 
     /// All disks as one, which remembers small reads.

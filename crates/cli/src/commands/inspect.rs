@@ -10,6 +10,7 @@ use super::Input;
 use crate::{
     args::InspectArgs,
     bar::Bar,
+    confine,
     failure::Failure,
     human::{self, line},
     output,
@@ -79,6 +80,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
     let input = Input::open(&args.input)?;
     let device = input.device()?;
     let sector_size = super::sector_size(&args.input, &device);
+    confine::files(input.reach());
     let mut view = Overlay::new(device);
     let bar = Bar::new(args.input.json);
     let inspection = input.steadily(|| {

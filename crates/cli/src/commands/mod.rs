@@ -18,7 +18,7 @@ pub(crate) mod verify_attestation;
 pub(crate) use examine::Examined;
 use input::Input;
 
-use std::{num::NonZero, path::Path, thread};
+use std::{num::NonZero, path::Path, sync::OnceLock, thread};
 
 use ::scan::{Around, Overrides, Policy, Selection, built_in_policies};
 use block::{BlockRead, Format, Image, OpenOptions};
@@ -77,7 +77,11 @@ fn policy(name: &str) -> Result<Policy, Failure> {
 
 /// The effective policy of the command line.
 fn selection(args: &PolicyArgs) -> Result<Selection, Failure> {
-    let policy = policy(&args.policy)?;
+    selection_by(&policy(&args.policy)?, args)
+}
+
+/// The same; `policy` is the one that the command line names.
+fn selection_by(policy: &Policy, args: &PolicyArgs) -> Result<Selection, Failure> {
     let overrides = Overrides {
         rules: (!args.rules.is_empty()).then(|| args.rules.clone()),
         skip: args.skip.clone(),
@@ -86,7 +90,7 @@ fn selection(args: &PolicyArgs) -> Result<Selection, Failure> {
         remove_users: args.remove_user.clone(),
         keep_users: args.keep_user.clone(),
     };
-    Selection::new(&policy, &overrides).map_err(Failure::usage)
+    Selection::new(policy, &overrides).map_err(Failure::usage)
 }
 
 /// What the command line asks of `sanitize`.
@@ -114,6 +118,9 @@ fn request<'a>(
 }
 
 /// As many threads as asked for, or one each processor.
-fn workers(threads: Option<u16>) -> usize {
-    threads.map_or_else(|| thread::available_parallelism().map_or(2, NonZero::get), usize::from)
+pub(crate) fn workers(threads: Option<u16>) -> usize {
+    // Asked once, and early: the limits of a container are in files that are out of reach later.
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    let processors = *PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(2, NonZero::get));
+    threads.map_or(processors, usize::from)
 }

@@ -6,7 +6,7 @@ use block::Overlay;
 use sanitize::{DryRun, Request};
 
 use super::{Input, input as inputs, request, selection};
-use crate::{args::PlanArgs, bar::Bar, failure::Failure, human, output};
+use crate::{args::PlanArgs, bar::Bar, confine, failure::Failure, human, output};
 
 /// Lists what `clean` would do.
 pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode, Failure> {
@@ -14,6 +14,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode, Failure> {
     let input = Input::open(&args.input)?;
     let device = input.device()?;
     let request = Request { list_files: true, ..request(&args.input, &device, &args.policy, &selection, 1) };
+    confine::files(input.reach());
     let mut view = Overlay::new(device);
     let mut plan = input.steadily(|| {
         sanitize::plan(&mut view, &request, &Bar::new(args.quiet || args.input.json))

@@ -23,6 +23,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     let inputs = input.files();
     let files = ReportFiles::create(&args.search.report, &[], &inputs)?;
     let begun = reports::new(report::Command::Scan, input.about(&args.input))?;
+    search::confined(&args.search, input.reach(), &files);
     let bar = Bar::new(args.search.quiet || args.input.json);
     let (subject, mut secrets) = input.steadily(|| {
         let subject = search::subject(&args.input, input.clone(), &bar)?;

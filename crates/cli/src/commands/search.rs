@@ -2,8 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use block::{BlockRead, Image};
+use block::{BlockRead, Image, OutputFile};
 use report::allow::{self, Allow, Outcome};
+use sandbox::Reach;
 use sanitize::Progress;
 use scan::{
     Overrides, Policy, Seen, Selection,
@@ -15,8 +16,9 @@ use super::{Input, input, open_options, workers};
 use crate::{
     args::{InputArgs, SearchArgs},
     bar::{Bar, Unit},
+    confine,
     failure::Failure,
-    reports,
+    reports::{self, ReportFiles},
 };
 
 /// An open image, and what its disk is; or several that are joined.
@@ -54,6 +56,15 @@ pub(super) fn subject(args: &InputArgs, input: Input, bar: &Bar) -> Result<Subje
         snapshots.push(readable);
     }
     Ok(Subject { input, device, survey, snapshots })
+}
+
+/// Confines the process to these images, and to the places of what it will write. The draft of an allow file is made last.
+pub(super) fn confined(args: &SearchArgs, mut reach: Reach, reports: &ReportFiles) {
+    confine::names(&mut reach, reports.files());
+    if let Some(path) = &args.write_allow {
+        reach.make_in(OutputFile::directory_of(path));
+    }
+    confine::files(reach);
 }
 
 /// What is accepted, and the key of the digests.

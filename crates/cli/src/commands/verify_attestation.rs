@@ -11,11 +11,12 @@ use std::{
 
 use attest::{Envelope, EnvelopeError, PublicKey, Statement};
 use block::{Format, OpenOptions};
+use sandbox::Reach;
 use sanitize::DIGEST_ALGORITHM;
 
 use crate::{
     args::VerifyAttestationArgs,
-    attestation,
+    attestation, confine,
     failure::{FINDINGS, Failure},
     human::line,
     output,
@@ -83,6 +84,11 @@ fn subject_of(
     let failed = |error: block::Error| Failure::image(image, &error);
     let options = OpenOptions { format: args.format.map(Format::from), ..OpenOptions::default() };
     let opened = block::open(image, &options).map_err(failed)?;
+    let mut reach = Reach::default();
+    opened.paths().for_each(|path| {
+        reach.read(path);
+    });
+    confine::files(reach);
     let subject = || -> block::Result<_> {
         let sha256 = attestation::sha256(&File::open(image)?)?;
         if statement.digests("sha256").any(|digest| digest == sha256) {

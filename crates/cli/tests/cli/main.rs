@@ -6,6 +6,7 @@ mod archives;
 mod attestation;
 mod audit;
 mod changes;
+mod confined;
 mod container;
 mod devices;
 mod gate;

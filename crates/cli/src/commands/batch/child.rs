@@ -16,6 +16,7 @@ use block::OutputFile;
 use super::{budget::Share, row::Order};
 use crate::{
     bar::Told,
+    confine,
     failure::{AGAIN, BUG, IO},
     output,
 };
@@ -105,6 +106,9 @@ impl Task<'_> {
         clean.arg("clean").arg(self.row.input()).arg("--output").arg(self.row.output()).arg("--force");
         clean.arg("--report").arg(batch::beside(self.row.output()).report);
         clean.arg("--threads").arg(self.share.threads.to_string()).arg("--row").arg(order);
+        if !confine::is_wanted() {
+            clean.arg("--no-sandbox");
+        }
         clean.args(&self.header.select).args(&self.header.options);
         if let Some(scratch) = self.scratch {
             // What outgrows memory goes there, too.

@@ -15,6 +15,7 @@ use std::{
 
 use block::{BlockRead, Cached, DirectRead, Format, Image, Medium, OutputFile, Overlay, Target};
 use report::allow::Key;
+use sandbox::Reach;
 use sanitize::{
     Digest, Plan, Progress, Request, Stage,
     in_place::{Cleaned, Failed, Intended, IntentLog, Orders, Pass, Passes, Totals, clean_view, intend},
@@ -31,6 +32,7 @@ use crate::{
     attestation::{self, Attestation, Facts},
     bar::Bar,
     commands::{open_image, request, selection, taint, workers},
+    confine,
     failure::{FINDINGS, Failure},
     human, output,
     reports::{self, Rendered, ReportFiles},
@@ -119,6 +121,11 @@ pub(super) fn run(args: &CleanArgs) -> Result<ExitCode, Failure> {
     }
     let taken: Vec<&OutputFile> = reports.files().collect();
     let attestation = Attestation::prepare(&args.attest, path, &taken, &image.info.files)?;
+    let mut reach = Reach::default();
+    confine::device(&mut reach, path);
+    confine::names(&mut reach, taken.into_iter().chain(attestation.iter().map(Attestation::file)));
+    reach.make_in(state.directory());
+    confine::files(reach);
     let bar = Bar::new(args.quiet || args.input.json);
     let run = Run { args, path, target, asked, bar, reports, attestation };
     if let Some(found) = state.find(&image.device)? {

@@ -12,9 +12,10 @@ use block::{
     BlockRead, Cached, Extent, Image, ImageWriter, Joined, OutputFile, Parted, to_u64, write::OutputFormat,
 };
 use filesystem::{Layout, Result};
+use sandbox::Reach;
 
 use super::{file_format, output_format, output_place::OutputPlace};
-use crate::{args::CleanArgs, commands::Input, failure::Failure, human, reports};
+use crate::{args::CleanArgs, commands::Input, confine, failure::Failure, human, reports};
 
 /// The outputs, in the order of the disks; at least one.
 pub(super) struct Outputs(Vec<Output>);
@@ -73,6 +74,16 @@ impl Outputs {
     /// The files that have no names yet.
     pub(super) fn unnamed(&self) -> Vec<&OutputFile> {
         self.0.iter().filter_map(|output| output.place.unnamed()).collect()
+    }
+
+    /// What has to stay in reach for them to be finished.
+    pub(super) fn reach(&self, reach: &mut Reach) {
+        for output in &self.0 {
+            match output.place.unnamed() {
+                Some(file) => confine::names(reach, [file]),
+                None => confine::device(reach, &output.path),
+            }
+        }
     }
 
     /// Whether one of them is a device.

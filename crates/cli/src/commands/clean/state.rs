@@ -60,6 +60,11 @@ impl State {
         Ok(Self { own: directory.join(name), directory })
     }
 
+    /// Where all logs go.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Where this disk's log goes.
     pub(super) fn own(&self) -> &Path {
         &self.own
