@@ -7,7 +7,8 @@ use crate::{Error, Result};
 /// One line of JSON for each value.
 pub(crate) fn write<T: Serialize>(values: impl IntoIterator<Item = T>) -> String {
     values.into_iter().fold(String::new(), |mut text, value| {
-        text.push_str(&serde_json::to_string(&value).expect("rows are plain data"));
+        let line = serde_json::to_string(&value).expect("rows are plain data");
+        text.push_str(&report::visible_json(&line));
         text.push('\n');
         text
     })

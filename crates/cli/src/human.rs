@@ -9,7 +9,10 @@ pub(crate) use report::{count, size};
 use sanitize::{DryRun, EditReport, Residues, RuleReport, VolumeReport, in_place::Totals};
 use verify::taint::{Coverage, Taint, Tolerated};
 
-use crate::commands::clean::{CleanReport, Overwritten, dropped};
+use crate::{
+    commands::clean::{CleanReport, Overwritten, dropped},
+    output::printable,
+};
 
 /// Paths shown of a long list.
 const SHOWN: usize = 12;
@@ -135,7 +138,13 @@ fn overwritten(done: &Overwritten) -> String {
 /// What is about to be done to an image in place.
 pub(crate) fn question(report: &CleanReport, path: &Path) -> String {
     let mut text = String::new();
-    line!(text, "{}, {} disk, {}", path.display(), size(report.run.size), report.run.table);
+    line!(
+        text,
+        "{}, {} disk, {}",
+        printable(&path.display().to_string()),
+        size(report.run.size),
+        report.run.table
+    );
     rules(&mut text, &report.run.rules);
     line!(text, "hidden residue: {}", size(dropped(&report.run).values().sum()));
     if let Some(done) = &report.in_place {
@@ -215,7 +224,7 @@ pub(crate) fn clean(report: &CleanReport, outputs: &[PathBuf]) -> String {
                 "written, but not all files are as the policy asks: see above what is not edited or made"
             }
         };
-        let names: Vec<String> = outputs.iter().map(|path| path.display().to_string()).collect();
+        let names: Vec<String> = outputs.iter().map(|path| printable(&path.display().to_string())).collect();
         let verb = if names.len() > 1 { "are" } else { "is" };
         line!(text, "\n{} {verb} {what}.", names.join(", "));
     }

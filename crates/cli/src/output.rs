@@ -25,7 +25,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 pub(crate) fn json(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).expect("reports are plain data");
     text.push('\n');
-    text
+    report::visible_json(&text).into_owned()
 }
 
 /// Prints a message to stderr.

@@ -29,7 +29,7 @@ pub use model::{
     SCHEMA, Tool, Total, Volume,
 };
 pub use sarif::sarif;
-pub use text::{count, markup, size, visible};
+pub use text::{count, markup, size, visible, visible_json};
 pub use time::rfc3339;
 
 #[cfg(test)]

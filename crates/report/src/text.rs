@@ -30,6 +30,28 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The same text of JSON, whose strings have such characters as `\u009b`: it says the same to who parses it, and can be
+/// shown to who does not. Its own line breaks stay.
+#[must_use]
+pub fn visible_json(json: &str) -> Cow<'_, str> {
+    let hidden = |c: char| c != '\n' && is_hidden(c);
+    if !json.chars().any(hidden) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// The text as content of an element or as a quoted attribute, in XML and in HTML.
 pub fn markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -117,6 +139,16 @@ pub(crate) use line;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_says_the_same_and_shows_nothing() {
+        let text = "\u{1b}\u{7f}\u{9b}\u{202e}\u{e0001}\n\"\\é";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+        let shown = visible_json(&json);
+        assert!(!shown.chars().any(|c| c != '\n' && is_hidden(c)), "{shown}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&shown).unwrap(), [text]);
+        assert!(matches!(visible_json("{\n \"a\": 1\n}"), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn sizes_are_rounded_down() {

@@ -12,6 +12,7 @@ mod devices;
 mod gate;
 mod history;
 mod in_place;
+mod names;
 mod policy;
 mod refusals;
 mod report;
