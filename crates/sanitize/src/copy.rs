@@ -143,14 +143,15 @@ pub(crate) fn walk<B: BlockRead>(
     let workers = workers.clamp(1, 16);
     let buffers = &Buffers::default();
     thread::scope(|scope| {
-        let (mut jobs, mut results): (Vec<SyncSender<Extent>>, Vec<Receiver<io::Result<Chunk>>>) =
+        let (mut jobs, mut results): (Vec<SyncSender<io::Result<Extent>>>, Vec<Receiver<io::Result<Chunk>>>) =
             (Vec::new(), Vec::new());
         for _ in 0..workers {
-            let (job_sender, job_receiver) = sync_channel::<Extent>(2);
+            let (job_sender, job_receiver) = sync_channel::<io::Result<Extent>>(2);
             let (result_sender, result_receiver) = sync_channel(2);
             scope.spawn(move || {
-                for extent in job_receiver {
-                    if result_sender.send(read_chunk(view, map, left, extent, buffers, progress)).is_err() {
+                for job in job_receiver {
+                    let chunk = job.and_then(|extent| read_chunk(view, map, left, extent, buffers, progress));
+                    if result_sender.send(chunk).is_err() {
                         break;
                     }
                 }
@@ -161,12 +162,9 @@ pub(crate) fn walk<B: BlockRead>(
         // Chunk n goes to worker n modulo workers and is taken back in the same order.
         scope.spawn(move || {
             for (n, extent) in Chunks::new(view).enumerate() {
-                let sent = match extent {
-                    Ok(extent) => jobs[n % jobs.len()].send(extent).is_ok(),
-                    // The worker fails on the same offset, with the same error, when it reads there.
-                    Err(at) => jobs[n % jobs.len()].send(Extent { start: at, len: 1 }).is_ok(),
-                };
-                if !sent || extent.is_err() {
+                // A failure goes the same way, and is met in its turn. It must not end the walk without a word.
+                let failed = extent.is_err();
+                if jobs[n % jobs.len()].send(extent).is_err() || failed {
                     break;
                 }
             }
@@ -201,7 +199,7 @@ fn take_chunks(
     Ok(Copied { input: input.finish(size), output: output.finish(size), nonzero })
 }
 
-/// The chunks that are not one whole hole, in ascending order; an offset where the device failed ends them.
+/// The chunks that are not one whole hole, in ascending order; a failure of the device ends them.
 struct Chunks<'a, B> {
     view: &'a Overlay<B>,
     next: u64,
@@ -215,7 +213,7 @@ impl<'a, B: BlockRead> Chunks<'a, B> {
 }
 
 impl<B: BlockRead> Iterator for Chunks<'_, B> {
-    type Item = Result<Extent, u64>;
+    type Item = io::Result<Extent>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let size = self.view.size();
@@ -229,9 +227,9 @@ impl<B: BlockRead> Iterator for Chunks<'_, B> {
                     self.next = chunk.end();
                     return Some(Ok(chunk));
                 }
-                Err(_) => {
+                Err(error) => {
                     self.failed = true;
-                    return Some(Err(at));
+                    return Some(Err(error));
                 }
             }
         }
