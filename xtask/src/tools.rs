@@ -56,6 +56,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("slurmd", "slurmd"),
     ("ssh-keygen", "openssh-client"),
     ("sshd", "openssh-server"),
+    ("strace", "strace"),
     ("swaplabel", "util-linux"),
     ("systemd-analyze", "systemd"),
     ("tar", "tar"),

@@ -213,7 +213,10 @@ fn second_opinions(
     options: Options,
     notes: &mut Vec<Note>,
 ) -> Result<Vec<Opinion>> {
-    let mut opinions: Vec<Opinion> = second::gpt(device, &survey.layout).into_iter().collect();
+    let noting = Arc::new(second::Noting::new(Arc::clone(device)));
+    let noted: Arc<dyn BlockRead> = Arc::<second::Noting<_>>::clone(&noting);
+    let mut opinions: Vec<Opinion> = second::gpt(&noted, &survey.layout).into_iter().collect();
+    noting.check()?;
     for (index, volume) in survey.layout.volumes.iter().enumerate() {
         let reader = match volume.content {
             Content::Ext => Reader::Ext4View,
@@ -232,12 +235,14 @@ fn second_opinions(
             notes.push(Note { volume: Some(volume.number), text });
         }
         let patience = Patience::new(patience_for(device.size()));
-        let limited: Arc<dyn BlockRead> = Arc::new(patience.limit(Arc::clone(device)));
+        let noting = Arc::new(second::Noting::new(Arc::clone(device)));
+        let limited: Arc<dyn BlockRead> = Arc::new(patience.limit(Arc::<second::Noting<_>>::clone(&noting)));
         let window = Window::new(limited, &[Extent { start: 0, len: device.size() }])?;
         let outcome = match reader {
             Reader::Ext4View => second::ext4(&window, volume.number, options),
             Reader::Fatfs | Reader::Gpt => second::fat(&window, volume.number, options),
         };
+        noting.check()?;
         let none = |why: String| Opinion {
             reader,
             volume: Some(volume.number),

@@ -176,6 +176,9 @@ fn second_opinions(
     options: Options,
     verdict: &mut Verdict,
 ) -> Result<()> {
+    let noting = Arc::new(second::Noting::new(Arc::clone(device)));
+    let noted: Arc<dyn BlockRead> = Arc::<second::Noting<_>>::clone(&noting);
+    let device = &noted;
     verdict.opinions.extend(second::gpt(device, layout));
     for volume in &layout.volumes {
         let window = Window::new(Arc::clone(device), &volume.extents)?;
@@ -186,6 +189,7 @@ fn second_opinions(
         };
         verdict.opinions.push(opinion);
     }
+    noting.check()?;
     verdict.findings.extend(verdict.opinions.iter().flat_map(Opinion::findings));
     Ok(())
 }

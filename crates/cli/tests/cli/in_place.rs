@@ -53,7 +53,7 @@ fn zeros_are_left_whatever_came_before() {
     sandbox.sh("cmp disk copy");
 }
 
-/// A run in place on the file that may not write behind 14 MiB: the system kills it there, and some bytes have changed.
+/// A run in place on the file that may not write behind 14 MiB: it fails there, and some bytes have changed.
 fn dies(sandbox: &Sandbox, file: &str, arguments: &str) {
     sandbox.sh(&format!(
         "ulimit -c 0; (ulimit -f 28672; \"$diskscrub\" clean --in-place {file} --yes -q {arguments}) 2>/dev/null && exit 1

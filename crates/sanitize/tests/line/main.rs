@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "these files are tests throughout")]
 
 mod create;
+mod faults;
 mod in_place;
 mod plan;
 mod random;

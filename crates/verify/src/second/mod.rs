@@ -7,6 +7,7 @@ mod cursor;
 mod ext4;
 mod fat;
 mod gpt;
+mod noting;
 mod tree;
 
 use std::{
@@ -19,7 +20,7 @@ use serde::Serialize;
 use crate::Finding;
 
 pub(crate) use self::tree::{PIECE, read_full};
-pub(crate) use self::{ext4::ext4, fat::fat, gpt::gpt};
+pub(crate) use self::{ext4::ext4, fat::fat, gpt::gpt, noting::Noting};
 
 /// A published crate that reads what we wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
