@@ -201,6 +201,24 @@ fn a_read_that_fails() {
 }
 
 #[test]
+fn a_read_that_comes_short_or_is_interrupted() {
+    let images = images();
+    for arguments in [COMMANDS[3], CLEAN[0]] {
+        let line = Line::new(&images.path().join("gpt"), arguments);
+        let done = line.at_every("pread64", "retval=0");
+        tell(arguments, "a read finds the end", &done);
+        assert!(done.1.contains_key(&Some(65)), "{:?}", done.1);
+        // A signal that means nothing to us is no reason to stop.
+        let done = line.at_every("pread64,pwrite64,fsync,write", "error=EINTR");
+        tell(arguments, "a call is interrupted", &done);
+        let loader = |code: &Option<i32>| *code == line.good.code || *code == Some(127);
+        assert!(done.1.keys().all(loader), "{:?}", done.1);
+        let done = line.at_every("statx,newfstatat,fstat,openat", "error=EACCES");
+        tell(arguments, "a file is refused", &done);
+    }
+}
+
+#[test]
 fn a_write_that_fails() {
     let images = images();
     for arguments in CLEAN {

@@ -143,8 +143,8 @@ pub(crate) fn walk<B: BlockRead>(
     let workers = workers.clamp(1, 16);
     let buffers = &Buffers::default();
     thread::scope(|scope| {
-        let (mut jobs, mut results): (Vec<SyncSender<io::Result<Extent>>>, Vec<Receiver<io::Result<Chunk>>>) =
-            (Vec::new(), Vec::new());
+        let mut jobs: Vec<SyncSender<io::Result<Extent>>> = Vec::new();
+        let mut results: Vec<Receiver<io::Result<Chunk>>> = Vec::new();
         for _ in 0..workers {
             let (job_sender, job_receiver) = sync_channel::<io::Result<Extent>>(2);
             let (result_sender, result_receiver) = sync_channel(2);
