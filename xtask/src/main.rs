@@ -5,6 +5,7 @@
 mod bench;
 mod demo;
 mod docs;
+mod fuzz;
 mod growth;
 mod licences;
 mod overwriting;
@@ -23,6 +24,7 @@ Usage: cargo xtask COMMAND
   test        Check and test everything; installs missing Debian packages if run as root
   docs        Write the documents that come from the code
   robustness  Write what becomes of the images of the corpora, which lie beside the repository
+  fuzz        Feed hostile images to every parser, or only to [TARGET], for [--seconds N] each
   bench       Measure cleaning [IMAGE] beside copying it and beside other tools, a shelf of it, scanning it beside ripgrep,
               overwriting beside dd, and cleaning many files; or only `in-place` or `files`: the last two
   shelf       Measure the shelf of it alone
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["docs"] => docs::write(),
         ["robustness"] => test::robustness(),
+        ["fuzz", rest @ ..] => fuzz::command(rest),
         ["bench"] => bench::run(None),
         ["bench", "in-place"] => bench::in_place(),
         ["bench", "files"] => bench::many_files(),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    docs, licences, paths,
+    docs, fuzz, licences, paths,
     run::{Result, at, cargo, check},
     tools,
 };
@@ -25,7 +25,10 @@ struct Tally {
 
 const STEPS: &[Step] = &[
     ("tools", || once(tools::provide())),
-    ("format", || once(check(&mut cargo(["fmt", "--all", "--check"])))),
+    ("format", || {
+        let fuzz = ["fmt", "--all", "--check", "--manifest-path", "fuzz/Cargo.toml"];
+        once(check(&mut cargo(["fmt", "--all", "--check"])).and_then(|()| check(&mut cargo(fuzz))))
+    }),
     ("lints", || {
         once(check(&mut cargo(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])))
     }),
@@ -36,6 +39,7 @@ const STEPS: &[Step] = &[
     ("generated docs", || once(docs::check())),
     ("licences", licences_and_advisories),
     ("tests", tests),
+    ("fuzzing", || once(fuzz::smoke())),
     ("demo", || once(crate::demo::run())),
     ("lab", lab),
     ("distributions", distributions),
@@ -94,7 +98,7 @@ fn licences_and_advisories() -> Result<Tally> {
 fn tests() -> Result<Tally> {
     let mut tests = cargo(["test", "--workspace", "--no-fail-fast"]);
     // From a worktree, the corpora beside the main one are further away.
-    if std::env::var_os("DISKSCRUB_CORPORA").is_none() && !corpora().exists() {
+    if !corpora().exists() {
         println!("the corpora are not at {}: their tests are not run", corpora().display());
     }
     counted(&mut tests)
@@ -107,8 +111,10 @@ pub(crate) fn robustness() -> Result<()> {
     check(tests.env("DISKSCRUB_ROBUSTNESS", paths::root().join("docs/robustness.md")))
 }
 
-fn corpora() -> PathBuf {
-    paths::root().join("../shared/corpora")
+/// Where the corpora are, if they are.
+pub(crate) fn corpora() -> PathBuf {
+    std::env::var_os("DISKSCRUB_CORPORA")
+        .map_or_else(|| paths::root().join("../shared/corpora"), PathBuf::from)
 }
 
 /// The guidelines' bullets on trees of distributions' packages: needs root, and Debian's packages.
