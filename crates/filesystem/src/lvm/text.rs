@@ -269,16 +269,25 @@ pub(super) fn history(text: &[u8]) -> Result<Vec<Range<usize>>> {
     let mut found = Vec::new();
     for entry in &root.entries {
         let Node::Value(Value::Text(_)) = entry.node else { continue };
-        let rest = &text[entry.span.end..];
-        let line =
-            entry.span.end + rest.iter().position(|byte| matches!(byte, b'\n' | 0)).unwrap_or(rest.len());
         match &*entry.name {
             "description" => found.push(entry.span.clone()),
-            "creation_host" => found.push(entry.span.start..line),
+            "creation_host" => found.push(entry.span.start..comment_end(text, entry.span.end)),
             _ => {}
         }
     }
     Ok(found)
+}
+
+/// Where the comment behind a value ends, as the parser ends it, zeros in it or not: what is left of one would be read.
+/// Without one, `at`: another name may stand on the line.
+fn comment_end(text: &[u8], at: usize) -> usize {
+    let end = text.iter().rposition(|&byte| byte != 0).map_or(at, |last| at.max(last + 1));
+    let rest = &text[at..end];
+    let blank = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    match rest.get(blank) {
+        Some(b'#') => at + rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len()),
+        _ => at,
+    }
 }
 
 /// An empty string, and blanks up to the old end.
@@ -314,6 +323,25 @@ mod tests {
             vec![Value::Text("pv0".into()), Value::Number(0), Value::Text("x\"\\".into()), Value::Number(-1)];
         assert_eq!(group.get("list"), Some(&Node::Value(Value::List(list))));
         assert_eq!(group.sections().map(|(name, _)| name).collect::<Vec<_>>(), ["lv"]);
+    }
+
+    #[test]
+    fn a_comment_is_forgotten_to_its_end_and_nothing_else() {
+        for (text, left) in [
+            ("creation_host = \"host\"\t# a\0\0 host\nseqno = 7\n\0", &[("seqno", 7)][..]),
+            ("creation_host = \"host\" # a host\0 of whom\0\0", &[]),
+            ("creation_host = \"host\" list = [1,\n2]\nseqno = 7\n", &[("seqno", 7)]),
+            ("creation_host = \"host\"", &[]),
+        ] {
+            let mut forgotten = text.as_bytes().to_vec();
+            forget(&mut forgotten).unwrap();
+            let root = parse(&forgotten).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+            assert!(!String::from_utf8_lossy(&forgotten).contains(" host"), "{text:?}");
+            assert_eq!(root.get("creation_host"), Some(&Node::Value(Value::Text(String::new()))));
+            for (name, value) in left {
+                assert_eq!(root.get(name), Some(&Node::Value(Value::Number(*value))), "{text:?}");
+            }
+        }
     }
 
     #[test]
