@@ -26,8 +26,9 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
      -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Ccodegen-units=1";
 /// Seconds a target, unless the command line says otherwise.
 const SECONDS: u64 = 60;
-/// Seconds a target in `cargo xtask test`.
+/// Seconds a target in `cargo xtask test`, and where its dice start: a change should not fail for what another day's would find.
 const SMOKE: u64 = 10;
+const DICE: u32 = 1;
 /// Data that a target may have in memory, in KiB. libFuzzer's own and all images are about 100 MiB of it.
 const MEMORY: u32 = 512 * 1024;
 /// Images of the corpora for each target, the smallest first; and how large they are at most.
@@ -55,7 +56,7 @@ pub(crate) fn command(arguments: &[&str]) -> Result<()> {
         _ => return Err("usage: cargo xtask fuzz [TARGET] [--seconds N]".to_owned()),
     };
     crate::tools::provide()?;
-    run(target, seconds)
+    run(target, seconds, None)
 }
 
 fn parse(count: &str) -> Result<u64> {
@@ -64,11 +65,11 @@ fn parse(count: &str) -> Result<u64> {
 
 /// A little of everything, for `cargo xtask test`.
 pub(crate) fn smoke() -> Result<()> {
-    run(None, SMOKE)
+    run(None, SMOKE, Some(DICE))
 }
 
 /// Runs one target, or all of them, as many at a time as there are processors; fails if one finds anything.
-fn run(only: Option<&str>, seconds: u64) -> Result<()> {
+fn run(only: Option<&str>, seconds: u64, dice: Option<u32>) -> Result<()> {
     let mut targets = targets()?;
     if let Some(only) = only {
         if !targets.iter().any(|target| target == only) {
@@ -84,7 +85,7 @@ fn run(only: Option<&str>, seconds: u64) -> Result<()> {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(target) = { queue.lock().expect("no panics with it").next() } {
-                    let outcome = fuzz(&programs, &target, seconds);
+                    let outcome = fuzz(&programs, &target, seconds, dice);
                     if let Ok(said) = &outcome {
                         println!("{target}: {said}");
                     }
@@ -202,7 +203,7 @@ fn unpack(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Runs a target for so long. What it did, or what it found.
-fn fuzz(programs: &Path, target: &str, seconds: u64) -> Result<String> {
+fn fuzz(programs: &Path, target: &str, seconds: u64, dice: Option<u32>) -> Result<String> {
     let (corpus, findings) =
         (directory().join("corpus").join(target), directory().join("artifacts").join(target));
     for place in [&corpus, &findings] {
@@ -219,6 +220,7 @@ fn fuzz(programs: &Path, target: &str, seconds: u64) -> Result<String> {
         "-print_final_stats=1",
     ]);
     run.arg(format!("-max_total_time={seconds}"));
+    run.args(dice.map(|dice| format!("-seed={dice}")));
     run.arg(format!("-artifact_prefix={}/", findings.display()));
     let dictionary = directory().join(format!("{target}.dict"));
     if dictionary.exists() {
