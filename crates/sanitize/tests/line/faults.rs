@@ -156,7 +156,9 @@ fn check(work: Work, bytes: &Arc<Vec<u8>>, fault: Fault, good: &str) -> bool {
 #[test]
 fn no_read_that_fails_gives_another_result() {
     let bytes = Arc::new(disk());
-    for (name, work) in [("inspect", inspect as Work), ("plan", plan), ("clean", clean), ("verify", judge)] {
+    let commands: [(&str, Work); 4] =
+        [("inspect", inspect), ("plan", plan), ("clean", clean), ("verify", judge)];
+    for (name, work) in commands {
         let selection = selection(&[]);
         let request = Request { opaque: OpaqueVolumes::Zero, workers: 1, ..request(&selection) };
         let whole = Faulty::new(&bytes, Fault::Never);
