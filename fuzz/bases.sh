@@ -67,7 +67,8 @@ printf 'jo -c\njw -b 2400,2401,2402 zeros\njw -r 2401\njw -b 2403 zeros\njc\n' |
 cp ext3 dirty3
 printf 'jo\njw -b 2400,2401,2402 zeros\njw -r 2401\njw -b 2403 zeros\njc\n' | debugfs -w -f - dirty3 >/dev/null 2>&1
 cp all-4k orphans
-debugfs -w -R 'set_super_value last_orphan 12' orphans >/dev/null 2>&1
+inode=$(debugfs -R 'stat /var/log/syslog' all-4k 2>/dev/null | sed -n 's/^Inode: *\([0-9]*\).*/\1/p')
+debugfs -w -R "set_super_value last_orphan $inode" orphans >/dev/null 2>&1
 
 # FAT: image, KiB, bits, options of mkfs.fat.
 fat() {

@@ -99,6 +99,21 @@ fn orphans_that_cannot_be() {
     );
 }
 
+/// Freed, its number would go to the next file that is made, whose names would be taken for orphans.
+#[test]
+fn an_orphan_file_that_is_an_orphan() {
+    let image = Image::new();
+    sh(
+        "mke2fs -qF -t ext4 -b 1024 -O orphan_file image 8M
+         printf 'sif <12> links_count 0\nssv last_orphan 12\n' | debugfs -w -f - image > log 2>&1",
+        image.dir(),
+    );
+    assert_eq!(
+        recover(image.read()).map(|(recovery, _)| recovery).unwrap_err().to_string(),
+        "superblock: s_last_orphan is 12, which the filesystem needs for itself, expected the inode of a file"
+    );
+}
+
 /// What lies behind its size would be dropped as slack, and the next run would miss it.
 #[test]
 fn an_orphan_file_shorter_than_its_blocks() {

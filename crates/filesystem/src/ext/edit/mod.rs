@@ -97,8 +97,8 @@ impl<D: BlockRead> Ext<D> {
         Ok(())
     }
 
-    /// Refuses what the filesystem needs for itself, and what is not in use.
-    fn check_editable(&self, inode: &Inode) -> Result<()> {
+    /// Whether the filesystem needs an inode for itself.
+    pub(in crate::ext) fn is_own(&self, number: u64) -> bool {
         let own = [
             sb::JOURNAL_INUM,
             sb::USR_QUOTA_INUM,
@@ -107,8 +107,12 @@ impl<D: BlockRead> Ext<D> {
             sb::ORPHAN_FILE_INUM,
         ];
         let own = own.map(|field| u64::from(field.get(self.superblock.bytes())));
-        if inode.number < self.layout.first_inode || own.contains(&inode.number) || inode.has(flags::EA_INODE)
-        {
+        number < self.layout.first_inode || own.contains(&number)
+    }
+
+    /// Refuses what the filesystem needs for itself, and what is not in use.
+    fn check_editable(&self, inode: &Inode) -> Result<()> {
+        if self.is_own(inode.number) || inode.has(flags::EA_INODE) {
             return unsupported(inode.object(), "editing an inode of the filesystem's own");
         }
         self.check_in_use(inode)?;

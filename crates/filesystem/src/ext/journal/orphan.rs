@@ -33,6 +33,11 @@ impl<D: BlockRead> Ext<D> {
             let expected = format!("0, or {} to {}", self.layout.first_inode, self.layout.inodes);
             return Err(named_by.corrupt(field, number, expected));
         }
+        // As the kernel does (ext4_iget): freed, its number would go to a file.
+        if self.is_own(number) {
+            let found = format!("{number}, which the filesystem needs for itself");
+            return Err(named_by.corrupt(field, found, "the inode of a file"));
+        }
         let (group, index) = self.layout.inode_place(number);
         if !bit(&self.inode_bitmap(&self.group(group)?)?, index) {
             return Err(named_by.corrupt(field, format!("{number}, which is free"), "an inode in use"));
