@@ -187,6 +187,16 @@ fn an_old_or_a_far_time_is_no_finding() {
     }
 }
 
+/// fatfs shows half of a pair of UTF-16 as U+FFFD, we as it is: that is no difference, and nothing else is hidden by it.
+#[test]
+fn a_long_name_that_is_no_text_is_no_finding() {
+    let mut disk = clean_fat();
+    let name = b"a\0 \0l\0o\0n\0";
+    let at = disk.windows(name.len()).position(|bytes| bytes == name).unwrap();
+    disk[at + 4..at + 6].copy_from_slice(&0xd82du16.to_le_bytes());
+    assert_eq!(judged(&disk), []);
+}
+
 #[test]
 fn each_kind_of_residue_is_found_where_it_is() {
     let disk = clean_ext4();

@@ -49,7 +49,32 @@ impl View {
     }
 }
 
+/// What fatfs shows for half of a pair of UTF-16: U+FFFD.
+const REPLACED: &[u8] = "\u{fffd}".as_bytes();
+
 impl Other for View {
+    /// Long names are UTF-16 of any kind. We show a half of a pair as its three bytes.
+    fn shown(&self, name: &[u8]) -> Option<Vec<u8>> {
+        if std::str::from_utf8(name).is_ok() {
+            return None;
+        }
+        let mut shown = Vec::with_capacity(name.len());
+        let mut rest = name;
+        while let Some((&first, behind)) = rest.split_first() {
+            rest = match rest {
+                [0xed, 0xa0..=0xbf, _, behind @ ..] => {
+                    shown.extend_from_slice(REPLACED);
+                    behind
+                }
+                _ => {
+                    shown.push(first);
+                    behind
+                }
+            };
+        }
+        Some(shown)
+    }
+
     fn list(&mut self, dir: &[u8]) -> Result<BTreeMap<Vec<u8>, Seen>, String> {
         let mut entries = BTreeMap::new();
         for entry in self.dir(dir)?.iter() {

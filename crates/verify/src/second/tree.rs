@@ -39,6 +39,10 @@ pub(crate) trait Other {
     {
         false
     }
+    /// How it shows a name that it has no words for; `None` for all others. Nothing else is known of what is there.
+    fn shown(&self, _name: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
     /// The names in a directory, without `.` and `..`.
     fn list(&mut self, dir: &[u8]) -> Result<BTreeMap<Vec<u8>, Seen>, String>;
     /// The target of a symbolic link.
@@ -226,6 +230,12 @@ fn compare_directory<O: Other>(
         Ok(())
     })?;
     for entry in entries {
+        if let Some(shown) = other.shown(&entry.name) {
+            // Two such names may be shown as one.
+            theirs.remove(&shown);
+            outcome.blind = true;
+            continue;
+        }
         let path = [&*dir, b"/", &entry.name].concat();
         let metadata = ours.metadata(entry.inode)?;
         let seen = theirs.remove(&entry.name);
