@@ -23,7 +23,7 @@ pub fn qcow2(data: &[u8]) {
     crate::save(&device);
     // The file ends where a patch says, now and then.
     let len = match input.option(3) {
-        true => device.size() - u64::from(input.options >> 8 & 0xffff) % device.size(),
+        true => device.size() - u64::from(input.options >> 8 & 0xffff) % device.size().max(1),
         false => device.size(),
     };
     let bytes = device.bytes(0, to_usize(len)).expect("no longer than the image");
