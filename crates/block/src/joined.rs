@@ -73,9 +73,7 @@ impl Parted {
     pub fn new(disks: Vec<(Extent, Box<dyn ImageWriter>)>) -> Self {
         Self(disks)
     }
-}
 
-impl Parted {
     /// Hands to each disk's writer what is its own of `data`.
     fn part(
         &mut self,

@@ -103,10 +103,9 @@ impl Outputs {
             output.place.writer(output.format, output.extent.len, threads, image.raw())
         };
         let mut each = self.0.iter().zip(input.images());
-        if let (Some(only), 1) = (each.next(), self.0.len()) {
-            return writer(only);
+        if each.len() == 1 {
+            return writer(each.next().expect("there is one"));
         }
-        let each = self.0.iter().zip(input.images());
         let each = each.map(|each| Ok((each.0.extent, writer(each)?)));
         Ok(Box::new(Parted::new(each.collect::<Result<_>>()?)))
     }
