@@ -8,6 +8,9 @@ use crate::{Extent, to_u64};
 
 /// Bytes handed to the system between two hints.
 const STEP: u64 = 32 << 20;
+/// Bytes of one call: few enough that none have reached the disk when it returns.
+#[cfg(target_os = "linux")]
+const CALL: u64 = 1 << 20;
 /// Hints that wait; more are dropped, and the sync at the end has more to do.
 #[cfg(target_os = "linux")]
 const WAITING: usize = 16;
@@ -49,8 +52,8 @@ impl Writeback {
 
 /// The thread ends when the sender is dropped. `None` if the system has no more threads or files to give.
 ///
-/// `POSIX_FADV_DONTNEED` starts the writeback of dirty pages and does not wait for it; pages on their way are not
-/// dropped, so a verification right after still reads them from memory.
+/// `POSIX_FADV_DONTNEED` starts the writeback of dirty pages, does not wait for it, and drops what is clean by then. Pages
+/// on their way stay, so a verification right after still reads them from memory.
 #[cfg(target_os = "linux")]
 fn start(file: &File) -> Option<SyncSender<Extent>> {
     use rustix::fs::{Advice, fadvise};
@@ -60,7 +63,12 @@ fn start(file: &File) -> Option<SyncSender<Extent>> {
     let (sender, receiver) = sync_channel::<Extent>(WAITING);
     let work = move || {
         for range in receiver {
-            let _ = fadvise(&file, range.start, NonZeroU64::new(range.len), Advice::DontNeed);
+            let mut at = range.start;
+            while at < range.end() {
+                let len = CALL.min(range.end() - at);
+                let _ = fadvise(&file, at, NonZeroU64::new(len), Advice::DontNeed);
+                at += len;
+            }
         }
     };
     thread::Builder::new().name("writeback".to_owned()).spawn(work).ok()?;
