@@ -38,7 +38,6 @@ fn fold(a: u64, b: u64) -> u64 {
 pub(super) struct Filter {
     words: Vec<u64>,
     mask: usize,
-    entries: usize,
 }
 
 /// Bits for each entry of a filter.
@@ -50,7 +49,7 @@ impl Filter {
     /// For so many entries.
     pub(super) fn new(entries: usize) -> Self {
         let words = (entries * BITS / 64).next_power_of_two().clamp(*WORDS.start(), *WORDS.end());
-        Self { words: vec![0; words], mask: words - 1, entries: 0 }
+        Self { words: vec![0; words], mask: words - 1 }
     }
 
     /// A word, and two of its bits. The top of the product depends on all of the gram: pieces of text often begin
@@ -61,11 +60,10 @@ impl Filter {
         (to_usize(hash >> 43) & self.mask, hash >> 37 & 63, hash >> 31 & 63)
     }
 
+    /// Writes without a look at what is there: memory that was never written would be mapped twice.
     pub(super) fn insert(&mut self, gram: u64) {
         let (word, a, b) = self.place(gram);
-        let bits = 1 << a | 1 << b;
-        self.entries += usize::from(self.words[word] & bits != bits);
-        self.words[word] |= bits;
+        self.words[word] |= 1 << a | 1 << b;
     }
 
     #[inline]
@@ -77,7 +75,9 @@ impl Filter {
 
     /// Gives back what fewer entries than expected do not need: the smaller it is, the nearer its memory.
     fn fit(&mut self) {
-        while self.words.len() > *WORDS.start() && self.entries * BITS * 2 <= self.words.len() * 64 {
+        let bits: u64 = self.words.iter().map(|word| u64::from(word.count_ones())).sum();
+        let entries = to_usize(bits).div_ceil(2);
+        while self.words.len() > *WORDS.start() && entries * BITS * 2 <= self.words.len() * 64 {
             let upper = self.words.split_off(self.words.len() / 2);
             self.words.iter_mut().zip(upper).for_each(|(lower, upper)| *lower |= upper);
             self.words.shrink_to_fit();

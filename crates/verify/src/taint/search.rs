@@ -8,7 +8,7 @@ use std::{
     io::{self, Read},
     ops::Range,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, sync_channel},
     },
     thread,
@@ -103,25 +103,66 @@ impl Hits {
     }
 }
 
-/// What was found in chunks that were searched before their turn, by their offsets.
+/// What was found in chunks that were searched before their turn.
 #[derive(Debug, Default)]
-pub struct Ahead(Mutex<(HashMap<u64, Hits>, usize)>);
+pub struct Ahead(Mutex<Held>);
+
+#[derive(Debug, Default)]
+struct Held {
+    /// By their offsets.
+    found: HashMap<u64, Hits>,
+    /// Hits in them.
+    count: usize,
+    /// Ends of neighbouring buffers whose other side has not come yet, by the offset at which they meet.
+    borders: HashMap<u64, (Side, Box<[u8]>)>,
+}
+
+/// On which side of a border bytes lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Before,
+    Behind,
+}
+
+/// Bytes on each side of a border: a chunk, and what has to be known around it.
+const BORDER: usize = to_usize(CHUNK) + LOOK_BACK;
+const _: () = assert!(LOOK_AHEAD <= LOOK_BACK, "what lies around a chunk is as much on both sides");
+/// Most sides that wait for the other.
+const BORDERS: usize = 32;
 
 impl Ahead {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Adds some chunks. Those for which there is no room are searched once more.
     fn add(&self, found: Vec<(u64, Hits)>) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (chunks, count) = &mut *held;
+        let mut held = self.held();
         for (start, hits) in found {
-            if *count + hits.hits.len() <= MAX_HITS {
-                *count += hits.hits.len();
-                chunks.insert(start, hits);
+            if held.count + hits.hits.len() <= MAX_HITS {
+                held.count += hits.hits.len();
+                held.found.insert(start, hits);
+            }
+        }
+    }
+
+    /// One side of a border has come. Returns both, if the other had.
+    fn meet(&self, at: u64, side: Side, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut held = self.held();
+        match held.borders.remove(&at) {
+            Some((Side::Before, before)) if side == Side::Behind => Some([&before, bytes].concat()),
+            Some((Side::Behind, behind)) if side == Side::Before => Some([bytes, &behind].concat()),
+            _ => {
+                if held.borders.len() < BORDERS {
+                    held.borders.insert(at, (side, bytes.into()));
+                }
+                None
             }
         }
     }
 
     fn take(&self) -> HashMap<u64, Hits> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).0)
+        std::mem::take(&mut *self.held()).found
     }
 }
 
@@ -260,16 +301,39 @@ impl Index<'_> {
 
     /// Searches bytes that the device to be searched will have at `offset`, as far as what lies around them is known:
     /// [`search_device`](Self::search_device) passes over what has been found by then, and comes to the same result.
-    /// Several threads may.
+    /// Several threads may, each with another part.
     pub fn search_ahead(&self, offset: u64, bytes: &[u8], ahead: &Ahead) {
         let end = offset.saturating_add(to_u64(bytes.len()));
-        let first = if offset == 0 { 0 } else { offset.saturating_add(to_u64(LOOK_BACK)) };
+        self.search_known(
+            offset,
+            bytes,
+            if offset == 0 { 0..end } else { offset + to_u64(LOOK_BACK)..end },
+            ahead,
+        );
+        if bytes.len() < BORDER {
+            return;
+        }
+        let sides =
+            [(offset, Side::Behind, &bytes[..BORDER]), (end, Side::Before, &bytes[bytes.len() - BORDER..])];
+        for (at, side, bytes) in sides {
+            if at >= to_u64(BORDER)
+                && at.is_multiple_of(CHUNK)
+                && let Some(both) = ahead.meet(at, side, bytes)
+            {
+                self.search_known(at - to_u64(BORDER), &both, at - CHUNK..at + to_u64(BORDER), ahead);
+            }
+        }
+    }
+
+    /// Searches the chunks of a buffer that start in a range, as long as what follows them is known.
+    fn search_known(&self, offset: u64, bytes: &[u8], range: Range<u64>, ahead: &Ahead) {
         let mut scratch = Hits::default();
         let mut found = Vec::new();
-        for start in (first.next_multiple_of(CHUNK)..end).step_by(to_usize(CHUNK)) {
+        for start in (range.start.next_multiple_of(CHUNK)..range.end).step_by(to_usize(CHUNK)) {
             let fresh = Extent { start, len: CHUNK };
             let around = fresh.start.saturating_sub(to_u64(LOOK_BACK));
-            let Some(behind) = fresh.end().checked_add(to_u64(LOOK_AHEAD)).filter(|&behind| behind <= end)
+            let Some(behind) =
+                fresh.end().checked_add(to_u64(LOOK_AHEAD)).filter(|&behind| behind <= range.end)
             else {
                 break;
             };
@@ -457,4 +521,28 @@ fn common(a: &[u8], b: &[u8]) -> usize {
 /// The hits of the next chunk in order.
 fn stopped() -> io::Error {
     io::Error::other("a thread of the search stopped")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::taint::Removed;
+
+    #[test]
+    fn neighbours_meet_whichever_comes_first() {
+        const BUFFER: usize = 1 << 20;
+        let view = vec![0; 4096];
+        let removed = Removed::new();
+        let index = Index::new(&view, &removed).unwrap();
+        let bytes = vec![7; BUFFER];
+        let ahead = Ahead::default();
+        // Nobody ever has the fourth.
+        for number in [2, 0, 1, 4, 6, 5] {
+            index.search_ahead(to_u64(number * BUFFER), &bytes, &ahead);
+        }
+        let mut found: Vec<u64> = ahead.take().into_keys().map(|start| start / CHUNK).collect();
+        found.sort_unstable();
+        let expected: Vec<u64> = (0..47).chain(65..111).collect();
+        assert_eq!(found, expected);
+    }
 }
