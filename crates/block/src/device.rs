@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use crate::{Extent, to_u64};
+use crate::{Error, Extent, Object, Result, to_u64};
 
 /// How the bytes from an offset on are stored: `len` bytes that are all known to be zero, or may be anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,11 @@ pub trait BlockRead: Send + Sync {
 
     /// Fills all of `buf` from `offset` on, or fails. Past the end: `UnexpectedEof`.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
+
+    /// The same for `object`, which the error of a medium that fails then names.
+    fn read_object(&self, object: Object, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.read_at(offset, buf).map_err(|error| Error::from(error).reading(object))
+    }
 
     /// The run that starts at `offset` (less than `size()`), clipped to the device's end.
     fn run_at(&self, offset: u64) -> io::Result<Run>;

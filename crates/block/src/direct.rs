@@ -14,7 +14,9 @@ use std::{
 
 use rustix::fs::{Advice, OFlags, fadvise};
 
-use crate::{BlockRead, Extent, PageBuffer, RawImage, Run, device::check_range, to_u64, to_usize};
+use crate::{
+    BlockRead, Extent, PageBuffer, RawImage, ReadFailed, Run, device::check_range, to_u64, to_usize,
+};
 
 /// Reads of `O_DIRECT` start and end at multiples of this, or of the device's sector if that is larger.
 const ALIGN: u64 = 4096;
@@ -105,7 +107,7 @@ impl BlockRead for DirectRead {
         match &self.direct {
             Some(file) => {
                 let range = Extent { start: offset, len: to_u64(buf.len()) };
-                self.read_direct(file, range, buf)
+                self.read_direct(file, range, buf).map_err(|error| ReadFailed::error(range, error))
             }
             None => self.plain.read_at(offset, buf),
         }

@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use crate::Extent;
+
 /// Result of anything that reads an image.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -96,6 +98,55 @@ impl Unsupported {
     }
 }
 
+/// A read of a medium that failed: where, and what was to be read, if that is known.
+///
+/// `reading 4096 bytes at 1052672 (inode 12): Input/output error (os error 5)`. It travels inside an `io::Error` of the
+/// kind that the medium gave.
+#[derive(Debug)]
+pub struct ReadFailed {
+    /// The bytes of the file or device.
+    extent: Extent,
+    object: Option<Object>,
+    error: io::Error,
+}
+
+impl ReadFailed {
+    /// `error`, of a read of these bytes.
+    pub(crate) fn error(extent: Extent, error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), Self { extent, object: None, error })
+    }
+}
+
+impl fmt::Display for ReadFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "reading {} bytes at {}", self.extent.len, self.extent.start)?;
+        match self.object {
+            Some(object) => write!(f, " ({object}): {}", self.error),
+            None => write!(f, ": {}", self.error),
+        }
+    }
+}
+
+impl std::error::Error for ReadFailed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl Error {
+    /// The same, of a read that was for `object`: the first who says what it was for knows best. Only a medium's
+    /// failure that says where it was is changed.
+    #[must_use]
+    pub fn reading(mut self, object: Object) -> Self {
+        if let Self::Io(error) = &mut self
+            && let Some(failed) = error.get_mut().and_then(|inner| inner.downcast_mut::<ReadFailed>())
+        {
+            failed.object.get_or_insert(object);
+        }
+        self
+    }
+}
+
 /// An `io::Error` that carries one of ours (a device that parses its image while it reads) is unpacked again.
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
@@ -125,5 +176,21 @@ mod tests {
         let back = Error::from(io::Error::from(error));
         assert_eq!(back.to_string(), "inode 12: extent header magic is 0x0000, expected 0xf30a");
         assert!(matches!(back, Error::Corrupt(_)));
+    }
+
+    #[test]
+    fn a_read_that_failed_says_where_and_for_what() {
+        let medium = io::Error::from_raw_os_error(5);
+        let failed = ReadFailed::error(Extent { start: 4096, len: 512 }, medium);
+        assert_eq!(failed.kind(), io::Error::from_raw_os_error(5).kind());
+        let failed = Error::from(failed);
+        assert_eq!(failed.to_string(), "reading 512 bytes at 4096: Input/output error (os error 5)");
+        let through = io::Error::from(failed.reading(Object::numbered("inode", 12)));
+        let failed = Error::from(through).reading(Object::the("disk"));
+        let expected = "reading 512 bytes at 4096 (inode 12): Input/output error (os error 5)";
+        assert_eq!(failed.to_string(), expected);
+        // Who fails without a place has none.
+        let plain = Error::from(io::Error::other("a bad sector")).reading(Object::the("disk"));
+        assert_eq!(plain.to_string(), "a bad sector");
     }
 }

@@ -28,6 +28,7 @@ macro_rules! fields {
 
             /// Its value in `structure`.
             #[must_use]
+            #[inline]
             pub fn get(self, structure: &[u8]) -> $int {
                 let bytes = &structure[self.0..self.0 + Self::WIDTH];
                 <$int>::$from(bytes.try_into().expect("the slice has the field's width"))
@@ -41,6 +42,7 @@ macro_rules! fields {
             }
 
             /// Changes it in `structure`.
+            #[inline]
             pub fn set(self, structure: &mut [u8], value: $int) {
                 structure[self.0..self.0 + Self::WIDTH].copy_from_slice(&value.$to());
             }

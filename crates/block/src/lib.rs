@@ -33,7 +33,7 @@ pub use cached::Cached;
 pub use cast::{to_u64, to_usize};
 pub use device::{BlockRead, BlockWrite, Run, is_zero};
 pub use direct::DirectRead;
-pub use error::{Corrupt, Error, Object, Result, Unsupported};
+pub use error::{Corrupt, Error, Object, ReadFailed, Result, Unsupported};
 pub use extent::{Extent, ExtentSet, Overlap};
 pub use image::ImageWriter;
 pub use joined::{Joined, Parted};

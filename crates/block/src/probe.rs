@@ -32,7 +32,7 @@ const UNREAD_FOOTERS: &[(&[u8], &str)] = &[(b"conectix", "VHD"), (b"koly", "DMG"
 
 /// `Raw` is what no magic number speaks against.
 pub(crate) fn probe(file: &RawImage) -> Result<Format> {
-    let front = crate::raw::read_up_to(file, 0, FRONT)?;
+    let front = crate::raw::read_up_to(file, Object::the("image's header"), 0, FRONT)?;
     if front.starts_with(b"QFI\xfb") {
         return Ok(Format::Qcow2);
     }
@@ -42,7 +42,8 @@ pub(crate) fn probe(file: &RawImage) -> Result<Format> {
         }
     }
     if file.size() >= FOOTER {
-        let footer = crate::raw::read_up_to(file, file.size() - FOOTER, FOOTER)?;
+        let footer =
+            crate::raw::read_up_to(file, Object::the("image's footer"), file.size() - FOOTER, FOOTER)?;
         debug_assert_eq!(to_u64(footer.len()), FOOTER);
         if let Some((_, name)) = UNREAD_FOOTERS.iter().find(|(magic, _)| footer.starts_with(magic)) {
             return Err(unread(name));

@@ -12,7 +12,9 @@ use std::{
 
 use rustix::io::Errno;
 
-use crate::{BlockRead, Run, device::check_range, last_run::LastRun, to_u64};
+use crate::{
+    BlockRead, Extent, Object, ReadFailed, Result, Run, device::check_range, last_run::LastRun, to_u64,
+};
 
 /// A file of `size()` bytes, which need not be a multiple of the sector size.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct RawImage {
     file: File,
     size: u64,
     last: LastRun,
+    #[cfg(test)]
+    pub(crate) fault: fault::Fault,
 }
 
 impl RawImage {
@@ -38,7 +42,13 @@ impl RawImage {
     /// Takes a file that is open for reading. A block device's size is where its end is, not what `stat` says.
     pub fn new(mut file: File) -> io::Result<Self> {
         let size = file.seek(SeekFrom::End(0))?;
-        Ok(Self { file, size, last: LastRun::default() })
+        Ok(Self {
+            file,
+            size,
+            last: LastRun::default(),
+            #[cfg(test)]
+            fault: fault::Fault::default(),
+        })
     }
 
     /// The file itself, for its metadata.
@@ -76,24 +86,69 @@ impl BlockRead for RawImage {
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         check_range(self.size, offset, buf.len())?;
-        self.file.read_exact_at(buf, offset)
+        let mut read = || {
+            #[cfg(test)]
+            self.fault.call()?;
+            self.file.read_exact_at(buf, offset)
+        };
+        let outcome = read();
+        outcome.map_err(|error| ReadFailed::error(Extent { start: offset, len: to_u64(buf.len()) }, error))
     }
 
     fn run_at(&self, offset: u64) -> io::Result<Run> {
         check_range(self.size, offset, 1)?;
-        self.last.at(offset, || self.find_run(offset))
+        let find = || {
+            #[cfg(test)]
+            self.fault.call()?;
+            self.find_run(offset)
+        };
+        let run = self.last.at(offset, find);
+        run.map_err(|error| ReadFailed::error(Extent { start: offset, len: 1 }, error))
     }
 }
 
 /// Reads up to `len` bytes at `offset`: fewer where the file ends, none behind its end. `len` must not come from the image unchecked.
-pub(crate) fn read_up_to(file: &RawImage, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_up_to(file: &RawImage, object: Object, offset: u64, len: u64) -> Result<Vec<u8>> {
     let len = len.min(file.size().saturating_sub(offset));
     let mut bytes = vec![0; crate::to_usize(len)];
     if !bytes.is_empty() {
-        file.read_at(offset, &mut bytes)?;
+        file.read_object(object, offset, &mut bytes)?;
     }
     debug_assert_eq!(to_u64(bytes.len()), len);
     Ok(bytes)
+}
+
+/// A call that fails, for those who read through a file.
+#[cfg(test)]
+pub(crate) mod fault {
+    use std::{
+        io,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    /// Counts calls down to the one that fails; none at 0.
+    #[derive(Debug, Clone, Default)]
+    pub(crate) struct Fault(Arc<AtomicUsize>);
+
+    impl Fault {
+        pub(crate) fn at(&self, call: usize) {
+            self.0.store(call, Ordering::Relaxed);
+        }
+
+        /// Calls that are left before the one that fails.
+        pub(crate) fn left(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+
+        pub(super) fn call(&self) -> io::Result<()> {
+            let before =
+                self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            if before == Ok(1) { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ impl Failure {
         };
         let hint = match error {
             Error::Corrupt(_) => "; nothing was written",
+            Error::Unsupported(what) if what.feature.contains(filesystem::ELSEWHERE) => "; --disk adds it",
             Error::Unsupported(_) | Error::Io(_) => "",
         };
         Self { sentence: format!("{}: {error}{hint}", path.display()), code }

@@ -55,7 +55,7 @@ pub(super) fn snapshots(file: &RawImage, count: u32, offset: u64) -> Result<(Vec
     if count > 0 && offset >= file.size() {
         return Err(table.corrupt("offset", format!("{offset:#x}"), format!("less than {:#x}", file.size())));
     }
-    let bytes = if count > 0 { read_up_to(file, offset, LISTED_BYTES)? } else { Vec::new() };
+    let bytes = if count > 0 { read_up_to(file, table, offset, LISTED_BYTES)? } else { Vec::new() };
     let mut entries = Entries { bytes: &bytes, complete: to_u64(bytes.len()) < LISTED_BYTES, at: 0 };
     let mut found = Vec::new();
     for number in 0..u64::from(count) {
@@ -100,7 +100,7 @@ pub(super) fn bitmaps(file: &RawImage, directory: BitmapDirectory, cluster: u64)
             return Err(object.corrupt("size", format!("{:#x}", directory.size), expected));
         }
     }
-    let bytes = read_up_to(file, directory.offset, directory.size.min(LISTED_BYTES))?;
+    let bytes = read_up_to(file, object, directory.offset, directory.size.min(LISTED_BYTES))?;
     let mut entries = Entries { bytes: &bytes, complete: to_u64(bytes.len()) == directory.size, at: 0 };
     let mut found = Vec::new();
     for number in 0..u64::from(directory.count) {

@@ -66,7 +66,7 @@ pub(super) struct Header {
 impl Header {
     /// Reads and checks the header of `file`.
     pub(super) fn read(file: &RawImage) -> Result<Self> {
-        let mut start = read_up_to(file, 0, to_u64(layout::HEADER_LENGTH_COMPRESSION))?;
+        let mut start = read_up_to(file, HEADER, 0, to_u64(layout::HEADER_LENGTH_COMPRESSION))?;
         if header::MAGIC.try_get(&start) != Some(layout::MAGIC_VALUE) {
             return Err(HEADER.corrupt("magic", hex(&start[..start.len().min(4)]), "514649fb"));
         }
@@ -91,7 +91,7 @@ impl Header {
         let cluster = 1u64 << cluster_bits;
         let length = header_length(&start, version, cluster)?;
         // The header area is the first cluster; a file may end within it only if nothing else is in it.
-        let first = read_up_to(file, 0, cluster)?;
+        let first = read_up_to(file, HEADER, 0, cluster)?;
 
         let backing_offset = header::BACKING_FILE_OFFSET.get(&start);
         let area_end = if backing_offset == 0 { cluster } else { backing_offset };

@@ -11,6 +11,8 @@ use crate::{
     to_u64,
 };
 
+const L1_TABLE: Object = Object::the("L1 table");
+
 /// Bytes of the table that are read at once.
 const PIECE: u64 = 64 << 10;
 
@@ -55,7 +57,7 @@ pub(super) fn check(file: &RawImage, header: &Header) -> Result<()> {
     let len = header.l1_needed * l1::ENTRY_SIZE;
     let mut tables = Vec::new();
     for start in (0..len).step_by(crate::to_usize(PIECE)) {
-        let piece = read_up_to(file, header.l1_offset + start, PIECE.min(len - start))?;
+        let piece = read_up_to(file, L1_TABLE, header.l1_offset + start, PIECE.min(len - start))?;
         for (number, entry) in piece.chunks_exact(8).enumerate() {
             let index = start / l1::ENTRY_SIZE + to_u64(number);
             tables.extend(l2_table(Be64(0).get(entry), index, cluster, file.size())?);
@@ -66,7 +68,7 @@ pub(super) fn check(file: &RawImage, header: &Header) -> Result<()> {
         None => Ok(()),
         Some(pair) => {
             let found = format!("{:#x} in more than one entry", pair[0]);
-            Err(Object::the("L1 table").corrupt("L2 table offset", found, "one L2 table for each entry"))
+            Err(L1_TABLE.corrupt("L2 table offset", found, "one L2 table for each entry"))
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::{
-    BlockRead, Error, Extent, Object, Result,
+    BlockRead, Extent, Object, Result,
     field::Be64,
     qcow2::{
         cache::Cache,
@@ -84,7 +84,7 @@ impl Geometry {
     }
 }
 
-pub(super) fn guest_cluster(number: u64) -> Object {
+pub(in crate::qcow2) fn guest_cluster(number: u64) -> Object {
     Object::numbered("guest cluster", number)
 }
 
@@ -288,7 +288,7 @@ fn table_entry(
             Some(bytes) => bytes,
             None => {
                 let mut bytes = vec![0; len];
-                file.read_at(start, &mut bytes).map_err(Error::from)?;
+                file.read_object(Object::the("L1 or L2 table"), start, &mut bytes)?;
                 let bytes = Arc::from(bytes);
                 cache.put(key, &bytes);
                 bytes

@@ -23,6 +23,8 @@ mod cache;
 mod compressed;
 mod directory;
 mod extensions;
+#[cfg(test)]
+mod faults;
 mod header;
 mod l1;
 pub mod layout;
@@ -267,7 +269,7 @@ impl Qcow2Image {
             buf.copy_from_slice(&cluster[within..within + buf.len()]);
             return Ok(());
         }
-        let data = read_up_to(&self.file, found.offset, found.len)?;
+        let data = read_up_to(&self.file, map::guest_cluster(found.cluster), found.offset, found.len)?;
         // A whole cluster goes straight to where it is wanted: a copy from front to back leaves the cache alone.
         if buf.len() == size {
             compressed::decompress(self.header.compression, &data, buf, found.cluster)?;

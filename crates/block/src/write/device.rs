@@ -8,8 +8,8 @@ use std::io;
 use super::{Order, sink};
 use crate::{Extent, ImageWriter, Medium, to_u64, to_usize};
 
-/// Bytes from the front that are written last.
-const FRONT: u64 = 1 << 20;
+/// Bytes from the front of a device that are written last: without them it holds no image.
+pub const FRONT: u64 = 1 << 20;
 /// Zeros within written data are not worth a request of their own below this many bytes.
 const GAP: u64 = 128 << 10;
 

@@ -16,7 +16,7 @@ use std::{fs::File, io};
 use crate::{ImageWriter, Result, device::check_range, to_u64};
 
 pub use compress::Compression;
-pub use device::DeviceWriter;
+pub use device::{DeviceWriter, FRONT};
 pub use qcow2::Qcow2Writer;
 pub use raw::RawWriter;
 pub use sink::WriteFailed;

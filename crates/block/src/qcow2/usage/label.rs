@@ -8,7 +8,7 @@ use super::{
     clusters::{BEHIND, BITMAP, Clusters, EXTENDED, SEEN, SEEN_SNAPSHOT, SNAPSHOT, ZERO},
 };
 use crate::{
-    BlockRead, Extent, Result,
+    BlockRead, Extent, Object, Result,
     field::Be64,
     qcow2::{
         Qcow2Image, directory,
@@ -28,7 +28,8 @@ pub(super) fn entries(
 ) -> Result<()> {
     let mut start = 0;
     while start < table.len {
-        let piece = read_up_to(&image.file, table.start.saturating_add(start), PIECE.min(table.len - start))?;
+        let (from, len) = (table.start.saturating_add(start), PIECE.min(table.len - start));
+        let piece = read_up_to(&image.file, Object::the("table of a qcow2 image"), from, len)?;
         if piece.is_empty() {
             break;
         }

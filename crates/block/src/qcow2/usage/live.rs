@@ -11,7 +11,7 @@ use crate::{
     qcow2::{
         Qcow2Image, compressed,
         layout::l1,
-        map::{Compressed, Kind},
+        map::{Compressed, Kind, guest_cluster},
     },
     raw::read_up_to,
     to_u64, to_usize,
@@ -42,7 +42,7 @@ pub(super) fn guest(image: &Qcow2Image, side: Side, clusters: &mut Clusters) -> 
 
 /// The bytes that a compressed cluster really takes; its entry tells whole sectors.
 fn compressed_extent(image: &Qcow2Image, found: Compressed, buf: &mut Vec<u8>) -> Result<Extent> {
-    let data = read_up_to(&image.file, found.offset, found.len)?;
+    let data = read_up_to(&image.file, guest_cluster(found.cluster), found.offset, found.len)?;
     buf.resize(to_usize(image.cluster_size()), 0);
     let len = compressed::decompress(image.header.compression, &data, buf, found.cluster)?;
     Ok(Extent { start: found.offset, len: to_u64(len) })

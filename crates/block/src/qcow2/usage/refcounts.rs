@@ -1,7 +1,7 @@
 //! Refcounts, as far as they matter here: where they lie, and which are not 0. None of them is believed.
 
 use crate::{
-    BlockRead, Extent, Result,
+    BlockRead, Extent, Object, Result,
     field::Be64,
     qcow2::{
         Qcow2Image,
@@ -10,6 +10,8 @@ use crate::{
     raw::read_up_to,
     to_usize,
 };
+
+const TABLE: Object = Object::the("refcount table");
 
 /// Bytes of the refcount table that are read at once.
 const PIECE: u64 = 64 << 10;
@@ -33,7 +35,7 @@ pub(super) fn tables(image: &Qcow2Image, visit: &mut dyn FnMut(Extent) -> Result
     let counted = image.file.size().div_ceil(cluster).div_ceil(block_entries(image));
     let len = table.len.min(counted.saturating_mul(refcount::ENTRY_SIZE));
     for start in (0..len).step_by(to_usize(PIECE)) {
-        let piece = read_up_to(&image.file, table.start + start, PIECE.min(len - start))?;
+        let piece = read_up_to(&image.file, TABLE, table.start + start, PIECE.min(len - start))?;
         for entry in piece.chunks_exact(8) {
             let block = Be64(0).get(entry) & refcount::OFFSET_MASK;
             if block != 0 && block.is_multiple_of(cluster) {
@@ -81,10 +83,10 @@ impl<'a> Refcounts<'a> {
         if entry.intersect(table) != entry {
             return Ok(Vec::new());
         }
-        let block = Be64(0).get(&read_up_to(file, entry.start, entry.len)?) & refcount::OFFSET_MASK;
+        let block = Be64(0).get(&read_up_to(file, TABLE, entry.start, entry.len)?) & refcount::OFFSET_MASK;
         if block == 0 {
             return Ok(Vec::new());
         }
-        Ok(read_up_to(file, block, self.image.cluster_size())?)
+        read_up_to(file, Object::numbered("refcount block", number), block, self.image.cluster_size())
     }
 }

@@ -14,15 +14,12 @@ use std::{
 use block::{
     AHEAD_PIECE, BlockRead, DirectRead, Extent, FileId, Format, Image, ImageWriter, Medium, OpenOptions,
     OutputFile, Target, Window, is_zero, read_ahead, to_usize,
-    write::{DeviceWriter, OutputFormat, RawWriter},
+    write::{DeviceWriter, FRONT, OutputFormat, RawWriter},
 };
 use filesystem::{Layout, Result, TableKind};
 
 use super::confirm;
 use crate::{args::CleanArgs, failure::Failure, human};
-
-/// Bytes from the front of a device without which it holds no image.
-const FRONT: u64 = 1 << 20;
 
 pub(super) enum OutputPlace {
     File(OutputFile),
