@@ -4,7 +4,6 @@
 #![no_main]
 
 use std::{
-    collections::BTreeMap,
     io,
     sync::{Arc, LazyLock, Mutex},
 };
@@ -12,8 +11,7 @@ use std::{
 use block::{BlockRead, BlockWrite, ImageWriter, Overlay, Window, to_usize};
 use filesystem::Result;
 use sanitize::{OpaqueVolumes, Plan, Request, Silent, in_place::clean_view};
-use scan::{Action, Overrides, Policy, Selection};
-use verify::Expected;
+use scan::{Overrides, Policy, Selection};
 
 /// Largest disk that is also written front to back.
 const COPIED: u64 = 4 << 20;
@@ -57,7 +55,7 @@ fn line(data: &[u8]) {
         threads: 1,
     };
     if input.option(7) {
-        let _ = sanitize::inspect(&mut Overlay::new(&device), None, &Silent);
+        let _ = sanitize::inspect(&mut Overlay::new(Arc::clone(&device)), None, &Silent);
     }
     if input.option(5) {
         // What is damaged is a note: only the medium, or less than a sector, is an error.
@@ -82,7 +80,7 @@ fn line(data: &[u8]) {
     }
 }
 
-type Cleaned = Arc<sanitize::in_place::Cleaned<Arc<dyn BlockRead>>>;
+type Cleaned = Arc<sanitize::in_place::Cleaned>;
 
 fn clean(device: &Arc<dyn BlockRead>, request: &Request<'_>) -> Result<(Plan, Cleaned)> {
     let mut view = Overlay::new(Arc::clone(device));
@@ -147,7 +145,7 @@ fn copy(device: &Arc<dyn BlockRead>, request: &Request<'_>) -> Vec<u8> {
 fn compare(device: &Arc<dyn BlockRead>, cleaned: &Arc<dyn BlockRead>, plan: &Plan) -> Result<Vec<String>> {
     let mut before = Overlay::new(Arc::clone(device));
     let mut differences = Vec::new();
-    for (index, volume) in plan.layout.volumes.iter().enumerate() {
+    for (index, volume) in (0..).zip(&plan.layout.volumes) {
         if !volume.content.has_tree() {
             continue;
         }
@@ -159,34 +157,7 @@ fn compare(device: &Arc<dyn BlockRead>, cleaned: &Arc<dyn BlockRead>, plan: &Pla
         let after: &dyn BlockRead = &after;
         let before = filesystem::open_mut(before, volume.content)?;
         let after = filesystem::open(after, volume.content)?;
-        differences.extend(verify::compare_trees(&*before, &*after, &expected(plan, index), true)?);
+        differences.extend(verify::compare_trees(&*before, &*after, &plan.expected(index), true)?);
     }
     Ok(differences)
-}
-
-/// What the plan lets differ in a volume.
-fn expected(plan: &Plan, volume: usize) -> Expected {
-    let mut expected = Expected::default();
-    for made in plan.creations.iter().filter(|made| usize::from(made.volume) == volume) {
-        expected.made.insert((made.parent, made.name.clone()), made.new.clone());
-    }
-    // The last of several edits has the final content.
-    let mut contents = BTreeMap::new();
-    for edit in plan.edits.iter().filter(|edit| usize::from(edit.volume) == volume) {
-        match edit.action {
-            Action::Remove => {
-                expected.gone.insert((edit.target.parent, edit.target.name.clone()));
-            }
-            Action::Create(_) => unreachable!("a rule that makes files has no edits"),
-            Action::Truncate | Action::SwapFile => {
-                expected.changed.insert(edit.target.inode);
-            }
-            Action::Edit(_) => {
-                let content = edit.rewrite.as_ref().map(|rewrite| rewrite.content.clone());
-                contents.insert(edit.target.inode, content.unwrap_or_default());
-            }
-        }
-    }
-    expected.rewritten.extend(contents);
-    expected
 }

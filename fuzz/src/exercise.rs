@@ -96,7 +96,7 @@ fn witnesses(filesystem: &dyn Filesystem, size: u64) -> Result<bool> {
 /// Uses all that reads. Each reader on its own: a caller may use one where another has failed.
 pub fn read(device: &dyn BlockRead, content: Content) -> Result<()> {
     let filesystem = filesystem::open(device, content)?;
-    let summary = filesystem.summary();
+    let summary = filesystem.summary()?;
     assert!(summary.label.len() < 4096 && summary.uuid.len() < 100, "what a summary says is short");
     let size = device.size();
     let claims = witnesses(&*filesystem, size);

@@ -4,10 +4,12 @@
 //! view (never an input). None imports another. All offsets are bytes from the start of the volume.
 
 mod bits;
+mod expected;
 pub mod ext;
 pub mod fat;
 mod history;
 mod lvm;
+mod names;
 mod open;
 pub mod swap;
 mod tails;
@@ -17,8 +19,9 @@ pub mod volume;
 pub mod xfs;
 
 pub use block::{Corrupt, Error, Extent, ExtentSet, Object, Result, Unsupported};
+pub use expected::Expected;
 pub use history::{BlockCopy, FormerFile, LogBlock, Past};
-pub use lvm::PhysicalVolume;
+pub use lvm::{ELSEWHERE, PhysicalVolume};
 pub use open::{open, open_mut};
 pub use swap::{Swap, SwapHeader, swap_header_of};
 pub use tails::Tail;

@@ -217,7 +217,7 @@ impl<D: BlockRead> Swap<D> {
     /// Reads and checks the header.
     pub fn open(device: D) -> Result<Self> {
         let mut head = vec![0; to_usize(HEAD.min(device.size()))];
-        device.read_at(0, &mut head)?;
+        device.read_object(OBJECT, 0, &mut head)?;
         let header = Header::read(&head, device.size())?;
         let label = clean_label(&head);
         let len = label.iter().position(|&byte| byte == 0).unwrap_or(label.len());
@@ -236,14 +236,14 @@ fn no_files() -> block::Error {
 }
 
 impl<D: BlockRead> Filesystem for Swap<D> {
-    fn summary(&self) -> Summary {
+    fn summary(&self) -> Result<Summary> {
         let mut notes = Vec::new();
         if let Some(name) = self.header.suspended {
             notes.push(suspended_note(name));
         } else if self.boot_bits {
             notes.push("the 1024 bytes before the header are not empty and dropped".to_owned());
         }
-        Summary {
+        Ok(Summary {
             kind: "swap",
             label: self.label.clone(),
             uuid: self.uuid.clone(),
@@ -252,7 +252,7 @@ impl<D: BlockRead> Filesystem for Swap<D> {
             features: if self.header.big_endian { vec!["big-endian".to_owned()] } else { Vec::new() },
             dirty: self.header.suspended.is_some(),
             notes,
-        }
+        })
     }
 
     fn claims(&self, visit: &mut dyn FnMut(Extent, Claim) -> Result<()>) -> Result<()> {

@@ -199,8 +199,8 @@ pub struct Recovery {
 /// Everything here is derived from what the filesystem's structures reach, except
 /// [`allocated`](Filesystem::allocated), which is the allocator's own word: two witnesses that must agree.
 pub trait Filesystem {
-    /// What it says of itself.
-    fn summary(&self) -> Summary;
+    /// What it says of itself. Fails only if the medium does.
+    fn summary(&self) -> Result<Summary>;
 
     /// Reports every allocated byte once, live or dead, derived from inodes and maps, never from free maps.
     /// The order is arbitrary but always the same. A byte that two structures claim is `Corrupt`.
@@ -220,6 +220,13 @@ pub trait Filesystem {
 
     /// Reports each name of a directory, in the order on disk.
     fn entries(&self, dir: InodeId, visit: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()>;
+
+    /// The witness for names: `Corrupt` if a name leads to an inode that is not in use, or is not of the kind that
+    /// [`entries`](Filesystem::entries) says, in any directory in use, or if an inode in use has no name. Of a recovered
+    /// filesystem. Nothing to ask where names and inodes are one.
+    fn check_names(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// What an inode says of itself.
     fn metadata(&self, inode: InodeId) -> Result<Metadata>;

@@ -102,7 +102,7 @@ fn the_body_goes_and_the_header_stays() {
         used[1536..page - 10].fill(0xa5);
         used[1060..1068].copy_from_slice(b"\0RESIDUE");
         let swap = Swap::open(&used).unwrap();
-        let summary = swap.summary();
+        let summary = swap.summary().unwrap();
         assert_eq!((summary.kind, summary.label.as_str()), ("swap", "label"));
         assert_eq!(summary.uuid, "12345678-1234-1234-1234-123456789abc");
         assert_eq!((summary.size, u64::from(summary.block_size)), (1 << 20, u64::try_from(page).unwrap()));
@@ -133,10 +133,10 @@ fn a_suspended_system_is_named_and_forgotten() {
         }
         suspended[8192..9000].fill(0x5a);
         let swap = Swap::open(&suspended).unwrap();
-        assert!(swap.summary().dirty);
+        assert!(swap.summary().unwrap().dirty);
         let expected =
             format!("holds a suspended system ({name}), which is dropped: filesystems may be dirty");
-        assert_eq!(swap.summary().notes, [expected]);
+        assert_eq!(swap.summary().unwrap().notes, [expected]);
         assert!(live_copy(&suspended) == clean, "{name}");
         let header = swap_header_of(&suspended[..65536], 1 << 20).unwrap();
         assert!(header.page == clean[..4096]);
@@ -144,8 +144,8 @@ fn a_suspended_system_is_named_and_forgotten() {
         // Not only the copy: nothing reads as suspended in the edited view itself.
         let mut swap = Swap::open(suspended).unwrap();
         swap.recover().unwrap();
-        assert!(!swap.summary().dirty);
-        assert!(swap.summary().notes.is_empty());
+        assert!(!swap.summary().unwrap().dirty);
+        assert!(swap.summary().unwrap().notes.is_empty());
     }
 }
 
@@ -160,7 +160,7 @@ fn bad_pages_and_big_endian() {
         image[at..at + 4].reverse();
     }
     assert!(live_copy(&image) == image);
-    assert_eq!(Swap::open(&image).unwrap().summary().features, ["big-endian"]);
+    assert_eq!(Swap::open(&image).unwrap().summary().unwrap().features, ["big-endian"]);
     area.write(&image);
     assert!(run("blkid", &["-p", &area.path()]).contains("TYPE=\"swap\""));
 }

@@ -1,11 +1,11 @@
 //! Carries the plan out, in the overlay: creations and edits, then the scrub of live metadata and of the partition table.
 
-use block::{BlockRead, BlockWrite, Extent, Overlay, Window, to_u64, to_usize};
+use block::{BlockWrite, Extent, Window, to_u64, to_usize};
 use filesystem::{Content, Object, Result, Unsupported, Volume};
 use scan::Action;
 
 use crate::{
-    mirrors,
+    View, mirrors,
     plan::{Edit, Plan, change, swap_header},
     progress::{Progress, Stage},
 };
@@ -18,11 +18,7 @@ pub(crate) struct Scrubbed {
 }
 
 /// Applies every edit and scrubs what stays. After it the view is what the output will be, where it is live.
-pub(crate) fn apply<B: BlockRead>(
-    view: &mut Overlay<B>,
-    plan: &Plan,
-    progress: &dyn Progress,
-) -> Result<Scrubbed> {
+pub(crate) fn apply(view: &mut View, plan: &Plan, progress: &dyn Progress) -> Result<Scrubbed> {
     progress.stage(Stage::Edit, Some(to_u64(plan.edits.len() + plan.creations.len())));
     let mut scrubbed = Scrubbed::default();
     let mut done = 0;
@@ -63,7 +59,7 @@ pub(crate) fn apply<B: BlockRead>(
 }
 
 /// Puts a clean header where the file's first page lies: no hibernation image survives in it.
-fn rewrite_swap_header<B: BlockRead>(view: &mut Overlay<B>, volume: &Volume, edit: &Edit) -> Result<()> {
+fn rewrite_swap_header(view: &mut View, volume: &Volume, edit: &Edit) -> Result<()> {
     let mut pieces: Vec<(u64, Extent)> = Vec::new();
     let header = {
         let filesystem = filesystem::open(Window::new(&*view, &volume.extents)?, volume.content)?;

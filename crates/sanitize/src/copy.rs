@@ -1,23 +1,26 @@
 //! The one path from input to output: `output[b] = view[b]` if b is live, else 0.
 //!
-//! Chunks of 1 MiB are read, hashed and masked by several workers and written in order by this thread, so the
-//! output does not depend on the number of workers. Chunks that the input stores as holes are never touched.
+//! Chunks of 1 MiB are read, hashed and masked by several workers, each by whoever is free, and written in order by this
+//! thread, so the output does not depend on the number of workers. Chunks that the input stores as holes are never touched.
 //!
 //! Cleaning in place walks the same way: it wants to know of each chunk in which bytes input and output differ.
 
 use std::{
     collections::BTreeMap,
     io,
+    iter::Enumerate,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Mutex, MutexGuard, PoisonError,
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, SyncSender, channel, sync_channel},
     },
     thread,
 };
 
-use block::{BlockRead, Extent, ImageWriter, Overlay, to_u64, to_usize};
+use block::{BlockRead, Error, Extent, ImageWriter, Object, to_u64, to_usize};
 
 use crate::{
+    View,
     digest::{self, ContentDigest, Digest},
     in_place::{Patch, SECTOR, Stream},
     map::{Class, DiskMap, VolumeIndex},
@@ -119,8 +122,8 @@ impl Buffers {
 }
 
 /// Copies the live bytes of `view` to `writer`.
-pub(crate) fn copy<B: BlockRead>(
-    view: &Overlay<B>,
+pub(crate) fn copy(
+    view: &View,
     map: &DiskMap,
     writer: &mut dyn ImageWriter,
     workers: usize,
@@ -130,10 +133,17 @@ pub(crate) fn copy<B: BlockRead>(
     walk(view, map, None, workers, progress, &mut write)
 }
 
+/// Chunks between reading and writing, for each worker: one of them may take several times as long as the others, and
+/// nobody has to wait for it but the writer.
+const AHEAD: usize = 4;
+
+/// A chunk's number, and what became of it.
+type Done = (usize, io::Result<Chunk>);
+
 /// Hands every chunk that is not one whole hole to `take`, in ascending order. `left`: what dead bytes are overwritten
 /// with, if the chunks have to say how the input becomes the output.
-pub(crate) fn walk<B: BlockRead>(
-    view: &Overlay<B>,
+pub(crate) fn walk(
+    view: &View,
     map: &DiskMap,
     left: Option<&Stream>,
     workers: usize,
@@ -142,77 +152,102 @@ pub(crate) fn walk<B: BlockRead>(
 ) -> io::Result<Copied> {
     let workers = workers.clamp(1, 16);
     let buffers = &Buffers::default();
+    // One for each chunk that is read, and not yet written: as many as there may be.
+    let (pass, passes) = sync_channel::<()>(AHEAD * workers);
+    let todo = &Mutex::new(Todo { chunks: Chunks::new(view).enumerate(), pass });
+    let (done, results) = channel::<Done>();
     thread::scope(|scope| {
-        let mut jobs: Vec<SyncSender<io::Result<Extent>>> = Vec::new();
-        let mut results: Vec<Receiver<io::Result<Chunk>>> = Vec::new();
         for _ in 0..workers {
-            let (job_sender, job_receiver) = sync_channel::<io::Result<Extent>>(2);
-            let (result_sender, result_receiver) = sync_channel(2);
+            let done = done.clone();
             scope.spawn(move || {
-                for job in job_receiver {
-                    let chunk = job.and_then(|extent| read_chunk(view, map, left, extent, buffers, progress));
-                    if result_sender.send(chunk).is_err() {
+                let read = |extent| read_chunk(view, map, left, extent, buffers, progress);
+                while let Some((number, extent)) = next(todo) {
+                    // Whoever panics says so, or the others would wait for that chunk for ever.
+                    let chunk = catch_unwind(AssertUnwindSafe(|| extent.and_then(read)));
+                    let (chunk, panic) = match chunk {
+                        Ok(chunk) => (chunk, None),
+                        Err(panic) => (Err(io::Error::other("a thread of the copy stopped")), Some(panic)),
+                    };
+                    if done.send((number, chunk)).is_err() {
                         break;
+                    }
+                    if let Some(panic) = panic {
+                        resume_unwind(panic);
                     }
                 }
             });
-            jobs.push(job_sender);
-            results.push(result_receiver);
         }
-        // Chunk n goes to worker n modulo workers and is taken back in the same order.
-        scope.spawn(move || {
-            for (n, extent) in Chunks::new(view).enumerate() {
-                // A failure goes the same way, and is met in its turn. It must not end the walk without a word.
-                let failed = extent.is_err();
-                if jobs[n % jobs.len()].send(extent).is_err() || failed {
-                    break;
-                }
-            }
-        });
-        take_chunks(view.size(), &results, buffers, take, progress)
+        drop(done);
+        let copied = take_chunks(view.size(), &results, &passes, buffers, take, progress);
+        // Behind a failure nobody gives passes back: whoever waits for one has to stop.
+        drop(passes);
+        copied
     })
 }
 
+/// What is still to be read.
+struct Todo<'a> {
+    chunks: Enumerate<Chunks<'a>>,
+    pass: SyncSender<()>,
+}
+
+/// The next chunk for whoever is free, as soon as there may be one more. A failure of the device goes the same way, and is
+/// met in its turn: it must not end the walk without a word.
+fn next(todo: &Mutex<Todo<'_>>) -> Option<(usize, io::Result<Extent>)> {
+    let mut todo = todo.lock().unwrap_or_else(PoisonError::into_inner);
+    todo.pass.send(()).ok()?;
+    todo.chunks.next()
+}
+
+/// Takes the chunks in their order, whichever is ready first, and gives their passes back.
 fn take_chunks(
     size: u64,
-    results: &[Receiver<io::Result<Chunk>>],
+    results: &Receiver<Done>,
+    passes: &Receiver<()>,
     buffers: &Buffers,
     take: &mut dyn FnMut(&Chunk) -> io::Result<()>,
     progress: &dyn Progress,
 ) -> io::Result<Copied> {
     let (mut input, mut output) = (ContentDigest::new(), ContentDigest::new());
     let mut nonzero = Tally::new();
-    for n in 0.. {
-        let Ok(chunk) = results[n % results.len()].recv() else { break };
-        let chunk = chunk?;
-        for (index, [before, after]) in (chunk.extent.start / digest::PIECE..).zip(&chunk.hashes) {
-            input.piece(index, before.as_ref());
-            output.piece(index, after.as_ref());
+    let mut early: BTreeMap<usize, io::Result<Chunk>> = BTreeMap::new();
+    let mut turn = 0;
+    for (number, chunk) in results {
+        early.insert(number, chunk);
+        while let Some(chunk) = early.remove(&turn) {
+            let chunk = chunk?;
+            turn += 1;
+            for (index, [before, after]) in (chunk.extent.start / digest::PIECE..).zip(&chunk.hashes) {
+                input.piece(index, before.as_ref());
+                output.piece(index, after.as_ref());
+            }
+            take(&chunk)?;
+            for (key, bytes) in chunk.nonzero {
+                *nonzero.entry(key).or_default() += bytes;
+            }
+            buffers.give(chunk.data);
+            progress.at(chunk.extent.end());
+            // It had one.
+            let _ = passes.recv();
         }
-        take(&chunk)?;
-        for (key, bytes) in chunk.nonzero {
-            *nonzero.entry(key).or_default() += bytes;
-        }
-        buffers.give(chunk.data);
-        progress.at(chunk.extent.end());
     }
     Ok(Copied { input: input.finish(size), output: output.finish(size), nonzero })
 }
 
 /// The chunks that are not one whole hole, in ascending order; a failure of the device ends them.
-struct Chunks<'a, B> {
-    view: &'a Overlay<B>,
+struct Chunks<'a> {
+    view: &'a View,
     next: u64,
     failed: bool,
 }
 
-impl<'a, B: BlockRead> Chunks<'a, B> {
-    fn new(view: &'a Overlay<B>) -> Self {
+impl<'a> Chunks<'a> {
+    fn new(view: &'a View) -> Self {
         Self { view, next: 0, failed: false }
     }
 }
 
-impl<B: BlockRead> Iterator for Chunks<'_, B> {
+impl Iterator for Chunks<'_> {
     type Item = io::Result<Extent>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -238,8 +273,8 @@ impl<B: BlockRead> Iterator for Chunks<'_, B> {
 }
 
 /// Reads a chunk of the input and of the view, hashes both, and keeps of the view what is live.
-fn read_chunk<B: BlockRead>(
-    view: &Overlay<B>,
+fn read_chunk(
+    view: &View,
     map: &DiskMap,
     left: Option<&Stream>,
     extent: Extent,
@@ -247,7 +282,8 @@ fn read_chunk<B: BlockRead>(
     progress: &dyn Progress,
 ) -> io::Result<Chunk> {
     let mut data = buffers.take(to_usize(extent.len));
-    read_runs(view.base(), extent, &mut data)?;
+    read_runs(view.base(), extent, &mut data)
+        .map_err(|error| Error::from(error).reading(Object::the("data that is copied")))?;
     let mut nonzero = Tally::new();
     let pieces = data.len().div_ceil(to_usize(digest::PIECE));
     let (mut hashes, mut differs) = (Vec::with_capacity(pieces), Vec::with_capacity(pieces));
@@ -412,6 +448,7 @@ mod tests {
     use super::*;
     use crate::{map::Region, progress::Silent};
     use block::BlockWrite;
+    use std::sync::Arc;
 
     #[derive(Default)]
     struct Memory(Vec<(u64, Vec<u8>)>);
@@ -425,7 +462,7 @@ mod tests {
         }
     }
 
-    fn run(view: &Overlay<Vec<u8>>, live: Extent, workers: usize) -> (Vec<u8>, Copied) {
+    fn run(view: &View, live: Extent, workers: usize) -> (Vec<u8>, Copied) {
         let region = Region { extent: live, volume: Some(0), class: Class::Live };
         let map = DiskMap::new(view.size(), vec![region]).unwrap();
         let mut memory = Memory::default();
@@ -437,10 +474,32 @@ mod tests {
         (out, copied)
     }
 
+    /// A disk whose reader has a mistake.
+    struct Mistaken;
+    impl BlockRead for Mistaken {
+        fn size(&self) -> u64 {
+            100 * CHUNK
+        }
+        fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+            assert!(offset < 20 * CHUNK, "a mistake");
+            buf.fill(1);
+            Ok(())
+        }
+        fn run_at(&self, offset: u64) -> io::Result<block::Run> {
+            Ok(block::Run { len: self.size() - offset, zero: false })
+        }
+    }
+
+    #[test]
+    #[should_panic = "a scoped thread panicked"]
+    fn a_mistake_ends_the_copy() {
+        run(&View::new(Arc::new(Mistaken)), Extent::between(0, 100 * CHUNK), 2);
+    }
+
     #[test]
     fn live_bytes_of_the_view_and_nothing_else() {
         let base: Vec<u8> = (0..5_000_000u32).map(|i| i.to_le_bytes()[1] | 1).collect();
-        let mut view = Overlay::new(base);
+        let mut view = View::new(Arc::new(base));
         view.write_at(2_500_000, &[0; 10_000]).unwrap();
         let live = Extent::between(1_000_000, 4_000_001);
         let (out, copied) = run(&view, live, 1);
@@ -458,7 +517,7 @@ mod tests {
         assert_eq!((again.input, again.output), (copied.input, copied.output));
         assert_ne!(copied.input, copied.output);
         // The output, copied whole, has the digest of the output.
-        let (_, second) = run(&Overlay::new(out), Extent::between(0, 5_000_000), 2);
+        let (_, second) = run(&View::new(Arc::new(out)), Extent::between(0, 5_000_000), 2);
         assert_eq!((second.input, second.output), (copied.output, copied.output));
     }
 }

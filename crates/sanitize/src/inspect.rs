@@ -1,11 +1,11 @@
 //! What is in an image: layout, filesystems, operating system, users. Opaque volumes are named, not refused.
 
-use block::{BlockRead, Overlay};
 use filesystem::{Result, Summary};
 use scan::{Overrides, Policy, Selection};
 use serde::Serialize;
 
 use crate::{
+    View,
     plan::plan,
     progress::Progress,
     request::{OpaqueVolumes, Request},
@@ -111,11 +111,7 @@ fn printable(text: &str) -> String {
 }
 
 /// Looks at an image. Journals are replayed in the overlay, so that what is shown is what a guest would see.
-pub fn inspect<B: BlockRead>(
-    view: &mut Overlay<B>,
-    sector_size: Option<u32>,
-    progress: &dyn Progress,
-) -> Result<Inspection> {
+pub fn inspect(view: &mut View, sector_size: Option<u32>, progress: &dyn Progress) -> Result<Inspection> {
     let nothing = Policy::built_in("none").expect("the policy is built in");
     let selection = Selection::new(&nothing, &Overrides::default()).expect("nothing is selected");
     let request = Request {

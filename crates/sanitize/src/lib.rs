@@ -7,6 +7,7 @@
 //! overlay. [`in_place`] is the same line for a disk that is its own output. Nothing is edited before the plan is complete (journal recovery, in the overlay, excepted).
 
 mod apply;
+mod claimed;
 mod copy;
 mod digest;
 pub mod in_place;
@@ -18,6 +19,8 @@ mod plan;
 mod progress;
 mod report;
 mod request;
+
+use std::sync::Arc;
 
 use block::{BlockRead, ImageWriter, Overlay};
 use filesystem::Result;
@@ -32,12 +35,15 @@ pub use report::{
 };
 pub use request::{OpaqueVolumes, Request};
 
+/// A disk as it is worked on: the input, whatever it is stored in, and the edits over it.
+pub type View = Overlay<Arc<dyn BlockRead>>;
+
 /// Writes the clean image of what `view` shows to `writer`, and finishes it.
 ///
 /// On an error the writer is dropped unfinished: the caller's output file must then vanish. Afterwards `view`
 /// shows the edited disk.
-pub fn sanitize<B: BlockRead>(
-    view: &mut Overlay<B>,
+pub fn sanitize(
+    view: &mut View,
     plan: &Plan,
     mut writer: Box<dyn ImageWriter>,
     request: &Request<'_>,

@@ -1,10 +1,12 @@
 //! What is live on the edited view: claims of every filesystem and of the partition table, checked against the
 //! allocators' own word.
 
-use block::{BlockRead, Extent, ExtentSet, Object, Overlay, Window};
+use block::{BlockRead, Extent, ExtentSet, Object, Window};
 use filesystem::{Claim, Content, Filesystem, InodeId, Owner, Residue, Result, Volume};
 
 use crate::{
+    View,
+    claimed::Claimed,
     map::{Class, DiskMap, Region},
     plan::Plan,
     request::{OpaqueVolumes, Request},
@@ -14,7 +16,7 @@ use crate::{
 ///
 /// Fails if two structures claim a byte, if a byte is owned but free in the bitmaps (the image is corrupt), or
 /// if bytes are allocated but owned by nothing and the request does not drop them.
-pub(crate) fn live<B: BlockRead>(view: &Overlay<B>, plan: &Plan, request: &Request<'_>) -> Result<DiskMap> {
+pub(crate) fn live(view: &View, plan: &Plan, request: &Request<'_>) -> Result<DiskMap> {
     let mut regions: Vec<Region> = plan
         .layout
         .live
@@ -54,7 +56,7 @@ fn in_areas(plan: &Plan, region: Region) -> Vec<Region> {
 }
 
 /// Compares a volume's two witnesses before anything is edited: what a damaged filesystem would do to the edits
-/// is better not found out. Returns how many bytes are allocated but owned by nothing.
+/// is better not found out; and its names with its inodes, as what no walk meets no rule takes. Returns how many bytes are allocated but owned by nothing.
 pub(crate) fn check_volume<D: BlockRead>(
     window: &Window<D>,
     volume: &Volume,
@@ -63,26 +65,23 @@ pub(crate) fn check_volume<D: BlockRead>(
     let filesystem = filesystem::open(window, volume.content)?;
     let claimed = claimed(&*filesystem, &[])?;
     let (_, unowned) = witnesses(&*filesystem, volume, &claimed, drop_unowned)?;
+    filesystem.check_names()?;
     Ok(unowned.total())
 }
 
-/// The claims in ascending order, data of `blanked` inodes as dead. Neighbours of one class are one region:
-/// memory follows the changes of class, not the files.
-fn claimed(filesystem: &dyn Filesystem, blanked: &[InodeId]) -> Result<Vec<(Extent, Class)>> {
-    let mut claimed: Vec<(Extent, Class)> = Vec::new();
+/// The claims, data of `blanked` inodes as dead.
+fn claimed(filesystem: &dyn Filesystem, blanked: &[InodeId]) -> Result<Claimed> {
+    let mut claimed = Claimed::default();
     filesystem.claims(&mut |extent, claim| {
         let class = match claim {
             Claim::Live(Owner::Data(inode)) if blanked.contains(&inode) => Class::Dead(Residue::Swap),
             Claim::Live(_) => Class::Live,
             Claim::Dead(residue, _) => Class::Dead(residue),
         };
-        match claimed.last_mut() {
-            Some((last, same)) if *same == class && last.end() == extent.start => last.len += extent.len,
-            _ => claimed.push((extent, class)),
-        }
+        claimed.add(extent, class);
         Ok(())
     })?;
-    claimed.sort_unstable_by_key(|(extent, _)| *extent);
+    claimed.sort();
     Ok(claimed)
 }
 
@@ -90,12 +89,15 @@ fn claimed(filesystem: &dyn Filesystem, blanked: &[InodeId]) -> Result<Vec<(Exte
 fn witnesses(
     filesystem: &dyn Filesystem,
     volume: &Volume,
-    claimed: &[(Extent, Class)],
+    claimed: &Claimed,
     drop_unowned: bool,
 ) -> Result<(ExtentSet, ExtentSet)> {
     let object = Object::numbered("volume", u64::from(volume.number));
-    let owned = owned(claimed)
-        .map_err(|shared| object.corrupt("use of byte", format!("{shared} by two structures"), "one"))?;
+    let owned: ExtentSet = claimed
+        .owned()
+        .map_err(|shared| object.corrupt("use of byte", format!("{shared} by two structures"), "one"))?
+        .into_iter()
+        .collect();
     let allocated = filesystem.allocated()?;
     if let Some(first) = owned.difference(&allocated).iter().next() {
         let found = format!("{} free but in use", first.start);
@@ -114,8 +116,8 @@ fn witnesses(
 }
 
 /// One volume's claims, its free space, and what nothing owns.
-fn volume_regions<B: BlockRead>(
-    view: &Overlay<B>,
+fn volume_regions(
+    view: &View,
     index: u16,
     plan: &Plan,
     request: &Request<'_>,
@@ -125,17 +127,16 @@ fn volume_regions<B: BlockRead>(
     let window = Window::new(view, &volume.extents)?;
     let filesystem = filesystem::open(&window, volume.content)?;
     let blanked: Vec<InodeId> = plan.blanked(index).map(|edit| edit.target.inode).collect();
-    let mut claimed = claimed(&*filesystem, &blanked)?;
-    for header in plan.blanked_headers(index, &*filesystem)? {
-        keep_header(&mut claimed, header);
-    }
+    let claimed = claimed(&*filesystem, &blanked)?;
+    let headers: ExtentSet = plan.blanked_headers(index, &*filesystem)?.into_iter().collect();
     let (allocated, unowned) = witnesses(&*filesystem, volume, &claimed, request.drop_unowned)?;
     let free = allocated.complement(window.size());
     let all = claimed
-        .into_iter()
+        .iter()
+        .flat_map(|piece| with_headers(piece, &headers))
         .chain(unowned.iter().map(|extent| (extent, Class::Unowned)))
         .chain(free.iter().map(|extent| (extent, Class::Free)));
-    let copies: Vec<Window<&Overlay<B>>> =
+    let copies: Vec<Window<&View>> =
         volume.copies.iter().map(|copy| Window::new(view, copy)).collect::<std::io::Result<_>>()?;
     for (extent, class) in all {
         let region = |extent| Region { extent, volume: Some(index), class };
@@ -145,35 +146,13 @@ fn volume_regions<B: BlockRead>(
     Ok(())
 }
 
-/// All claimed bytes, or the first that is claimed twice. Live bytes and the slack behind them are one run, so
-/// this is small where there are many small files.
-fn owned(sorted: &[(Extent, Class)]) -> Result<ExtentSet, u64> {
-    let mut runs: Vec<Extent> = Vec::new();
-    for (extent, _) in sorted.iter().filter(|(extent, _)| !extent.is_empty()) {
-        match runs.last_mut() {
-            Some(last) if last.end() > extent.start => return Err(extent.start),
-            Some(last) if last.end() == extent.start => last.len += extent.len,
-            _ => runs.push(*extent),
-        }
-    }
-    Ok(runs.into_iter().collect())
-}
-
-/// Makes `header`, which lies in claimed bytes, live again.
-fn keep_header(claimed: &mut Vec<(Extent, Class)>, header: Extent) {
-    let mut kept = Vec::with_capacity(claimed.len() + 2);
-    for (extent, class) in claimed.drain(..) {
-        let inside = extent.intersect(header);
-        if inside.is_empty() {
-            kept.push((extent, class));
-            continue;
-        }
-        kept.push((Extent::between(extent.start, inside.start), class));
-        kept.push((inside, Class::Live));
-        kept.push((Extent::between(inside.end(), extent.end()), class));
-    }
-    kept.retain(|(extent, _)| !extent.is_empty());
-    *claimed = kept;
+/// A claimed piece; what `headers` have of it is live again.
+fn with_headers(
+    (extent, class): (Extent, Class),
+    headers: &ExtentSet,
+) -> impl Iterator<Item = (Extent, Class)> + '_ {
+    let kept = headers.parts(extent).map(|part| (part, Class::Live));
+    headers.gaps(extent).map(move |gap| (gap, class)).chain(kept)
 }
 
 #[cfg(test)]
@@ -181,25 +160,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn owned_bytes_are_merged_and_have_one_owner() {
-        let (live, slack) = (Class::Live, Class::Dead(Residue::Slack));
-        let of = |from, to, class| (Extent::between(from, to), class);
-        let claimed = [of(0, 10, live), of(10, 40, slack), of(40, 50, live), of(60, 61, live)];
-        let runs: Vec<Extent> = owned(&claimed).unwrap().iter().collect();
-        assert_eq!(runs, [Extent::between(0, 50), Extent::between(60, 61)]);
-        assert_eq!(owned(&[of(0, 10, live), of(10, 40, slack), of(39, 50, live)]), Err(39));
-    }
-
-    #[test]
-    fn a_kept_header_splits_its_region() {
-        let mut claimed =
-            vec![(Extent::between(0, 100), Class::Free), (Extent::between(100, 200), Class::Live)];
-        keep_header(&mut claimed, Extent::between(0, 10));
-        let expected = [
-            (Extent::between(0, 10), Class::Live),
-            (Extent::between(10, 100), Class::Free),
-            (Extent::between(100, 200), Class::Live),
-        ];
-        assert_eq!(claimed, expected);
+    fn a_kept_header_splits_its_piece() {
+        let headers: ExtentSet = [Extent::between(0, 10), Extent::between(110, 120)].into_iter().collect();
+        let split = |start, end| {
+            let mut parts: Vec<_> =
+                with_headers((Extent::between(start, end), Class::Free), &headers).collect();
+            parts.sort_unstable();
+            parts
+        };
+        let part = |start, end, class| (Extent::between(start, end), class);
+        assert_eq!(split(0, 100), [part(0, 10, Class::Live), part(10, 100, Class::Free)]);
+        assert_eq!(split(20, 100), [part(20, 100, Class::Free)]);
+        let expected =
+            [part(100, 110, Class::Free), part(110, 120, Class::Live), part(120, 130, Class::Free)];
+        assert_eq!(split(100, 130), expected);
     }
 }

@@ -76,7 +76,8 @@ impl DiskMap {
     /// them has is a gap. The first shared bytes are the error.
     pub(crate) fn new(size: u64, mut claimed: Vec<Region>) -> Result<Self, Extent> {
         claimed.retain(|region| !region.extent.is_empty());
-        claimed.sort_unstable_by_key(|region| region.extent);
+        // Each volume's come in a few ascending runs, which a stable sort merges.
+        claimed.sort_by_key(|region| region.extent);
         let mut regions: Vec<(u64, VolumeIndex, Class)> = Vec::new();
         let mut push = |start, volume, class| {
             if regions.last().is_none_or(|&(_, v, c)| (v, c) != (volume, class)) {

@@ -3,14 +3,16 @@
 //! Which leg a guest would read is not known, so legs that differ where it matters are refused: nobody could say which
 //! is right. Where they are dead they may differ, as legs that were never in step do.
 
-use block::{BlockRead, BlockWrite, Extent, Object, Overlay, Window, to_u64, to_usize};
+use block::{BlockRead, BlockWrite, Extent, Object, Window, to_u64, to_usize};
 use filesystem::{Claim, Residue, Result, Volume};
+
+use crate::View;
 
 /// Bytes that are compared at once.
 const PIECE: u64 = 1 << 20;
 
 /// Refuses a volume whose legs differ in the input. `replayed`: its journal counts, too.
-pub(crate) fn check<B: BlockRead>(view: &Overlay<B>, volume: &Volume, replayed: bool) -> Result<()> {
+pub(crate) fn check(view: &View, volume: &Volume, replayed: bool) -> Result<()> {
     if volume.copies.is_empty() {
         return Ok(());
     }
@@ -27,7 +29,7 @@ pub(crate) fn check<B: BlockRead>(view: &Overlay<B>, volume: &Volume, replayed: 
 }
 
 /// Gives every leg the bytes in use of the first, in the overlay.
-pub(crate) fn bring_in_step<B: BlockRead>(view: &mut Overlay<B>, volume: &Volume) -> Result<()> {
+pub(crate) fn bring_in_step(view: &mut View, volume: &Volume) -> Result<()> {
     if volume.copies.is_empty() || !is_read(volume) {
         return Ok(());
     }
@@ -56,7 +58,7 @@ fn is_read(volume: &Volume) -> bool {
 }
 
 /// The bytes of a volume that somebody reads.
-fn needed<B: BlockRead>(view: &Overlay<B>, volume: &Volume, journal: bool) -> Result<Vec<Extent>> {
+fn needed(view: &View, volume: &Volume, journal: bool) -> Result<Vec<Extent>> {
     let filesystem = filesystem::open(Window::new(view, &volume.extents)?, volume.content)?;
     let mut needed: Vec<Extent> = Vec::new();
     filesystem.claims(&mut |extent, claim| {

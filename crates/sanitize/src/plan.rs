@@ -1,11 +1,11 @@
 //! Decide, show, then do: the plan is a value, complete before the first edit.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, io, panic::resume_unwind, thread};
 
-use block::{BlockRead, Extent, Overlay, Window, to_u64, to_usize};
+use block::{Extent, Overlay, Window, to_u64, to_usize};
 use filesystem::{
-    Change, Content, FileKind, Filesystem, InodeId, Layout, NewEntry, Object, OpaqueKind, Recovery, Result,
-    Summary, SwapHeader, Target, Unsupported, Volume,
+    Change, Content, Expected, FileKind, Filesystem, InodeId, Layout, NewEntry, Object, OpaqueKind, Recovery,
+    Result, Summary, SwapHeader, Target, Unsupported, Volume,
 };
 use scan::{
     Action, DeviceName, Guest, GuestPath, Note, OperatingSystem, Parent, Place, RuleId, User, VolumeSource,
@@ -13,6 +13,7 @@ use scan::{
 };
 
 use crate::{
+    View,
     live::check_volume,
     mirrors,
     progress::{Progress, Stage},
@@ -108,6 +109,33 @@ pub struct Listed {
 }
 
 impl Plan {
+    /// What it lets differ between the trees of a volume, by its index in the layout, before and after.
+    #[must_use]
+    pub fn expected(&self, volume: u16) -> Expected {
+        let mut expected = Expected::default();
+        for made in self.creations.iter().filter(|made| made.volume == volume) {
+            expected.made.insert((made.parent, made.name.clone()), made.new.clone());
+        }
+        for edit in self.edits.iter().filter(|edit| edit.volume == volume) {
+            match edit.action {
+                Action::Remove => {
+                    expected.gone.insert((edit.target.parent, edit.target.name.clone()));
+                }
+                // A rule that makes files has no edits.
+                Action::Create(_) => {}
+                Action::Truncate | Action::SwapFile => {
+                    expected.changed.insert(edit.target.inode);
+                }
+                Action::Edit(_) => {
+                    // The last of several edits has the final content.
+                    let content = edit.rewrite.as_ref().map(|rewrite| rewrite.content.clone());
+                    expected.rewritten.insert(edit.target.inode, content.unwrap_or_default());
+                }
+            }
+        }
+        expected
+    }
+
     /// The swap files of a volume: their bodies become zero.
     pub(crate) fn blanked(&self, volume: u16) -> impl Iterator<Item = &Edit> {
         self.edits.iter().filter(move |edit| edit.volume == volume && edit.action == Action::SwapFile)
@@ -148,55 +176,104 @@ pub(crate) fn swap_header(
 }
 
 /// Reads the image, replays journals (in the overlay), and decides what has to go. Edits nothing.
-pub fn plan<B: BlockRead>(
-    view: &mut Overlay<B>,
-    request: &Request<'_>,
-    progress: &dyn Progress,
-) -> Result<Plan> {
+pub fn plan(view: &mut View, request: &Request<'_>, progress: &dyn Progress) -> Result<Plan> {
     progress.stage(Stage::Survey, None);
     let layout = filesystem::layout(view, request.sector_size)?;
-    let mut notes = layout.notes.clone();
-    let mut volumes = Vec::with_capacity(layout.volumes.len());
+    let (mut volumes, mut refused) = (Vec::with_capacity(layout.volumes.len()), None);
     for volume in &layout.volumes {
-        volumes.push(recover(view, volume, request, &mut notes)?);
+        match recover(view, volume, request) {
+            Ok(recovered) => volumes.push(recovered),
+            Err(error) => {
+                refused = Some(error);
+                break;
+            }
+        }
     }
-    let mut plan = Plan {
+    let view = &*view;
+    // A volume that is damaged is told before one further on that cannot be read, and before what the rules make of it.
+    let checked = || -> Result<Vec<u64>> {
+        let recovered = layout.volumes.iter().zip(&volumes);
+        recovered.map(|(volume, recovered)| check(view, volume, &recovered.facts, request)).collect()
+    };
+    if let Some(error) = refused {
+        checked()?;
+        return Err(error);
+    }
+    let (unowned, found) = side_by_side(request.workers, checked, || find(view, &layout, request))?;
+    let mut notes = layout.notes.clone();
+    for ((volume, recovered), unowned) in layout.volumes.iter().zip(&mut volumes).zip(unowned) {
+        notes.append(&mut recovered.notes);
+        if unowned > 0 {
+            let number = volume.number;
+            notes.push(format!("volume {number}: {unowned} bytes are allocated but owned by nothing"));
+        }
+    }
+    notes.extend(found.notes);
+    let mut volumes: Vec<VolumeFacts> = volumes.into_iter().map(|recovered| recovered.facts).collect();
+    for (index, mount_point) in found.mount_points {
+        volumes[index].mount_point = Some(mount_point);
+    }
+    Ok(Plan {
         layout,
         volumes,
-        system: None,
-        users: Vec::new(),
-        edits: Vec::new(),
-        creations: Vec::new(),
-        undone: BTreeMap::new(),
+        system: found.system,
+        users: found.users,
+        edits: found.edits,
+        creations: found.creations,
+        undone: found.undone,
         notes,
-    };
-    find(view, &mut plan, request)?;
-    Ok(plan)
+    })
+}
+
+/// Does both, at once if there are threads for it. The error of the first comes before that of the second.
+fn side_by_side<A: Send, B>(
+    workers: usize,
+    first: impl FnOnce() -> Result<A> + Send,
+    second: impl FnOnce() -> Result<B>,
+) -> Result<(A, B)> {
+    if workers < 2 {
+        return Ok((first()?, second()?));
+    }
+    let (first, second) = thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        (first.join().unwrap_or_else(|panic| resume_unwind(panic)), second)
+    });
+    Ok((first?, second?))
+}
+
+/// A volume whose journal has been replayed.
+struct Recovered {
+    facts: VolumeFacts,
+    notes: Vec<String>,
+}
+
+/// Compares the witnesses of a volume, and the legs of a mirror. Returns how many bytes nothing owns.
+fn check(view: &View, volume: &Volume, facts: &VolumeFacts, request: &Request<'_>) -> Result<u64> {
+    match volume.content {
+        Content::Ext | Content::Fat | Content::Xfs | Content::Swap => {
+            let window = Window::new(view, &volume.extents)?;
+            let unowned = check_volume(&window, volume, request.drop_unowned)?;
+            mirrors::check(view, volume, facts.recovery.transactions > 0)?;
+            Ok(unowned)
+        }
+        Content::Opaque(_) | Content::Lvm2 | Content::BootCode | Content::Empty => Ok(0),
+    }
 }
 
 /// Replays a volume's journal in the overlay; refuses what cannot be read unless the request decides otherwise.
-fn recover<B: BlockRead>(
-    view: &mut Overlay<B>,
-    volume: &Volume,
-    request: &Request<'_>,
-    notes: &mut Vec<String>,
-) -> Result<VolumeFacts> {
+fn recover(view: &mut View, volume: &Volume, request: &Request<'_>) -> Result<Recovered> {
+    let unread = || VolumeFacts { summary: None, recovery: Recovery::default(), mount_point: None };
     match volume.content {
         Content::Ext | Content::Fat | Content::Xfs | Content::Swap => {
-            let mut window = Window::new(&mut *view, &volume.extents)?;
+            let mut window = Window::new(view, &volume.extents)?;
             let mut filesystem = filesystem::open_mut(&mut window, volume.content)?;
-            let summary = filesystem.summary();
-            notes.extend(summary.notes.iter().map(|note| format!("volume {}: {note}", volume.number)));
+            let summary = filesystem.summary()?;
+            let notes =
+                summary.notes.iter().map(|note| format!("volume {}: {note}", volume.number)).collect();
             let recovery = filesystem.recover()?;
-            drop(filesystem);
-            let unowned = check_volume(&window, volume, request.drop_unowned)?;
-            drop(window);
-            mirrors::check(view, volume, recovery.transactions > 0)?;
-            if unowned > 0 {
-                let number = volume.number;
-                notes.push(format!("volume {number}: {unowned} bytes are allocated but owned by nothing"));
-            }
-            Ok(VolumeFacts { summary: Some(summary), recovery, mount_point: None })
+            let facts = VolumeFacts { summary: Some(summary), recovery, mount_point: None };
+            Ok(Recovered { facts, notes })
         }
         Content::Opaque(kind) => {
             let object = Object::numbered("volume", u64::from(volume.number));
@@ -210,19 +287,32 @@ fn recover<B: BlockRead>(
                 OpaqueVolumes::Keep => "is copied whole: NOT CLEANED",
                 OpaqueVolumes::Zero => "is dropped: its bytes become zero",
             };
-            notes.push(format!("{object} ({}) {outcome}", name_and_reason(volume, kind)));
-            Ok(VolumeFacts { summary: None, recovery: Recovery::default(), mount_point: None })
+            let note = format!("{object} ({}) {outcome}", name_and_reason(volume, kind));
+            Ok(Recovered { facts: unread(), notes: vec![note] })
         }
         Content::Lvm2 | Content::BootCode | Content::Empty => {
-            Ok(VolumeFacts { summary: None, recovery: Recovery::default(), mount_point: None })
+            Ok(Recovered { facts: unread(), notes: Vec::new() })
         }
     }
 }
 
+/// What the rules make of a guest: the parts of a [`Plan`] that have the same names.
+struct Found {
+    system: Option<OperatingSystem>,
+    users: Vec<User>,
+    edits: Vec<Edit>,
+    creations: Vec<Creation>,
+    undone: BTreeMap<GuestPath, RuleId>,
+    notes: Vec<String>,
+    /// By the volumes' indexes in the layout.
+    mount_points: Vec<(usize, GuestPath)>,
+}
+
 /// Lays the guest out, runs the rules over its trees, and turns each finding into an edit that is known to work.
-fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>) -> Result<()> {
+fn find(view: &View, layout: &Layout, request: &Request<'_>) -> Result<Found> {
+    let (mut said, mut undone) = (Vec::new(), BTreeMap::new());
     let mut filesystems: Vec<Option<Box<dyn Filesystem + '_>>> = Vec::new();
-    for volume in &plan.layout.volumes {
+    for volume in &layout.volumes {
         filesystems.push(match volume.content {
             Content::Ext | Content::Fat | Content::Xfs => {
                 Some(filesystem::open(Window::new(view, &volume.extents)?, volume.content)?)
@@ -232,15 +322,15 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     }
     // Volumes with a tree have numbers of their own, which the notes then speak of.
     let numbered = |number: usize| {
-        let mut volumes = plan.layout.volumes.iter().zip(&filesystems);
+        let mut volumes = layout.volumes.iter().zip(&filesystems);
         volumes
             .position(|(volume, filesystem)| filesystem.is_some() && to_usize(volume.number.into()) == number)
     };
-    let sources = plan.layout.volumes.iter().zip(&filesystems).filter_map(|(volume, filesystem)| {
+    let sources = layout.volumes.iter().zip(&filesystems).filter_map(|(volume, filesystem)| {
         Some(VolumeSource {
             volume: to_usize(volume.number.into()),
             filesystem: &**filesystem.as_ref()?,
-            names: DeviceName::of(&plan.layout, volume),
+            names: DeviceName::of(layout, volume),
         })
     });
     let guest = Guest::open(sources.collect())?;
@@ -266,7 +356,7 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
             Some(change) => filesystem.supports(&target, &change)?,
             None => {
                 let header = swap_header(&**filesystem, &target, &path)?;
-                plan.notes.extend(header.note.map(|note| format!("{path} {note}")));
+                said.extend(header.note.map(|note| format!("{path} {note}")));
             }
         }
         edits.push(Edit {
@@ -286,27 +376,29 @@ fn find<B: BlockRead>(view: &Overlay<B>, plan: &mut Plan, request: &Request<'_>)
     let mount_points: Vec<_> = mounts
         .filter_map(|mounted| Some((numbered(mounted.volume)?, GuestPath(mounted.mount_point.clone()))))
         .collect();
-    plan.creations = try_out(view, &plan.layout, &edits, wanted, &numbered)?;
-    plan.edits = edits;
-    for (index, mount_point) in mount_points {
-        plan.volumes[index].mount_point = Some(mount_point);
-    }
+    let creations = try_out(view, layout, &edits, wanted, &numbered)?;
     let notes: Vec<&Note> =
         guest.notes().iter().chain(&scan.notes).chain(&helpless).chain(&not_made).collect();
     // Several rules may want to edit a file.
     for (_, path, rule) in notes.iter().filter_map(|note| note.undone()) {
-        plan.undone.entry(path.clone()).or_insert_with(|| rule.clone());
+        undone.entry(path.clone()).or_insert_with(|| rule.clone());
     }
-    plan.notes.extend(notes.into_iter().map(Note::to_string));
-    plan.system = guest.system().cloned();
-    plan.users = guest.users().to_vec();
-    Ok(())
+    said.extend(notes.into_iter().map(Note::to_string));
+    Ok(Found {
+        system: guest.system().cloned(),
+        users: guest.users().to_vec(),
+        edits,
+        creations,
+        undone,
+        notes: said,
+        mount_points,
+    })
 }
 
 /// Makes what is wanted in a view that is thrown away: so the plan knows that it can be made, and which inodes that
 /// takes, for the same steps on the same bytes give the same inodes. The room that edits need must still be there.
-fn try_out<B: BlockRead>(
-    view: &Overlay<B>,
+fn try_out(
+    view: &View,
     layout: &Layout,
     edits: &[Edit],
     wanted: Vec<scan::Creation>,

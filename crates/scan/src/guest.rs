@@ -420,13 +420,15 @@ impl<'a> Guest<'a> {
                 }
                 continue;
             }
-            let mut free = (0..self.mounts.len()).filter(|&mount| !self.mounts[mount].named);
-            let Some(found) = free.find(|&mount| {
-                let summary = self.mounts[mount].filesystem.summary();
-                fstab::names(&line.device, &summary, &names[mount])
-            }) else {
-                continue;
-            };
+            let mut found = None;
+            for mount in (0..self.mounts.len()).filter(|&mount| !self.mounts[mount].named) {
+                let summary = self.mounts[mount].filesystem.summary()?;
+                if fstab::names(&line.device, &summary, &names[mount]) {
+                    found = Some(mount);
+                    break;
+                }
+            }
+            let Some(found) = found else { continue };
             if line.mount_point.as_slice() != b"/" {
                 self.mounts[found].mount_point = line.mount_point;
                 self.mounts[found].named = true;

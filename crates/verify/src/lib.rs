@@ -19,6 +19,7 @@ mod finding;
 mod guest;
 mod history;
 mod legs;
+mod names;
 mod note;
 mod packages;
 mod past;
@@ -45,15 +46,17 @@ pub use atlas::{Area, Atlas};
 pub use attribute::attribute;
 pub use beside::side_by_side;
 pub use examine::{ClassTotal, Examination, ExaminedVolume, conclude, examine};
+pub use filesystem::Expected;
 pub use finding::{Finding, Tier};
 use history::History;
 use legs::Legs;
+use names::Names;
 pub use note::Note;
 pub use picture::{Cell, Picture};
 pub use place::{Place, Was};
 pub use region::Region;
 pub use residue::{Counter, Residue, Run, Sum, residue};
-pub use retained::{Expected, compare_trees};
+pub use retained::compare_trees;
 pub use second::{Opinion, Reader};
 pub use secrets::{
     Archives, InFile, Search, Secrets, Shipped, named_files, path_findings, secrets, secrets_in_file,

@@ -1,28 +1,14 @@
 //! What was to stay has stayed, and what was to come has come: two readings of a tree, walked side by side.
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    rc::Rc,
-};
+use std::{collections::HashSet, rc::Rc};
 
 use block::to_u64;
-use filesystem::{Entry, FileKind, Filesystem, InodeId, Metadata, NewEntry, NewKind, Result};
+use filesystem::{Entry, Expected, FileKind, Filesystem, InodeId, Metadata, NewEntry, NewKind, Result};
 
-use crate::second::{PIECE, read_full};
-
-/// What may differ between the two readings.
-#[derive(Debug, Default)]
-pub struct Expected {
-    /// Names that must be gone, with all below them: the directory, and the name in it.
-    pub gone: HashSet<(InodeId, Vec<u8>)>,
-    /// Inodes whose size may differ.
-    pub changed: HashSet<InodeId>,
-    /// Inodes that have other content, and exactly which.
-    pub rewritten: HashMap<InodeId, Vec<u8>>,
-    /// Names that must be there now and were not before, with all that they are to be: the directory in the output
-    /// (which is itself one of those that stay, or made), and the name in it. The directory keeps its times.
-    pub made: HashMap<(InodeId, Vec<u8>), NewEntry>,
-}
+use crate::{
+    Names,
+    second::{PIECE, read_full},
+};
 
 /// Deepest directory that is followed; deeper ones are an error in the image or an attack.
 const MAX_DEPTH: usize = 512;
@@ -41,8 +27,17 @@ pub fn compare_trees(
     expected: &Expected,
     content: bool,
 ) -> Result<Vec<String>> {
-    let mut walk =
-        Walk { before, after, expected, content, seen: HashSet::new(), met: 0, differences: Vec::new() };
+    let losing = expected.gone.iter().map(|(dir, _)| *dir).collect();
+    let mut walk = Walk {
+        before,
+        after,
+        expected,
+        content,
+        losing,
+        seen: HashSet::new(),
+        met: 0,
+        differences: Vec::new(),
+    };
     if let (Some(a), Some(b)) = (before.root(), after.root()) {
         let mut queue = vec![(Rc::from([]), Vec::new(), (a, b), 0)];
         while let Some((parent, name, dirs, depth)) = queue.pop() {
@@ -68,6 +63,8 @@ struct Walk<'a> {
     after: &'a dyn Filesystem,
     expected: &'a Expected,
     content: bool,
+    /// Directories that names are to go from.
+    losing: HashSet<InodeId>,
     /// Directories met: with a second name for one, the number of paths has no bound.
     seen: HashSet<InodeId>,
     /// Names met that were to be made.
@@ -95,38 +92,40 @@ impl Walk<'_> {
             self.differ(path, "is a directory with two names");
             return Ok(());
         }
-        let mut after: BTreeMap<Vec<u8>, Entry> = BTreeMap::new();
-        self.after.entries(dirs.1, &mut |entry| {
-            after.insert(entry.name.clone(), entry);
+        let mut after = Vec::new();
+        self.after.entries(dirs.1, &mut |Entry { name, inode, kind }| {
+            after.push((name, (inode, kind)));
             Ok(())
         })?;
+        let mut after: Names<(InodeId, FileKind)> = after.into_iter().collect();
         let mut before = Vec::new();
         self.before.entries(dirs.0, &mut |entry| {
             before.push(entry);
             Ok(())
         })?;
+        let loses = self.losing.contains(&dirs.0);
         for entry in before {
-            let child = [path, b"/".as_slice(), &entry.name].concat();
-            let now = after.remove(&entry.name);
-            let gone = self.expected.gone.contains(&(dirs.0, entry.name.clone()));
-            match (gone, now) {
+            let gone = loses && self.expected.gone.contains(&(dirs.0, entry.name.clone()));
+            // Made only where it is told: most names are as they were.
+            let child = || [path, b"/".as_slice(), &entry.name].concat();
+            match (gone, after.take(&entry.name)) {
                 (true, None) => {}
-                (true, Some(_)) => self.differ(&child, "was to be removed but is there"),
-                (false, None) => self.differ(&child, "was to stay but is gone"),
+                (true, Some(_)) => self.differ(&child(), "was to be removed but is there"),
+                (false, None) => self.differ(&child(), "was to stay but is gone"),
                 (false, Some(now)) => {
-                    self.file(&child, &entry, &now)?;
-                    if entry.kind == FileKind::Directory && now.kind == entry.kind {
+                    self.file(&child, (entry.inode, entry.kind), now)?;
+                    if entry.kind == FileKind::Directory && now.1 == entry.kind {
                         if depth < MAX_DEPTH {
-                            queue.push((Rc::clone(path), entry.name, (entry.inode, now.inode), depth + 1));
+                            queue.push((Rc::clone(path), entry.name, (entry.inode, now.0), depth + 1));
                         } else {
-                            self.differ(&child, "lies too deep to be compared");
+                            self.differ(&child(), "lies too deep to be compared");
                         }
                     }
                 }
             }
         }
-        for entry in after.into_values() {
-            self.made(path, dirs.1, entry)?;
+        for (name, (inode, kind)) in after.rest() {
+            self.made(path, dirs.1, Entry { name, inode, kind })?;
         }
         Ok(())
     }
@@ -188,43 +187,49 @@ impl Walk<'_> {
         u32::try_from(links).unwrap_or(u32::MAX)
     }
 
-    fn file(&mut self, path: &[u8], entry: &Entry, now: &Entry) -> Result<()> {
-        if entry.inode != now.inode || entry.kind != now.kind {
-            self.differ(path, "is another file now");
+    /// A file that stays, by its inode and kind before and now.
+    fn file(
+        &mut self,
+        path: &dyn Fn() -> Vec<u8>,
+        before: (InodeId, FileKind),
+        now: (InodeId, FileKind),
+    ) -> Result<()> {
+        if before != now {
+            self.differ(&path(), "is another file now");
             return Ok(());
         }
-        let (a, b) = (self.before.metadata(entry.inode)?, self.after.metadata(now.inode)?);
+        let (inode, _) = now;
+        let (a, b) = (self.before.metadata(inode)?, self.after.metadata(inode)?);
         let fixed = |m: &Metadata| (m.kind, m.mode, m.uid, m.gid, m.encrypted);
         if fixed(&a) != fixed(&b) {
-            self.differ(path, "has another owner or mode");
+            self.differ(&path(), "has another owner or mode");
         }
-        let more = || if a.kind == FileKind::Directory { self.made_in(now.inode) } else { 0 };
+        let more = || if a.kind == FileKind::Directory { self.made_in(inode) } else { 0 };
         if b.links > a.links && b.links > a.links.saturating_add(more()) {
-            self.differ(path, "has more links than before");
+            self.differ(&path(), "has more links than before");
         }
-        let rewritten = self.expected.rewritten.get(&entry.inode);
-        let changed = a.kind == FileKind::Directory
-            || rewritten.is_some()
-            || self.expected.changed.contains(&entry.inode);
+        let rewritten = self.expected.rewritten.get(&inode);
+        let changed =
+            a.kind == FileKind::Directory || rewritten.is_some() || self.expected.changed.contains(&inode);
         if let Some(content) = rewritten
-            && !has_content(self.after, now.inode, b.size, content)?
+            && !has_content(self.after, inode, b.size, content)?
         {
-            self.differ(path, "has not the content that it was to get");
+            self.differ(&path(), "has not the content that it was to get");
         }
         if a.mtime != b.mtime || (!changed && a.size != b.size) {
-            self.differ(path, "has another size or time");
+            self.differ(&path(), "has another size or time");
         }
         if self.content && a.kind == FileKind::File && !a.encrypted && !changed && a.size == b.size {
-            let same = same_content(self.before, self.after, entry.inode)?;
+            let same = same_content(self.before, self.after, inode)?;
             if !same {
-                self.differ(path, "has another content");
+                self.differ(&path(), "has another content");
             }
         }
         if a.kind == FileKind::Symlink
             && !a.encrypted
-            && self.before.link_target(entry.inode)? != self.after.link_target(now.inode)?
+            && self.before.link_target(inode)? != self.after.link_target(inode)?
         {
-            self.differ(path, "points elsewhere");
+            self.differ(&path(), "points elsewhere");
         }
         Ok(())
     }

@@ -123,22 +123,25 @@ fn tails_of(
         found.push((extent, region));
         Ok(())
     };
-    let mut told = |outcome: Result<()>, volume: Option<u32>| match outcome {
+    let mut told = |outcome: Result<()>, volume: Option<u32>, what: &str| match outcome {
         Ok(()) => Ok(()),
         Err(error @ Error::Io(_)) => Err(error),
         Err(error) => {
-            notes.push(Note { volume, text: format!("unused parts of metadata are not all known: {error}") });
+            notes.push(Note { volume, text: format!("{what}: {error}") });
             Ok(())
         }
     };
-    told(tails::table_tails(device, layout, &mut visit), None)?;
+    let unknown = "unused parts of metadata are not all known";
+    told(tails::table_tails(device, layout, &mut visit), None, unknown)?;
     for (index, volume) in layout.volumes.iter().enumerate() {
         let Some(filesystem) = views.filesystem(index).transpose()? else { continue };
         if atlas.is_blank(index) {
             continue;
         }
+        told(filesystem.check_names(), Some(volume.number), "not all names can be believed")?;
         let window = Window::new(Arc::clone(device), &volume.extents)?;
-        told(tails::volume_tails(&*filesystem, &window, &mut visit), Some(volume.number))?;
+        let tails = tails::volume_tails(&*filesystem, &window, &mut visit);
+        told(tails, Some(volume.number), unknown)?;
     }
     Ok(found)
 }

@@ -108,7 +108,7 @@ impl<R: BlockRead, P: BlockRead> BlockRead for Spliced<R, P> {
 fn view(device: &Arc<dyn BlockRead>, volume: &Volume, say: &mut dyn FnMut(String)) -> Result<View> {
     let content = volume.content;
     let window = || Window::new(Arc::clone(device), &volume.extents);
-    let summary = filesystem::open(window()?, content)?.summary();
+    let summary = filesystem::open(window()?, content)?.summary()?;
     summary.notes.iter().for_each(|note| say(note.clone()));
     let plain: Arc<dyn BlockRead> = Arc::new(window()?);
     if !summary.dirty || content == Content::Swap {

@@ -173,9 +173,9 @@ pub(super) fn parts(device: &Patched, origin: u64, len: u64) -> Vec<Part> {
 pub(super) fn seal(device: &mut Patched, origin: u64, what: What, part: &Part) {
     let shape = Shape::read(device, origin);
     match what {
-        What::Journal(start) => return seal_journal(device, &shape, start, part.start),
-        What::Fast(_) => return seal_fast(device, &shape, part.start),
-        _ if !shape.checksums => return,
+        What::Journal(start) => seal_journal(device, &shape, start, part.start),
+        What::Fast(_) => seal_fast(device, &shape, part.start),
+        _ if !shape.checksums => (),
         What::Super => {
             let bytes = device.bytes(origin + SUPER, 0x3fc).unwrap_or_default();
             device.put(origin + SUPER + 0x3fc, &crc(!0, &bytes).to_le_bytes());

@@ -31,10 +31,9 @@ use block::{
 use filesystem::Result;
 use report::allow::Key;
 use sanitize::{Plan, Progress, Report, Stage};
-use scan::Action;
 use serde::Serialize;
 use verify::{
-    Expected, Verdict,
+    Verdict,
     taint::{Ahead, Taint},
 };
 
@@ -374,14 +373,14 @@ fn compare_trees(
 ) -> Result<Vec<verify::Finding>> {
     let mut findings = Vec::new();
     let mut before = Overlay::new(Arc::clone(input));
-    for (index, volume) in plan.layout.volumes.iter().enumerate() {
+    for (index, volume) in (0..).zip(&plan.layout.volumes) {
         if !volume.content.has_tree() {
             continue;
         }
         filesystem::open_mut(Window::new(&mut before, &volume.extents)?, volume.content)?.recover()?;
         let before = filesystem::open(Window::new(&before, &volume.extents)?, volume.content)?;
         let after = filesystem::open(Window::new(written, &volume.extents)?, volume.content)?;
-        let differences = verify::compare_trees(&*before, &*after, &expected(plan, index), content)?;
+        let differences = verify::compare_trees(&*before, &*after, &plan.expected(index), content)?;
         findings.extend(
             differences
                 .into_iter()
@@ -389,31 +388,6 @@ fn compare_trees(
         );
     }
     Ok(findings)
-}
-
-/// What the plan lets differ in a volume.
-fn expected(plan: &Plan, volume: usize) -> Expected {
-    let mut expected = Expected::default();
-    for made in plan.creations.iter().filter(|made| usize::from(made.volume) == volume) {
-        expected.made.insert((made.parent, made.name.clone()), made.new.clone());
-    }
-    for edit in plan.edits.iter().filter(|edit| usize::from(edit.volume) == volume) {
-        match edit.action {
-            Action::Remove => {
-                expected.gone.insert((edit.target.parent, edit.target.name.clone()));
-            }
-            Action::Create(_) => unreachable!("a rule that makes files has no edits"),
-            Action::Truncate | Action::SwapFile => {
-                expected.changed.insert(edit.target.inode);
-            }
-            Action::Edit(_) => {
-                // The last of several edits has the final content.
-                let content = edit.rewrite.as_ref().map(|rewrite| rewrite.content.clone());
-                expected.rewritten.insert(edit.target.inode, content.unwrap_or_default());
-            }
-        }
-    }
-    expected
 }
 
 /// Bytes dropped in all, by class, over all volumes and the space outside them.

@@ -1,6 +1,6 @@
 //! The content of files and the targets of symbolic links.
 
-use block::{BlockRead, Extent, Result, Unsupported, to_u64, to_usize};
+use block::{BlockRead, Extent, Object, Result, Unsupported, to_u64, to_usize};
 
 use super::{
     Ext,
@@ -36,7 +36,8 @@ impl<D: BlockRead> Ext<D> {
             let from = (logical * size).max(offset);
             let to = ((logical + count) * size).min(end);
             let target = &mut buf[to_usize(from - offset)..to_usize(to - offset)];
-            Ok(self.device.read_at(physical * size + (from - logical * size), target)?)
+            let place = physical * size + (from - logical * size);
+            self.device.read_object(Object::numbered("content of inode", inode.number), place, target)
         })
     }
 

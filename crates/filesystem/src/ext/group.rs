@@ -1,5 +1,7 @@
 //! Group descriptors and the two bitmaps of a group, with their checksums.
 
+use std::sync::{Mutex, PoisonError};
+
 use block::{
     BlockRead, BlockWrite, Error, Object, Result,
     field::{Le16, Le32},
@@ -39,6 +41,11 @@ pub(crate) const RESERVED: usize = 0x3C;
 pub(crate) const INODE_UNINIT: u16 = 1;
 /// bg_flags: the block bitmap was never written.
 pub(crate) const BLOCK_UNINIT: u16 = 2;
+
+/// The group whose inode table was asked for last, and its first block. Inode tables never move, but what a journal
+/// replays may tell of others.
+#[derive(Debug, Default)]
+pub(crate) struct LastTable(Mutex<Option<(u64, u64)>>);
 
 /// A group's descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,7 +177,7 @@ impl<D: BlockRead> Ext<D> {
             return Err(object.corrupt("number", number, format!("less than {}", self.layout.groups)));
         }
         let mut raw = vec![0; to_usize(self.layout.descriptor_size)];
-        self.device.read_at(self.descriptor_offset(number), &mut raw)?;
+        self.device.read_object(object, self.descriptor_offset(number), &mut raw)?;
         let group = Group { number, raw, protected: self.checksums.groups() };
         if self.checksums.groups() {
             let (found, expected) = (CHECKSUM.get(&group.raw), self.checksums.group(number, &group.raw));
@@ -196,6 +203,19 @@ impl<D: BlockRead> Ext<D> {
             }
         }
         Ok(group)
+    }
+
+    /// First block of a group's inode table. Inodes are mostly asked for group by group, so the last answer is kept.
+    pub(crate) fn inode_table_of(&self, number: u64) -> Result<u64> {
+        let mut last = self.last_table.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((group, table)) = *last
+            && group == number
+        {
+            return Ok(table);
+        }
+        let table = self.group(number)?.inode_table();
+        *last = Some((number, table));
+        Ok(table)
     }
 
     /// The block bitmap of a group, one whole block: a bit set for each cluster in use. Of a group whose bitmap

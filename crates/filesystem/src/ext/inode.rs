@@ -64,6 +64,20 @@ pub(crate) const ROOT: u64 = 2;
 /// The resize inode: its indirect blocks are group 0's reserved descriptor blocks.
 pub(crate) const RESIZE: u64 = 7;
 
+/// The type bits of an i_mode; `None` for those that no type has.
+pub(crate) const fn kind_of(mode: u16) -> Option<FileKind> {
+    Some(match mode >> 12 {
+        0x1 => FileKind::Fifo,
+        0x2 => FileKind::CharDevice,
+        0x4 => FileKind::Directory,
+        0x6 => FileKind::BlockDevice,
+        0x8 => FileKind::File,
+        0xA => FileKind::Symlink,
+        0xC => FileKind::Socket,
+        _ => return None,
+    })
+}
+
 /// An inode as it lies in its table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Inode {
@@ -89,16 +103,7 @@ impl Inode {
 
     /// The type bits of i_mode; `None` for those that no type has.
     pub(crate) fn kind(&self) -> Option<FileKind> {
-        Some(match MODE.get(&self.raw) >> 12 {
-            0x1 => FileKind::Fifo,
-            0x2 => FileKind::CharDevice,
-            0x4 => FileKind::Directory,
-            0x6 => FileKind::BlockDevice,
-            0x8 => FileKind::File,
-            0xA => FileKind::Symlink,
-            0xC => FileKind::Socket,
-            _ => return None,
-        })
+        kind_of(MODE.get(&self.raw))
     }
 
     pub(crate) fn flags(&self) -> u32 {
@@ -219,10 +224,10 @@ impl<D: BlockRead> Ext<D> {
             return Err(Object::numbered("inode", id.0).corrupt("number", id.0, expected));
         }
         let (group, index) = self.layout.inode_place(id.0);
-        let table = self.group(group)?.inode_table();
+        let table = self.inode_table_of(group)?;
         let offset = table * self.layout.block_size + index * self.layout.inode_size;
         let mut raw = vec![0; to_usize(self.layout.inode_size)];
-        self.device.read_at(offset, &mut raw)?;
+        self.device.read_object(Object::numbered("inode", id.0), offset, &mut raw)?;
         self.parse_inode(id.0, raw, offset)
     }
 

@@ -1,8 +1,8 @@
 //! ext2, ext3 and ext4: what is live, the tree, the edits and the scrub.
 //!
 //! Everything that is read is checked: each checksum, and each number against its limits. Only the superblock
-//! is kept in memory; all else is read from the device when it is asked for, so that a replay of the journal
-//! underneath needs no more than `Ext::reload`.
+//! is kept in memory, and where the last inode table lies; all else is read from the device when it is asked for, so
+//! that a replay of the journal underneath needs no more than `Ext::reload`.
 
 mod checksum;
 mod claims;
@@ -40,6 +40,7 @@ pub struct Ext<D> {
     checksums: Checksums,
     /// Where a name was found last; only a hint for the next search.
     last_name: edit::Hint,
+    last_table: group::LastTable,
 }
 
 impl<D: BlockRead> Ext<D> {
@@ -49,7 +50,14 @@ impl<D: BlockRead> Ext<D> {
         let superblock = Self::read_superblock(&device)?;
         let layout = Layout::new(&superblock, device.size())?;
         let checksums = Checksums::new(&superblock);
-        Ok(Self { device, superblock, layout, checksums, last_name: edit::Hint::default() })
+        Ok(Self {
+            device,
+            superblock,
+            layout,
+            checksums,
+            last_name: edit::Hint::default(),
+            last_table: group::LastTable::default(),
+        })
     }
 
     fn read_superblock(device: &D) -> Result<Superblock> {
@@ -58,7 +66,7 @@ impl<D: BlockRead> Ext<D> {
             return Err(Object::the("device").corrupt("size", size, "at least 2048"));
         }
         let mut raw = [0; superblock::SIZE];
-        device.read_at(superblock::OFFSET, &mut raw)?;
+        device.read_object(superblock::OBJECT, superblock::OFFSET, &mut raw)?;
         Superblock::new(raw)
     }
 
@@ -68,6 +76,7 @@ impl<D: BlockRead> Ext<D> {
         self.layout = Layout::new(&superblock, self.device.size())?;
         self.checksums = Checksums::new(&superblock);
         self.superblock = superblock;
+        self.last_table = group::LastTable::default();
         Ok(())
     }
 
@@ -85,7 +94,11 @@ impl<D: BlockRead> Ext<D> {
     pub(crate) fn read_block(&self, block: u64) -> Result<Vec<u8>> {
         self.check_blocks(block, 1)?;
         let mut buf = vec![0; self.layout.block_len()];
-        self.device.read_at(block * self.layout.block_size, &mut buf)?;
+        self.device.read_object(
+            Object::numbered("block", block),
+            block * self.layout.block_size,
+            &mut buf,
+        )?;
         Ok(buf)
     }
 

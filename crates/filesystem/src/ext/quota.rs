@@ -113,7 +113,7 @@ impl<D: BlockRead> Ext<D> {
     fn quota_block(&self, file: &Inode, index: u32) -> Result<(u64, [u8; 1024])> {
         let offset = self.quota_offset(file, index)?;
         let mut block = [0; 1024];
-        self.device.read_at(offset, &mut block)?;
+        self.device.read_object(file.object(), offset, &mut block)?;
         Ok((offset, block))
     }
 }

@@ -28,7 +28,7 @@ impl<D: BlockRead> Ext<D> {
 }
 
 impl<D: BlockRead> Filesystem for Ext<D> {
-    fn summary(&self) -> Summary {
+    fn summary(&self) -> Result<Summary> {
         let raw = self.superblock.bytes();
         let label = superblock::VOLUME_NAME.get(raw);
         let len = label.iter().position(|&byte| byte == 0).unwrap_or(label.len());
@@ -40,7 +40,7 @@ impl<D: BlockRead> Filesystem for Ext<D> {
         if state & superblock::STATE_ERROR != 0 {
             notes.push("the filesystem's own kernel has marked it as having errors".to_owned());
         }
-        Summary {
+        Ok(Summary {
             kind: self.kind(),
             label: String::from_utf8_lossy(&label[..len]).into_owned(),
             uuid: uuid::text(&superblock::UUID.get(raw)),
@@ -52,7 +52,7 @@ impl<D: BlockRead> Filesystem for Ext<D> {
                 || superblock::LAST_ORPHAN.get(raw) != 0
                 || state & superblock::STATE_VALID == 0,
             notes,
-        }
+        })
     }
 
     fn claims(&self, visit: &mut dyn FnMut(Extent, Claim) -> Result<()>) -> Result<()> {
@@ -73,6 +73,10 @@ impl<D: BlockRead> Filesystem for Ext<D> {
 
     fn entries(&self, dir: InodeId, visit: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()> {
         self.read_directory(dir, visit)
+    }
+
+    fn check_names(&self) -> Result<()> {
+        self.check_all_names()
     }
 
     fn metadata(&self, inode: InodeId) -> Result<Metadata> {

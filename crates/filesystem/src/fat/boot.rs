@@ -111,7 +111,7 @@ impl Geometry {
         if device.size() < 512 {
             return Err(Object::the("volume").corrupt("size", device.size(), "at least 512 bytes"));
         }
-        device.read_at(0, &mut boot)?;
+        device.read_object(BOOT, 0, &mut boot)?;
         Self::parse(&boot, device.size())
     }
 

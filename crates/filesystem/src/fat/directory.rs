@@ -203,7 +203,11 @@ impl<D: BlockRead> Fat<D> {
         });
         let mut slot = [0; SLOT];
         if aligned && inode.0 <= self.device.size() - slot_len {
-            self.device.read_at(inode.0, &mut slot)?;
+            self.device.read_object(
+                Object::numbered("directory entry at byte", inode.0),
+                inode.0,
+                &mut slot,
+            )?;
         }
         if matches!(slot[0], END | DELETED) || DIR_ATTR.get(&slot) & VOLUME_ID != 0 {
             let of = Object::numbered("directory entry at byte", inode.0);
@@ -238,7 +242,11 @@ impl<D: BlockRead> Fat<D> {
             let mut start = extent.start;
             while start < extent.end() {
                 let mut piece = vec![0; to_usize(PIECE.min(extent.end() - start))];
-                self.device.read_at(start, &mut piece)?;
+                self.device.read_object(
+                    Object::numbered("directory at byte", dir.inode.0),
+                    start,
+                    &mut piece,
+                )?;
                 let (slots, _) = piece.as_chunks::<SLOT>();
                 for (slot, offset) in slots.iter().zip((start..).step_by(SLOT)) {
                     ended |= slot[0] == END;

@@ -23,12 +23,12 @@ mod tails;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use block::{BlockRead, Extent, ExtentSet, Result, to_u64, to_usize};
+use block::{BlockRead, Extent, ExtentSet, Object, Result, to_u64, to_usize};
 
 use crate::{Change, Claim, Entry, FileKind, Filesystem, InodeId, Metadata, Past, Summary, Tail, Target};
 use boot::{Geometry, Kind};
 use directory::{Item, Node, READ_ONLY};
-use table::Table;
+use table::{FAT, Table};
 
 /// A FAT filesystem on a device.
 #[derive(Debug)]
@@ -114,8 +114,9 @@ impl<D: BlockRead> Fat<D> {
     /// A piece of a FAT, and the same piece of the active one, if they differ.
     fn difference(&self, piece: Extent, which: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
         let (mut copy, mut active) = (vec![0; to_usize(piece.len)], vec![0; to_usize(piece.len)]);
-        self.device.read_at(self.geometry.fat_start(which) + piece.start, &mut copy)?;
-        self.device.read_at(self.geometry.fat_start(self.geometry.active) + piece.start, &mut active)?;
+        self.device.read_object(FAT, self.geometry.fat_start(which) + piece.start, &mut copy)?;
+        let start = self.geometry.fat_start(self.geometry.active) + piece.start;
+        self.device.read_object(FAT, start, &mut active)?;
         Ok((copy != active).then_some((copy, active)))
     }
 
@@ -158,7 +159,7 @@ fn clean_bit(kind: Kind) -> Option<u32> {
 }
 
 impl<D: BlockRead> Filesystem for Fat<D> {
-    fn summary(&self) -> Summary {
+    fn summary(&self) -> Result<Summary> {
         let feature = match self.geometry.kind {
             Kind::Fat12 => "FAT12",
             Kind::Fat16 => "FAT16",
@@ -169,7 +170,7 @@ impl<D: BlockRead> Filesystem for Fat<D> {
             let believed = self.geometry.active + 1;
             notes.push(format!("the FATs differ; number {believed} is used, and copied over the others"));
         }
-        Summary {
+        Ok(Summary {
             kind: "vfat",
             label: self.label.clone(),
             uuid: self
@@ -181,7 +182,7 @@ impl<D: BlockRead> Filesystem for Fat<D> {
             features: vec![feature.to_owned()],
             dirty: self.dirty,
             notes,
-        }
+        })
     }
 
     fn claims(&self, visit: &mut dyn FnMut(Extent, Claim) -> Result<()>) -> Result<()> {
@@ -240,7 +241,9 @@ impl<D: BlockRead> Filesystem for Fat<D> {
         for piece in pieces[first..].iter().take_while(|piece| piece.start < offset + to_u64(len)) {
             let skip = offset + to_u64(done) - piece.start;
             let part = to_usize(piece.extent.len - skip).min(len - done);
-            self.device.read_at(piece.extent.start + skip, &mut buf[done..done + part])?;
+            let (object, place) =
+                (Object::numbered("content of the file at byte", inode.0), piece.extent.start + skip);
+            self.device.read_object(object, place, &mut buf[done..done + part])?;
             done += part;
         }
         Ok(done)

@@ -11,6 +11,8 @@ use block::{BlockRead, BlockWrite, Object, Result, to_u64, to_usize};
 
 use super::boot::{Geometry, Kind};
 
+pub(super) const FAT: Object = Object::the("FAT");
+
 /// How much of the table is held at a time: this much at first, then more and more, at most [`PIECE`].
 const SMALL_PIECE: u64 = 512;
 const PIECE: u64 = 64 << 10;
@@ -148,7 +150,7 @@ impl Geometry {
     pub(super) fn set_link<D: BlockWrite>(&self, device: &mut D, number: u32, value: u32) -> Result<()> {
         let (offset, width) = self.kind.place(number);
         let mut raw = [0; 4];
-        device.read_at(self.fat_start(self.active) + offset, &mut raw[..width])?;
+        device.read_object(FAT, self.fat_start(self.active) + offset, &mut raw[..width])?;
         self.kind.encode(number, &mut raw[..width], value);
         for which in (0..self.fats).filter(|&which| self.mirrored || which == self.active) {
             device.write_at(self.fat_start(which) + offset, &raw[..width])?;
@@ -175,7 +177,7 @@ impl<'a, D: BlockRead> Table<'a, D> {
                 let len = to_u64(self.piece.len() * 2).clamp(SMALL_PIECE, PIECE);
                 self.piece.resize(to_usize(len.min(self.geometry.fat_size - offset)), 0);
                 let active = self.geometry.fat_start(self.geometry.active);
-                self.device.read_at(active + offset, &mut self.piece)?;
+                self.device.read_object(FAT, active + offset, &mut self.piece)?;
                 0
             }
         };

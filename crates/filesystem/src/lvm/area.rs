@@ -60,7 +60,7 @@ pub(super) fn read(pv: &dyn BlockRead, number: u64, extent: Extent) -> Result<(A
         return Err(object.corrupt("size", extent.len, format_args!("at least {}", 2 * SECTOR)));
     }
     let mut header = [0; SECTOR_LEN];
-    pv.read_at(extent.start, &mut header)?;
+    pv.read_object(object, extent.start, &mut header)?;
     let crc = checksum([&header[CHECKSUM_FROM..]]);
     if MAGIC.get(&header) != SIGNATURE {
         return Err(object.corrupt("magic", "another", "that of LVM2"));
@@ -115,7 +115,7 @@ pub(super) fn read_text(device: &dyn BlockRead, area: &Area) -> Result<Vec<u8>> 
     let mut rest = &mut text[..];
     for piece in &area.text {
         let (head, tail) = rest.split_at_mut(to_usize(piece.len));
-        device.read_at(piece.start, head)?;
+        device.read_object(Object::the("LVM2 metadata"), piece.start, head)?;
         rest = tail;
     }
     Ok(text)

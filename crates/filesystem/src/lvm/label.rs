@@ -73,7 +73,7 @@ pub(super) fn read(pv: &dyn BlockRead) -> Result<Label> {
     let mut found = None;
     for number in 0..SCANNED.min(pv.size() / SECTOR) {
         let mut sector = [0; SECTOR_LEN];
-        pv.read_at(number * SECTOR, &mut sector)?;
+        pv.read_object(object, number * SECTOR, &mut sector)?;
         if ID.get(&sector) != *b"LABELONE" {
             continue;
         }

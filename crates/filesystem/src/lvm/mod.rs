@@ -20,6 +20,7 @@ mod text;
 
 use block::Extent;
 
+pub use resolve::ELSEWHERE;
 pub(crate) use resolve::resolve;
 pub(crate) use scrub::scrub;
 pub(crate) use tails::tails;

@@ -175,7 +175,7 @@ fn grub(
         return Ok(());
     }
     let mut sector = [0; 512];
-    disk.read_at(start.start, &mut sector)?;
+    disk.read_object(Object::the("boot code"), start.start, &mut sector)?;
     let mut extents = vec![start];
     let mut at = LAST_RECORD;
     loop {

@@ -36,7 +36,7 @@ fn partitions(disk: &dyn BlockRead, sector_size: Option<u32>) -> Result<Layout> 
         ));
     }
     let mut sector = [0; mbr::LEN];
-    disk.read_at(0, &mut sector)?;
+    disk.read_object(Object::the("MBR"), 0, &mut sector)?;
     let used = if mbr::is_table(&sector) { mbr::primaries(&sector) } else { Vec::new() };
     if is_fat(&sector) || matches!(&sector[3..11], b"NTFS    " | b"EXFAT   ") {
         // A boot sector that also has sound partition records: `mkfs.fat --mbr` adds one that starts at 0.

@@ -132,13 +132,13 @@ impl Table {
             .extent(lba, 1)
             .ok_or_else(|| object.corrupt("LBA", lba, format_args!("at most {}", geometry.last_lba)))?;
         let mut header = vec![0; to_usize(geometry.sector)];
-        disk.read_at(place.start, &mut header)?;
+        disk.read_object(object, place.start, &mut header)?;
         check_header(&header, geometry, lba, object)?;
         let len = array_len(&header, object)?;
         let mut entries = vec![0; to_usize(len)];
         let array = PARTITION_ENTRY_LBA.get(&header);
         check_array_place(&header, geometry, array, lba, object)?;
-        disk.read_at(array * geometry.sector, &mut entries)?;
+        disk.read_object(object, array * geometry.sector, &mut entries)?;
         let (found, expected) = (crc32fast::hash(&entries), PARTITION_ENTRY_ARRAY_CRC32.get(&header));
         if found != expected {
             return Err(object.corrupt(

@@ -4,7 +4,7 @@
 //! its kernel would believe one of them and nobody can know which.
 
 use block::{
-    BlockRead, Result,
+    BlockRead, Object, Result,
     field::{Be16, Be32, Bytes, Le16, Le32, U8},
     is_zero, to_u64, to_usize,
 };
@@ -45,7 +45,7 @@ fn name(content: Content) -> &'static str {
 pub(super) fn signatures(device: &dyn BlockRead) -> Result<Vec<Content>> {
     let size = device.size();
     let mut head = vec![0; to_usize(HEAD.min(size))];
-    device.read_at(0, &mut head)?;
+    device.read_object(Object::the("front of a volume"), 0, &mut head)?;
     let mut found = Vec::new();
     let mut add = |content: Content| {
         if !found.contains(&content) {
@@ -97,7 +97,7 @@ fn matches(device: &dyn BlockRead, head: &[u8], offset: u64, bytes: &[u8]) -> Re
         return Ok(false);
     }
     let mut found = vec![0; bytes.len()];
-    device.read_at(offset, &mut found)?;
+    device.read_object(Object::the("signature of a volume"), offset, &mut found)?;
     Ok(found == bytes)
 }
 

@@ -139,7 +139,11 @@ pub(super) fn chain(disk: &dyn BlockRead, geometry: Geometry, container: Record)
         }
         chain.records.push(lba);
         let mut sector = [0; LEN];
-        disk.read_at(lba * geometry.sector, &mut sector)?;
+        disk.read_object(
+            Object::numbered("extended boot record at sector", lba),
+            lba * geometry.sector,
+            &mut sector,
+        )?;
         let found = SIGNATURE.get(&sector);
         if found != MAGIC {
             return Err(object.corrupt(

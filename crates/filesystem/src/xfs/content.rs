@@ -54,7 +54,7 @@ impl<D: BlockRead> Xfs<D> {
                 + (first - mapping.logical) * size
                 + (from - first * size);
             let target = &mut buf[to_usize(from - offset)..to_usize(to - offset)];
-            Ok(self.device.read_at(place, target)?)
+            self.device.read_object(Object::numbered("content of inode", inode.number.0), place, target)
         })?;
         Ok(len)
     }

@@ -92,7 +92,8 @@ impl<D: BlockRead> Xfs<D> {
     /// The sector as it lies there; only the medium can fail.
     pub(crate) fn header_bytes(&self, ag: AgNumber, header: Header) -> Result<Vec<u8>> {
         let mut raw = vec![0; to_usize(self.geometry.sector_size)];
-        self.device.read_at(self.geometry.header_sector(ag, header.sector()), &mut raw)?;
+        let place = self.geometry.header_sector(ag, header.sector());
+        self.device.read_object(header.object(ag), place, &mut raw)?;
         Ok(raw)
     }
 

@@ -222,7 +222,7 @@ impl<D: BlockRead> Xfs<D> {
         }
         let offset = self.geometry.inode_offset(number);
         let mut raw = vec![0; to_usize(self.geometry.inode_size)];
-        self.device.read_at(offset, &mut raw)?;
+        self.device.read_object(object, offset, &mut raw)?;
         let inode = self.parse_inode(number, raw, offset)?;
         inode.check_used()?;
         Ok(inode)
@@ -254,7 +254,7 @@ impl<D: BlockRead> Xfs<D> {
             let last = (first..CHUNK).find(|&index| !chunk.is_there(index)).unwrap_or(CHUNK);
             let start = self.geometry.inode_offset(number(first));
             let mut piece = vec![0; size * to_usize((last - first).into())];
-            self.device.read_at(start, &mut piece)?;
+            self.device.read_object(Object::numbered("inode", number(first).0), start, &mut piece)?;
             for (index, raw) in (first..last).zip(piece.chunks_exact(size)) {
                 let offset = start + u64::from(index - first) * self.geometry.inode_size;
                 let inode = self.parse_inode(number(index), raw.to_vec(), offset)?;

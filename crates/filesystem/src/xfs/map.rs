@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use block::{BlockRead, Result, field::Be64};
+use block::{BlockRead, Object, Result, field::Be64};
 
 use super::{
     Xfs, checksum,
@@ -340,7 +340,11 @@ impl<D: BlockRead> Xfs<D> {
         let size = self.geometry.block_len();
         let mut raw = vec![0; size * places.len()];
         for (place, part) in places.iter().zip(raw.chunks_exact_mut(size)) {
-            self.device.read_at(self.geometry.offset(*place), part)?;
+            self.device.read_object(
+                Object::numbered("block", place.0),
+                self.geometry.offset(*place),
+                part,
+            )?;
         }
         Ok(raw)
     }

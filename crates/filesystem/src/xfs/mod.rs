@@ -85,7 +85,7 @@ impl<D: BlockRead> Xfs<D> {
     pub(crate) fn read_blocks(&self, block: FsBlock, count: u64) -> Result<Vec<u8>> {
         self.check_blocks(block, count)?;
         let mut buf = vec![0; to_usize(count * self.geometry.block_size)];
-        self.device.read_at(self.geometry.offset(block), &mut buf)?;
+        self.device.read_object(Object::numbered("block", block.0), self.geometry.offset(block), &mut buf)?;
         Ok(buf)
     }
 

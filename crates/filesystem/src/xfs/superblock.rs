@@ -211,7 +211,7 @@ impl Superblock {
             return Err(Object::the("device").corrupt("size", device.size(), "at least 512"));
         }
         let mut raw = vec![0; MIN_SECTOR];
-        device.read_at(0, &mut raw)?;
+        device.read_object(OBJECT, 0, &mut raw)?;
         let magic = MAGIC.get(&raw);
         if magic != MAGIC_VALUE {
             return Err(OBJECT.corrupt(
@@ -228,7 +228,7 @@ impl Superblock {
         if device.size() < u64::from(sector) {
             return Err(Object::the("device").corrupt("size", device.size(), format!("at least {sector}")));
         }
-        device.read_at(0, &mut raw)?;
+        device.read_object(OBJECT, 0, &mut raw)?;
         Self::new(raw)
     }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl<D: BlockRead> Filesystem for Xfs<D> {
-    fn summary(&self) -> Summary {
+    fn summary(&self) -> Result<Summary> {
         let raw = self.superblock.bytes();
         let label = LABEL.get(raw);
         let len = crate::tails::text_len(&label);
@@ -22,16 +22,16 @@ impl<D: BlockRead> Filesystem for Xfs<D> {
                 "quotas stay; after an edit the next kernel that keeps them counts usage again".to_owned(),
             );
         }
-        Summary {
+        Ok(Summary {
             kind: "xfs",
             label: String::from_utf8_lossy(&label[..len]).into_owned(),
             uuid: uuid::text(&UUID.get(raw)),
             size: self.geometry.size(),
             block_size: u32::try_from(self.geometry.block_size).unwrap_or(u32::MAX),
             features: self.superblock.features(),
-            dirty: self.is_dirty(),
+            dirty: self.is_dirty()?,
             notes,
-        }
+        })
     }
 
     fn claims(&self, visit: &mut dyn FnMut(Extent, Claim) -> Result<()>) -> Result<()> {
@@ -52,6 +52,10 @@ impl<D: BlockRead> Filesystem for Xfs<D> {
 
     fn entries(&self, dir: InodeId, visit: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()> {
         self.read_directory(dir, visit)
+    }
+
+    fn check_names(&self) -> Result<()> {
+        self.check_all_names()
     }
 
     fn metadata(&self, inode: InodeId) -> Result<Metadata> {

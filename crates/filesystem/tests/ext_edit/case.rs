@@ -156,7 +156,7 @@ impl<'a> Case<'a> {
         fs::create_dir(&dump).unwrap();
         run_ok("debugfs", &["-R", &format!("rdump / {}", dump.display()), path.to_str().unwrap()]);
         // debugfs gives all 60 bytes of short inline content, whatever i_size says; those files are left out.
-        let inline = self.ext.summary().features.iter().any(|feature| feature == "inline_data");
+        let inline = self.ext.summary().unwrap().features.iter().any(|feature| feature == "inline_data");
         let short = |name: &[u8]| {
             let word = self.expected[name].rsplit('/').next().unwrap();
             inline && word.parse().is_ok_and(|size: u32| size < 60)

@@ -3,23 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use filesystem::{FilesystemMut, Recovery, Result, ext::Ext};
 
-/// Runs a script, which must succeed. A tool that is missing is named by the shell.
-pub(crate) fn sh(script: &str, dir: &Path) {
-    let script = format!("set -e; export PATH=$PATH:/usr/sbin:/sbin\n{script}");
-    let output = Command::new("sh").args(["-c", &script]).current_dir(dir).output().expect("sh is there");
-    assert!(
-        output.status.success(),
-        "{}\n{script}\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
+pub(crate) use crate::file::sh;
 
 /// A directory with a file `image`.
 pub(crate) struct Image(tempfile::TempDir);

@@ -34,7 +34,7 @@ const REFUSED: &[(&str, &str)] = &[
 /// Everything that a run does: claims, bitmaps, tree, scrub, and all again.
 fn read_all(bytes: Vec<u8>) -> Result<String> {
     let mut ext = Ext::open(bytes)?;
-    ext.summary();
+    drop(ext.summary());
     let claims = |ext: &Ext<Vec<u8>>| -> Result<ExtentSet> {
         let mut claims = Vec::new();
         ext.claims(&mut |extent, _| {
@@ -46,7 +46,7 @@ fn read_all(bytes: Vec<u8>) -> Result<String> {
     let claimed = claims(&ext)?;
     let agree = if claimed == ext.allocated()? { "agrees" } else { "differs" };
     let tree = tree::ours(&ext)?;
-    if ext.summary().features.iter().any(|feature| feature == "needs_recovery") {
+    if ext.summary().unwrap().features.iter().any(|feature| feature == "needs_recovery") {
         return Ok(format!("{} names, {agree}, not recovered", tree.len()));
     }
     let wiped = ext.scrub()?;

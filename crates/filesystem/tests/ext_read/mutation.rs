@@ -11,7 +11,7 @@ use super::{image::Lab, open, tree};
 
 fn run(bytes: Vec<u8>) -> Result<()> {
     let mut ext = Ext::open(bytes)?;
-    ext.summary();
+    drop(ext.summary());
     // Each reader on its own: a caller may use one where another has failed.
     let claims = ext.claims(&mut |_, _| Ok(()));
     let allocated = ext.allocated();

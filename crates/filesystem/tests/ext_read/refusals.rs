@@ -15,6 +15,7 @@ fn error(bytes: Vec<u8>) -> String {
         let ext = Ext::open(bytes)?;
         ext.claims(&mut |_, _| Ok(()))?;
         ext.allocated()?;
+        ext.check_names()?;
         tree::ours(&ext)?;
         Ok(())
     };
@@ -93,6 +94,7 @@ fn structures_without_checksums() {
     };
     let (file, other) = (at("a/file-5000"), at("a/file-70000"));
     let (inode, second) = (number("a/file-5000"), number("a/file-70000"));
+    let directory = number("a");
     for (position, value, expected) in [
         (file + 0x28, &[0, 0][..], format!("inode {inode}: extent header magic is 0x0000, expected 0xf30a")),
         (
@@ -124,6 +126,19 @@ fn structures_without_checksums() {
     let extent = at("a") + 0x28 + 12 + 8;
     let dir =
         usize::try_from(u32::from_le_bytes(image[extent..extent + 4].try_into().unwrap())).unwrap() * 1024;
+    // Its own entry leads to an inode that is free, or says that it is something else.
+    assert_eq!(
+        error(patched(&image, dir, &[0, 8, 0, 0])),
+        format!(
+            "inode {directory}: directory entry's inode is 2048, which is free, expected one that is in use"
+        )
+    );
+    assert_eq!(
+        error(patched(&image, dir + 7, &[6])),
+        format!(
+            "inode {directory}: directory entry's kind is a socket for inode {directory}, expected a directory"
+        )
+    );
     let message = error(patched(&image, dir + 12 + 4, &[0, 8]));
     assert!(
         message.ends_with(

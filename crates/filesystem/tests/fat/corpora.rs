@@ -88,7 +88,7 @@ fn sanitize(disk: Disk, clean: bool) -> block::Result<String> {
         check(fat.device(), &live);
     }
     assert_eq!(our_tree(&fat)?.len(), 0);
-    let summary = fat.summary();
+    let summary = fat.summary().unwrap();
     Ok(format!("{} {} {:?}, {} names", summary.features[0], summary.uuid, summary.label, tree.len()))
 }
 

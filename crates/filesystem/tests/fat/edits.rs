@@ -144,7 +144,7 @@ fn what_goes_is_gone_and_what_stays_is_the_same(bits: &str) {
 fn summary_is_what_blkid_says() {
     for (kib, options) in VARIANTS.iter().chain(FEW_CLUSTERS) {
         let image = Image::new(*kib, options);
-        let summary = Fat::open(image.bytes()).unwrap().summary();
+        let summary = Fat::open(image.bytes()).unwrap().summary().unwrap();
         let blkid = |tag| run("blkid", &["-p", "-o", "value", "-s", tag, image.path()]).trim_end().to_owned();
         assert_eq!(blkid("TYPE"), summary.kind);
         assert_eq!(blkid("VERSION"), summary.features[0]);
@@ -286,14 +286,14 @@ fn the_dirty_bits_are_cleared() {
             dirty[at] ^= bit;
             image.write(&dirty);
             let mut filesystem = Fat::open(&mut dirty).unwrap();
-            assert!(filesystem.summary().dirty);
+            assert!(filesystem.summary().unwrap().dirty);
             filesystem.recover().unwrap();
-            assert!(!filesystem.summary().dirty);
+            assert!(!filesystem.summary().unwrap().dirty);
             filesystem.scrub().unwrap();
             drop(filesystem);
             image.write(&dirty);
             image.assert_clean("recovered");
-            assert!(!Fat::open(&mut dirty).unwrap().summary().dirty);
+            assert!(!Fat::open(&mut dirty).unwrap().summary().unwrap().dirty);
             dirty.write_at(0, &clean[..fat]).unwrap();
             assert_eq!(sanitize(&dirty, |_| {}), sanitize(&clean, |_| {}));
         }
@@ -317,7 +317,7 @@ fn the_active_fat_is_believed() {
     let mut fat = Fat::open(&mut view).unwrap();
     assert_eq!(our_tree(&fat).unwrap(), tree);
     let note = "the FATs differ; number 2 is used, and copied over the others";
-    assert_eq!(fat.summary().notes, [note]);
+    assert_eq!(fat.summary().unwrap().notes, [note]);
     change(&mut fat, "/LESS.TXT", &Change::Truncate);
     drop(fat);
     assert!(view[fats + 16..fats + size].iter().all(|&byte| byte == 0x5a), "the inactive FAT was edited");

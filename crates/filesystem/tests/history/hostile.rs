@@ -56,7 +56,7 @@ fn a_changed_byte_never_panics_or_hangs() {
 
 fn history(image: Vec<u8>) {
     let Ok(ext) = Ext::open(image) else { return };
-    let size = ext.summary().size;
+    let size = ext.summary().unwrap().size;
     let mut extents = Vec::new();
     let told = ext.history(&mut |past| {
         if let filesystem::Past::Former(file) = past {

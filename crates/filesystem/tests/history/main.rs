@@ -1,6 +1,8 @@
 //! What residue once was, against those who know: the kernel that wrote it, debugfs and the Sleuth Kit.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these files are tests throughout")]
 
+#[path = "../common/file.rs"]
+mod file;
 #[path = "../ext_journal/tools.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with the tests of the replay")]
 mod tools;

@@ -48,7 +48,7 @@ fn the_last_copy_of_a_byte_is_the_byte() {
         );
         let image = fs::read(dir.path().join("image")).unwrap();
         let xfs = Xfs::open(image.clone()).unwrap();
-        assert_eq!(xfs.summary().dirty, crash);
+        assert_eq!(xfs.summary().unwrap().dirty, crash);
         let told = Told::by(&xfs);
         assert!(told.copies.len() > 100, "{make}: {} copies", told.copies.len());
         let (log, _) = xfs.log_extent().unwrap();
@@ -112,7 +112,7 @@ fn directories_are_as_logged(xfs: &Xfs<Vec<u8>>, image: &[u8], told: &Told, make
         }
     }
     assert!(last.len() > 10_000, "{make}: {} bytes of directories are in the log", last.len());
-    let block = u64::from(xfs.summary().block_size);
+    let block = u64::from(xfs.summary().unwrap().block_size);
     let wrong: Vec<_> = last
         .iter()
         .filter(|(home, at)| **home % block >= 64 && image[to_usize(**home)] != image[to_usize(**at)])

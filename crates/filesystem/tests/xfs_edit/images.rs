@@ -1,59 +1,14 @@
 //! Images in a temporary directory, the tools that make and judge them, and edits in place.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File, OpenOptions},
-    io,
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
-use block::{BlockRead, BlockWrite, ExtentSet, Run};
+use block::{BlockRead, BlockWrite, ExtentSet};
 use filesystem::{Change, Claim, Filesystem, InodeId, Target, xfs::Xfs};
+
+pub(crate) use crate::file::{Disk, sh};
 
 /// What every name, content and attribute of a victim holds, and nothing else.
 pub(crate) const MARK: &[u8] = b"PLANTED";
-
-/// Runs a script, which must succeed, and returns what it printed.
-pub(crate) fn sh(script: &str, dir: &Path) -> String {
-    let script = format!("set -e; export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C\n{script}");
-    let output = Command::new("bash").args(["-c", &script]).current_dir(dir).output().expect("bash is there");
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}\n{script}\n{printed}{complaints}", output.status);
-    printed
-}
-
-/// A file as a device.
-pub(crate) struct Disk(File);
-
-impl Disk {
-    pub(crate) fn open(path: &Path) -> Self {
-        Self(OpenOptions::new().read(true).write(true).open(path).unwrap())
-    }
-}
-
-impl BlockRead for Disk {
-    fn size(&self) -> u64 {
-        self.0.metadata().unwrap().len()
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(buf, offset)
-    }
-
-    fn run_at(&self, offset: u64) -> io::Result<Run> {
-        Ok(Run { len: self.size() - offset, zero: false })
-    }
-}
-
-impl BlockWrite for Disk {
-    fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
-        assert!(offset + u64::try_from(data.len()).unwrap() <= self.size(), "writes stay inside the device");
-        self.0.write_all_at(data, offset)
-    }
-}
 
 /// Name and inode of a path.
 pub(crate) fn target(xfs: &dyn Filesystem, path: &str) -> Target {
@@ -125,7 +80,7 @@ impl Lab {
         let from = Disk::open(&self.path(name));
         fs::write(self.path(to), []).unwrap();
         let mut out = Disk::open(&self.path(to));
-        out.0.set_len(from.size()).unwrap();
+        out.resize(from.size());
         for extent in live.iter() {
             let mut buf = vec![0; usize::try_from(extent.len).unwrap()];
             from.read_at(extent.start, &mut buf).unwrap();

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these files are tests throughout")]
 
 mod create;
+#[path = "../common/file.rs"]
+mod file;
 mod hostile;
 mod images;
 mod kernel;

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these files are tests throughout")]
 
 mod clean;
+#[path = "../common/file.rs"]
+mod file;
 mod kernel;
 mod tools;
 mod version4;

@@ -22,7 +22,7 @@ fn corpora() -> Option<PathBuf> {
 
 fn read_all(bytes: Vec<u8>) -> Result<String> {
     let xfs = Xfs::open(bytes)?;
-    if xfs.summary().dirty {
+    if xfs.summary().unwrap().dirty {
         return Ok("dirty".to_owned());
     }
     let mut claims = Vec::new();

@@ -1,46 +1,16 @@
 //! Images in a temporary directory, and the tools that make and judge them.
 
 use std::{
-    fs::File,
-    io,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use block::{BlockRead, Run};
 use filesystem::xfs::Xfs;
 
-/// Runs a script, which must succeed, and returns what it printed.
-pub(crate) fn sh(script: &str, dir: &Path) -> String {
-    let script = format!("set -e; export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C\n{script}");
-    let output = Command::new("bash").args(["-c", &script]).current_dir(dir).output().expect("bash is there");
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}\n{script}\n{printed}{complaints}", output.status);
-    printed
-}
-
-/// A file as a device: images of this size do not belong into memory.
-#[derive(Debug)]
-pub(crate) struct Disk(File);
-
-impl BlockRead for Disk {
-    fn size(&self) -> u64 {
-        self.0.metadata().unwrap().len()
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(buf, offset)
-    }
-
-    fn run_at(&self, offset: u64) -> io::Result<Run> {
-        Ok(Run { len: self.size() - offset, zero: false })
-    }
-}
+pub(crate) use crate::file::{Disk, sh};
 
 pub(crate) fn open(path: &Path) -> Xfs<Disk> {
-    Xfs::open(Disk(File::open(path).unwrap())).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    Xfs::open(Disk::open(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A directory with images.

@@ -46,7 +46,7 @@ fn the_kernel_sees_the_same() {
         drop(mount);
         assert_clean(&lab, name);
         let xfs = open(&path);
-        assert!(!xfs.summary().dirty, "{name}");
+        assert!(!xfs.summary().unwrap().dirty, "{name}");
         let found = tree::ours(&xfs).unwrap_or_else(|error| panic!("{name}: {error}"));
         tree::assert_same(&found, &expected, name);
         assert!(attributes.len() > 230, "{name}: only {} attributes", attributes.len());
@@ -71,7 +71,7 @@ fn the_kernel_sees_the_same() {
 /// An independent reader of maps: xfs_db.
 fn same_extents_as_xfs_db(lab: &Lab, name: &str, tree: &tree::Tree) {
     let xfs = open(&lab.path(name));
-    let size = u64::from(xfs.summary().block_size);
+    let size = u64::from(xfs.summary().unwrap().block_size);
     for file in ["frag", "sparse", "unwritten"] {
         let line = &tree[format!("/{file}").as_bytes()];
         let inode = line.split(' ').next().unwrap();

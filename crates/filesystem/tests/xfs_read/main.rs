@@ -3,6 +3,8 @@
 
 mod corpora;
 mod fields;
+#[path = "../common/file.rs"]
+mod file;
 mod hostile;
 mod image;
 mod incomplete;

@@ -2,10 +2,11 @@
 
 use std::io;
 
-use block::{BlockRead, Extent, Overlay, Run, to_u64, to_usize};
+use block::{BlockRead, Extent, Run, to_u64, to_usize};
 use filesystem::Result;
 
 use crate::{
+    View,
     apply::{Scrubbed, apply},
     live,
     map::{Class, DiskMap},
@@ -15,33 +16,32 @@ use crate::{
 };
 
 /// Reads as `view` where that is live, and as zero elsewhere.
-#[derive(Debug)]
-pub struct Cleaned<B> {
-    pub(super) view: Overlay<B>,
+pub struct Cleaned {
+    pub(super) view: View,
     pub(super) map: DiskMap,
     pub(super) scrubbed: Scrubbed,
 }
 
 /// Carries the plan out in the overlay, and finds out what is live on it.
-pub fn clean_view<B: BlockRead>(
-    mut view: Overlay<B>,
+pub fn clean_view(
+    mut view: View,
     plan: &Plan,
     request: &Request<'_>,
     progress: &dyn Progress,
-) -> Result<Cleaned<B>> {
+) -> Result<Cleaned> {
     let scrubbed = apply(&mut view, plan, progress)?;
     let map = live::live(&view, plan, request)?;
     Ok(Cleaned { view, map, scrubbed })
 }
 
-impl<B> Cleaned<B> {
+impl Cleaned {
     /// What is live, and why the rest is not.
     pub fn map(&self) -> &DiskMap {
         &self.map
     }
 }
 
-impl<B: BlockRead> BlockRead for Cleaned<B> {
+impl BlockRead for Cleaned {
     fn size(&self) -> u64 {
         self.view.size()
     }
@@ -71,6 +71,8 @@ impl<B: BlockRead> BlockRead for Cleaned<B> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::map::Region;
 
@@ -80,7 +82,7 @@ mod tests {
         let live = Extent::between(3000, 7001);
         let region = Region { extent: live, volume: Some(0), class: Class::Live };
         let map = DiskMap::new(10_000, vec![region]).unwrap();
-        let cleaned = Cleaned { view: Overlay::new(base.clone()), map, scrubbed: Scrubbed::default() };
+        let cleaned = Cleaned { view: View::new(Arc::new(base.clone())), map, scrubbed: Scrubbed::default() };
         let mut found = vec![0; 9000];
         cleaned.read_at(500, &mut found).unwrap();
         for (at, byte) in (500..).zip(found) {

@@ -62,8 +62,8 @@ impl Intended {
 ///
 /// Returns the log, which wants an end, and what the run will have done. `discard_block`: what can be discarded at once,
 /// if the orders want it.
-pub fn intend<B: BlockRead>(
-    cleaned: &Cleaned<B>,
+pub fn intend(
+    cleaned: &Cleaned,
     plan: &Plan,
     request: &Request<'_>,
     orders: &Orders,
@@ -125,7 +125,7 @@ pub fn intend<B: BlockRead>(
 }
 
 /// Whole blocks without a live byte.
-fn discardable<B: BlockRead>(cleaned: &Cleaned<B>, block: u64) -> Vec<Extent> {
+fn discardable(cleaned: &Cleaned, block: u64) -> Vec<Extent> {
     let dead = cleaned.map.live().complement(cleaned.size());
     let inside =
         |extent: Extent| Extent::between(extent.start.next_multiple_of(block), extent.end() / block * block);

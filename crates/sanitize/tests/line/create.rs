@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use block::{BlockRead, Overlay, Window};
+use block::{BlockRead, Window};
 use filesystem::{FileKind, NewKind};
-use sanitize::{Plan, Report, Request, Silent};
+use sanitize::{Plan, Report, Request, Silent, View};
 use scan::{GuestPath, RuleId, Wanted};
 use verify::Expected;
 
@@ -45,7 +45,7 @@ fn lab() -> Lab {
 /// Plan and clean, with what the plan was.
 fn clean(image: Vec<u8>, request: &Request<'_>) -> (Plan, Vec<u8>, Report) {
     let output = Arc::new(Mutex::new(vec![0; image.len()]));
-    let mut view = Overlay::new(image);
+    let mut view = View::new(Arc::new(image));
     let plan = sanitize::plan(&mut view, request, &Silent).unwrap();
     let writer = Box::new(Memory(Arc::clone(&output)));
     let report = sanitize::sanitize(&mut view, &plan, writer, request, &Silent).unwrap();
@@ -187,7 +187,7 @@ fn what_is_in_the_way_is_said() {
         ],
     );
     let request = Request { create: &wanted, ..request(&selection) };
-    let plan = sanitize::plan(&mut Overlay::new(lab.image()), &request, &Silent).unwrap();
+    let plan = sanitize::plan(&mut View::new(Arc::new(lab.image())), &request, &Silent).unwrap();
     let notes: Vec<_> = plan.notes.iter().filter(|note| note.contains("NOT CREATED")).cloned().collect();
     let not = |path: &str, why: &str| format!("{path} IS NOT CREATED (test-rule): {why}");
     assert_eq!(
@@ -217,7 +217,7 @@ fn what_cannot_be_made_refuses_the_plan() {
     let many: Vec<Wanted> = (0..40).map(|number| file(&format!("/etc/{number}"), "1", 0o644)).collect();
     let selection = selection(&[]);
     let image = lab.image();
-    let mut view = Overlay::new(image.clone());
+    let mut view = View::new(Arc::new(image.clone()));
     let request = Request { create: &many, ..request(&selection) };
     let error = sanitize::plan(&mut view, &request, &Silent).unwrap_err().to_string();
     assert!(

@@ -1,10 +1,10 @@
 //! Cleaning in place: the same bytes as the copying mode, whatever happens on the way.
 
-use std::{fs::File, io};
+use std::{fs::File, io, sync::Arc};
 
-use block::{BlockRead, Extent, Medium, Overlay, to_u64, to_usize};
+use block::{BlockRead, Extent, Medium, to_u64, to_usize};
 use sanitize::{
-    OpaqueVolumes, Request, Silent,
+    OpaqueVolumes, Request, Silent, View,
     in_place::{Identity, IntentLog, Orders, clean_view, intend},
 };
 use scan::Selection;
@@ -42,7 +42,7 @@ fn orders(passes: &str, discard: bool) -> Orders {
 /// The log of what is to be done to `disk`.
 fn log(disk: &[u8], selection: &Selection, orders: &Orders) -> IntentLog {
     let request = Request { opaque: OpaqueVolumes::Zero, ..request(selection) };
-    let mut view = Overlay::new(disk.to_vec());
+    let mut view = View::new(Arc::new(disk.to_vec()));
     let plan = sanitize::plan(&mut view, &request, &Silent).unwrap();
     let cleaned = clean_view(view, &plan, &request, &Silent).unwrap();
     let file = tempfile::tempfile().unwrap();
@@ -147,7 +147,7 @@ impl Medium for Mortal {
 fn the_same_bytes_as_a_copy() {
     let (disk, selection) = (disk(), selection(&[]));
     let request = Request { opaque: OpaqueVolumes::Zero, ..request(&selection) };
-    let (copied, report) = clean(&disk, &request).unwrap();
+    let (copied, report) = clean(disk.clone(), &request).unwrap();
     assert!(has(&disk, b"a secret") && !has(&copied, b"a secret"));
     for orders in [orders("zero", false), orders("random,random,zero", true)] {
         let log = log(&disk, &selection, &orders);
@@ -173,7 +173,7 @@ fn the_same_bytes_as_a_copy() {
 fn random_bytes_lie_where_dead_bytes_lay_and_nowhere_else() {
     let (disk, selection) = (disk(), selection(&[]));
     let request = Request { opaque: OpaqueVolumes::Zero, ..request(&selection) };
-    let copied = clean(&disk, &request).unwrap().0;
+    let copied = clean(disk.clone(), &request).unwrap().0;
     let log = log(&disk, &selection, &orders("random", false));
     let mut medium = Mortal::new(&disk, usize::MAX);
     log.carry_out(&mut medium, &Silent).unwrap();

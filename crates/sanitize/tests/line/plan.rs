@@ -1,7 +1,9 @@
 //! The plan is complete and exact before the first edit.
 
-use block::{BlockRead, Overlay};
-use sanitize::{Request, Silent};
+use std::sync::Arc;
+
+use block::BlockRead;
+use sanitize::{Request, Silent, View};
 
 use crate::support::{Lab, clean, content, request, selection};
 
@@ -13,7 +15,7 @@ fn a_plan_changes_nothing_and_lists_every_file() {
     lab.put("opt/app/b", b"22");
     lab.make(&[]);
     let image = lab.image();
-    let mut view = Overlay::new(image.clone());
+    let mut view = View::new(Arc::new(image.clone()));
     let selection = selection(&["/opt/app"]);
     let request = Request { list_files: true, ..request(&selection) };
     let plan = sanitize::plan(&mut view, &request, &Silent).unwrap();
@@ -34,7 +36,8 @@ fn an_edit_that_cannot_be_made_is_refused_by_the_plan() {
     let lab = Lab::new();
     lab.make(&[]);
     let selection = selection(&["/lost+found"]);
-    let error = sanitize::plan(&mut Overlay::new(lab.image()), &request(&selection), &Silent).unwrap_err();
+    let error =
+        sanitize::plan(&mut View::new(Arc::new(lab.image())), &request(&selection), &Silent).unwrap_err();
     assert_eq!(error.to_string(), "inode 11: editing lost+found is not supported");
 }
 

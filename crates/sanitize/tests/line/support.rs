@@ -7,9 +7,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use block::{BlockRead, ImageWriter, Overlay, to_usize};
+use block::{BlockRead, ImageWriter, to_usize};
 use filesystem::Result;
-use sanitize::{OpaqueVolumes, Report, Request, Silent};
+use sanitize::{OpaqueVolumes, Report, Request, Silent, View};
 use scan::{Overrides, Policy, Selection};
 
 pub(crate) const BLOCK: usize = 4096;
@@ -131,9 +131,9 @@ impl ImageWriter for Memory {
 }
 
 /// Plan and clean: the output's bytes, and the report.
-pub(crate) fn clean<B: BlockRead>(device: B, request: &Request<'_>) -> Result<(Vec<u8>, Report)> {
+pub(crate) fn clean(device: impl BlockRead + 'static, request: &Request<'_>) -> Result<(Vec<u8>, Report)> {
     let output = Arc::new(Mutex::new(vec![0; to_usize(device.size())]));
-    let mut view = Overlay::new(device);
+    let mut view = View::new(Arc::new(device));
     let plan = sanitize::plan(&mut view, request, &Silent)?;
     let writer = Box::new(Memory(Arc::clone(&output)));
     let report = sanitize::sanitize(&mut view, &plan, writer, request, &Silent)?;

@@ -21,6 +21,62 @@ fn owned_but_free_is_corrupt() {
     }
 }
 
+/// The number of the inode that a path names.
+fn inode_of(lab: &Lab, path: &str) -> String {
+    let said = lab.debugfs(&format!("stat {path}"));
+    said.split("Inode: ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+}
+
+#[test]
+fn a_name_of_a_free_inode_is_corrupt() {
+    let lab = Lab::new();
+    lab.make(&[]);
+    let [directory, file] = ["/home/al", "/home/al/notes"].map(|path| inode_of(&lab, path));
+    lab.debugfs("freei /home/al/notes");
+    let selection = selection(&[]);
+    // What it had is owned by nothing now; but it can still be found, and so it cannot be dropped.
+    let dropping = Request { drop_unowned: true, ..request(&selection) };
+    assert_eq!(
+        clean(lab.image(), &dropping).unwrap_err().to_string(),
+        format!(
+            "inode {directory}: directory entry's inode is {file}, which is free, expected one that is in use"
+        )
+    );
+}
+
+/// No rule finds it, and the next fsck would bring it back.
+#[test]
+fn a_file_without_a_name_is_corrupt() {
+    let lab = Lab::new();
+    lab.make(&[]);
+    let file = inode_of(&lab, "/home/al/notes");
+    lab.debugfs("unlink /home/al/notes");
+    let selection = selection(&[]);
+    assert_eq!(
+        clean(lab.image(), &request(&selection)).unwrap_err().to_string(),
+        format!(
+            "inode {file}: number of its names is 0, expected at least one, as it is in use (fsck puts it into \
+             lost+found)"
+        )
+    );
+}
+
+/// No walk would look into it.
+#[test]
+fn a_directory_that_calls_itself_a_file_is_corrupt() {
+    let lab = Lab::new();
+    lab.make(&["-O", "^metadata_csum"]);
+    let (root, home) = (lab.block_of("/") * BLOCK, inode_of(&lab, "/home"));
+    let name = lab.image()[root..root + BLOCK].windows(4).position(|name| name == b"home").unwrap();
+    // Its kind lies before the name: 1 is a file.
+    write_at(&lab.path("image"), root + name - 1, &[1]);
+    let selection = selection(&[]);
+    assert_eq!(
+        clean(lab.image(), &request(&selection)).unwrap_err().to_string(),
+        format!("inode 2: directory entry's kind is a file for inode {home}, expected a directory")
+    );
+}
+
 #[test]
 fn allocated_but_unowned_is_corrupt_unless_it_is_to_be_dropped() {
     const TOKEN: &[u8] = b"what a crash left behind";

@@ -1,10 +1,10 @@
 //! fatfs reads the finished FAT. Our own checks have excluded cyclic chains, on which it would not end.
 
-use std::{collections::BTreeMap, io::Read, sync::Arc};
+use std::{io::Read, sync::Arc};
 
 use block::{BlockRead, Window};
 use fatfs::{Dir, FileSystem, FsOptions};
-use filesystem::{Content, FileKind, InodeId, Result};
+use filesystem::{Content, Entry, FileKind, InodeId, Result};
 
 use super::{
     Opinion, Reader,
@@ -12,7 +12,7 @@ use super::{
     guarded,
     tree::{Other, PIECE, Seen, compare},
 };
-use crate::Options;
+use crate::{Names, Options};
 
 type Disk = Cursor<Window<Arc<dyn BlockRead>>>;
 
@@ -75,8 +75,8 @@ impl Other for View {
         Some(shown)
     }
 
-    fn list(&mut self, dir: &[u8]) -> Result<BTreeMap<Vec<u8>, Seen>, String> {
-        let mut entries = BTreeMap::new();
+    fn list(&mut self, dir: &[u8], _: &[Entry]) -> Result<Names<Seen>, String> {
+        let mut entries = Vec::new();
         for entry in self.dir(dir)?.iter() {
             let entry = entry.map_err(|error| error.to_string())?;
             let name = entry.file_name().into_bytes();
@@ -84,9 +84,9 @@ impl Other for View {
                 continue;
             }
             let kind = if entry.is_dir() { FileKind::Directory } else { FileKind::File };
-            entries.insert(name, Seen { kind, size: Some(entry.len()) });
+            entries.push((name, Seen { kind, size: Some(entry.len()) }));
         }
-        Ok(entries)
+        Ok(entries.into_iter().collect())
     }
 
     fn target(&mut self, _: &[u8]) -> Result<Vec<u8>, String> {

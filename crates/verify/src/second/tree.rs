@@ -1,7 +1,7 @@
 //! Our reading of a tree against another reader's: names, kinds, sizes and, if asked, content and link targets.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
@@ -10,7 +10,7 @@ use std::{
 use block::to_u64;
 use filesystem::{Entry, Error, FileKind, Filesystem, InodeId, Metadata, Result};
 
-use crate::Options;
+use crate::{Names, Options};
 
 /// Differences that are told one by one.
 const MAX_DIFFERENCES: usize = 20;
@@ -43,8 +43,9 @@ pub(crate) trait Other {
     fn shown(&self, _name: &[u8]) -> Option<Vec<u8>> {
         None
     }
-    /// The names in a directory, without `.` and `..`.
-    fn list(&mut self, dir: &[u8]) -> Result<BTreeMap<Vec<u8>, Seen>, String>;
+    /// The names in a directory, without `.` and `..`. Ours, in the order on disk, are told so that it can read in an
+    /// order that suits it: no more.
+    fn list(&mut self, dir: &[u8], ours: &[Entry]) -> Result<Names<Seen>, String>;
     /// The target of a symbolic link.
     fn target(&mut self, path: &[u8]) -> Result<Vec<u8>, String>;
     /// Gives a file's content piece by piece, each but the last full; of a file that it cannot read, a part or nothing. The
@@ -213,7 +214,12 @@ fn compare_directory<O: Other>(
     let mut below = Vec::new();
     let dir = directory.path();
     let name: &[u8] = if dir.is_empty() { b"/" } else { &dir };
-    let mut theirs = match other.list(name) {
+    let mut entries = Vec::new();
+    ours.entries(directory.inode, &mut |entry| {
+        entries.push(entry);
+        Ok(())
+    })?;
+    let mut theirs = match other.list(name, &entries) {
         Ok(entries) => entries,
         Err(error) if O::is_blind(&error) => {
             outcome.blind = true;
@@ -224,24 +230,19 @@ fn compare_directory<O: Other>(
             return Ok((outcome, below));
         }
     };
-    let mut entries = Vec::new();
-    ours.entries(directory.inode, &mut |entry| {
-        entries.push(entry);
-        Ok(())
-    })?;
     for entry in entries {
         if let Some(shown) = other.shown(&entry.name) {
             // Two such names may be shown as one.
-            theirs.remove(&shown);
+            theirs.take(&shown);
             outcome.blind = true;
             continue;
         }
-        let path = [&*dir, b"/", &entry.name].concat();
+        let path = || [&*dir, b"/", &entry.name].concat();
         let metadata = ours.metadata(entry.inode)?;
-        let seen = theirs.remove(&entry.name);
+        let seen = theirs.take(&entry.name);
         outcome.blind |= seen.as_ref().is_some_and(|seen| seen.size.is_none());
         if let Some(what) = differs(ours, other, &path, &entry, &metadata, seen, content)? {
-            outcome.differences.push(format!("{}: {what}", path.escape_ascii()));
+            outcome.differences.push(format!("{}: {what}", path().escape_ascii()));
         }
         if entry.kind == FileKind::Directory && !metadata.encrypted {
             below.push(Directory {
@@ -253,7 +254,7 @@ fn compare_directory<O: Other>(
         }
         outcome.compared += 1;
     }
-    for name in theirs.into_keys() {
+    for (name, _) in theirs.rest() {
         outcome.differences.push(format!(
             "{}/{} is only there for it",
             dir.escape_ascii(),
@@ -267,7 +268,7 @@ fn compare_directory<O: Other>(
 fn differs(
     ours: &dyn Filesystem,
     other: &mut dyn Other,
-    path: &[u8],
+    path: &dyn Fn() -> Vec<u8>,
     entry: &Entry,
     metadata: &Metadata,
     seen: Option<Seen>,
@@ -282,8 +283,8 @@ fn differs(
         FileKind::File | FileKind::Symlink if size != metadata.size => {
             Ok(Some(format!("has {size} bytes for it, {} for us", metadata.size)))
         }
-        FileKind::File if content => same_content(ours, other, path, entry.inode),
-        FileKind::Symlink if content => match other.target(path) {
+        FileKind::File if content => same_content(ours, other, &path(), entry.inode),
+        FileKind::Symlink if content => match other.target(&path()) {
             Ok(target) if target == ours.link_target(entry.inode)? => Ok(None),
             Ok(_) => Ok(Some("points elsewhere for it".to_owned())),
             Err(error) => Ok(Some(error)),

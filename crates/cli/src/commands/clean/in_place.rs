@@ -215,7 +215,7 @@ impl Run<'_> {
     fn intend(
         &self,
         device: &Arc<dyn BlockRead>,
-        cleaned: Cleaned<Arc<dyn BlockRead>>,
+        cleaned: Cleaned,
         plan: &Plan,
         request: &Request<'_>,
         orders: &Orders,

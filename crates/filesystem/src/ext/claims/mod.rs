@@ -10,8 +10,9 @@ mod table;
 use block::{BlockRead, Corrupt, Error, Extent, ExtentSet, Result};
 
 use super::{Ext, group, superblock};
-use crate::{Claim, Owner, Residue};
+use crate::{Claim, Residue};
 use content::XattrBlocks;
+use fixed::LIVE;
 use ledger::{Claimant, Ledger};
 
 pub(crate) use crate::bits::Bits;
@@ -45,16 +46,22 @@ impl<D: BlockRead> Ext<D> {
         let mut xattrs = XattrBlocks::default();
         for number in 0..self.layout.groups {
             let group = self.group(number)?;
+            // Inodes in use that lie side by side are one claim.
+            let mut inodes = Extent { start: 0, len: 0 };
             self.inode_table(&group, &mut |slot| match slot {
                 Slot::Dead(extent) => {
                     ledger.say(extent.start, extent.end(), Claim::Dead(Residue::DeadInode, None))
                 }
                 Slot::Live(inode) => {
-                    let end = inode.offset + self.layout.inode_size;
-                    ledger.say(inode.offset, end, Claim::Live(Owner::Metadata))?;
+                    if inode.offset != inodes.end() {
+                        ledger.say(inodes.start, inodes.end(), LIVE)?;
+                        inodes = Extent { start: inode.offset, len: 0 };
+                    }
+                    inodes.len += self.layout.inode_size;
                     self.claim_inode(&inode, &mut xattrs, ledger)
                 }
             })?;
+            ledger.say(inodes.start, inodes.end(), LIVE)?;
         }
         xattrs.finish()
     }

@@ -1,16 +1,23 @@
 //! Walks the inode tables: every live inode once, in order, in large reads.
 
-use block::{BlockRead, Extent, Result, is_zero, to_usize};
+use block::{BlockRead, Extent, Object, Result, is_zero, to_usize};
 
-use crate::ext::{
-    Ext,
-    group::{self, Group},
-    inode::{self, Inode},
-    superblock::{self, compat, incompat, ro_compat},
+use crate::{
+    FileKind, InodeId,
+    ext::{
+        Ext,
+        group::{self, Group},
+        inode::{self, Inode},
+        superblock::{self, compat, incompat, ro_compat},
+    },
+    names::Inodes,
 };
 
 /// Bytes read at once from a table.
 const PIECE: u64 = 256 * 1024;
+
+/// Takes an inode's number, its bytes, and where on the device they are.
+type VisitSlot<'v> = &'v mut dyn FnMut(u64, &[u8], u64) -> Result<()>;
 
 /// A stretch of an inode table.
 pub(crate) enum Slot {
@@ -33,39 +40,66 @@ impl<D: BlockRead> Ext<D> {
     pub(crate) fn inode_table(&self, group: &Group, visit: &mut dyn FnMut(Slot) -> Result<()>) -> Result<()> {
         let layout = &self.layout;
         let table = layout.extent(group.inode_table(), layout.inode_table_blocks());
-        let used = group.used_inodes(layout);
         let mut dead = table.start;
-        if !group.inode_uninit() {
-            let bits = self.inode_bitmap(group)?;
-            self.check_unused(group, &bits, used)?;
-            let size = layout.inode_size;
-            let per_piece = PIECE / size;
-            let mut first = 0;
-            while first < used {
-                let count = per_piece.min(used - first);
-                if (first..first + count).any(|index| group::bit(&bits, index)) {
-                    let start = table.start + first * size;
-                    let mut piece = vec![0; to_usize(count * size)];
-                    self.device.read_at(start, &mut piece)?;
-                    for index in (0..count).filter(|index| group::bit(&bits, first + index)) {
-                        let offset = start + index * size;
-                        let raw = &piece[to_usize(index * size)..to_usize((index + 1) * size)];
-                        let number = group.number * layout.inodes_per_group + first + index + 1;
-                        let Some(inode) = self.live_inode(number, raw, offset)? else { continue };
-                        if dead < offset {
-                            visit(Slot::Dead(Extent::between(dead, offset)))?;
-                        }
-                        dead = offset + size;
-                        visit(Slot::Live(inode))?;
-                    }
-                }
-                first += count;
+        self.used_slots(group, &mut |number, raw, offset| {
+            let Some(inode) = self.live_inode(number, raw.to_vec(), offset)? else { return Ok(()) };
+            if dead < offset {
+                visit(Slot::Dead(Extent::between(dead, offset)))?;
             }
-        }
+            dead = offset + layout.inode_size;
+            visit(Slot::Live(inode))
+        })?;
         if dead < table.end() {
             visit(Slot::Dead(Extent::between(dead, table.end())))?;
         }
         Ok(())
+    }
+
+    /// Visits the slots that a group's bitmap calls used: number, bytes, and where on the device they are.
+    fn used_slots(&self, group: &Group, visit: VisitSlot<'_>) -> Result<()> {
+        if group.inode_uninit() {
+            return Ok(());
+        }
+        let layout = &self.layout;
+        let table = layout.extent(group.inode_table(), layout.inode_table_blocks());
+        let (bits, used) = (self.inode_bitmap(group)?, group.used_inodes(layout));
+        self.check_unused(group, &bits, used)?;
+        let size = layout.inode_size;
+        let per_piece = PIECE / size;
+        let mut first = 0;
+        while first < used {
+            let count = per_piece.min(used - first);
+            if (first..first + count).any(|index| group::bit(&bits, index)) {
+                let start = table.start + first * size;
+                let mut piece = vec![0; to_usize(count * size)];
+                let object = Object::numbered("inode table of group", group.number);
+                self.device.read_object(object, start, &mut piece)?;
+                for index in (0..count).filter(|index| group::bit(&bits, first + index)) {
+                    let raw = &piece[to_usize(index * size)..to_usize((index + 1) * size)];
+                    let number = group.number * layout.inodes_per_group + first + index + 1;
+                    visit(number, raw, start + index * size)?;
+                }
+            }
+            first += count;
+        }
+        Ok(())
+    }
+
+    /// What each inode in use is, and which of them are directories. Their claims say whether they are in order.
+    pub(crate) fn inodes(&self) -> Result<(Inodes, Vec<InodeId>)> {
+        let (mut inodes, mut directories) = (Inodes::default(), Vec::new());
+        for number in 0..self.layout.groups {
+            self.used_slots(&self.group(number)?, &mut |number, raw, _| {
+                let Some(kind) = inode::kind_of(inode::MODE.get(raw)) else { return Ok(()) };
+                let value = inode::FLAGS.get(raw) & inode::flags::EA_INODE != 0;
+                inodes.insert(InodeId(number), kind, value || self.is_own(number));
+                if kind == FileKind::Directory {
+                    directories.push(InodeId(number));
+                }
+                Ok(())
+            })?;
+        }
+        Ok((inodes, directories))
     }
 
     /// bg_itable_unused hides inodes at the end of the table; none of them may be in use.
@@ -81,12 +115,12 @@ impl<D: BlockRead> Ext<D> {
     }
 
     /// The inode in a slot that the bitmap calls used; `None` if it is a reserved one that holds nothing.
-    fn live_inode(&self, number: u64, raw: &[u8], offset: u64) -> Result<Option<Inode>> {
+    fn live_inode(&self, number: u64, raw: Vec<u8>, offset: u64) -> Result<Option<Inode>> {
         let reserved = number < self.layout.first_inode && number != inode::ROOT;
-        if reserved && is_zero(raw) {
+        if reserved && is_zero(&raw) {
             return Ok(None);
         }
-        let inode = self.parse_inode(number, raw.to_vec(), offset)?;
+        let inode = self.parse_inode(number, raw, offset)?;
         if !reserved {
             self.describe(&inode)?;
             if inode.links() == 0 && !self.has_orphans() {

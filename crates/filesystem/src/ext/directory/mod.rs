@@ -233,23 +233,39 @@ impl<D: BlockRead> Ext<D> {
         visit: &mut dyn FnMut(Entry) -> Result<()>,
     ) -> Result<()> {
         let inode = self.directory(dir)?;
+        self.slots(&inode, &mut |buf, dirent| self.report_entry(&inode, buf, &dirent, visit))
+    }
+
+    /// Each slot of a directory, free ones included, with the bytes that it lies in.
+    fn slots(&self, inode: &Inode, visit: &mut dyn FnMut(&[u8], Dirent) -> Result<()>) -> Result<()> {
         if inode.has(flags::INLINE_DATA) {
             let format = self.dirent_format();
-            for area in Self::inline_areas(&inode)? {
+            for area in Self::inline_areas(inode)? {
                 format.parse_all(&inode.raw, area, inode.object(), "inline data", &mut |dirent| {
-                    self.report_entry(&inode, &inode.raw, &dirent, visit)
+                    visit(&inode.raw, dirent)
                 })?;
             }
             return Ok(());
         }
-        let mut walk = self.walk_directory(&inode)?;
-        while let Some(place) = walk.next(self, &inode)? {
-            let block = self.read_directory_block(&inode, place)?;
-            self.dirents(&inode, &block, &mut |dirent| {
-                self.report_entry(&inode, &block.data, &dirent, visit)
-            })?;
+        let mut walk = self.walk_directory(inode)?;
+        while let Some(place) = walk.next(self, inode)? {
+            let block = self.read_directory_block(inode, place)?;
+            self.dirents(inode, &block, &mut |dirent| visit(&block.data, dirent))?;
         }
         Ok(())
+    }
+
+    /// See [`Filesystem::check_names`](crate::Filesystem::check_names).
+    pub(crate) fn check_all_names(&self) -> Result<()> {
+        let (mut inodes, directories) = self.inodes()?;
+        for dir in directories {
+            let inode = self.directory(dir)?;
+            self.slots(&inode, &mut |buf, dirent| match dirent.inode {
+                0 => Ok(()),
+                number => inodes.name(inode.object(), &buf[dirent.name], InodeId(number), dirent.kind),
+            })?;
+        }
+        inodes.finish()
     }
 
     fn report_entry(

@@ -12,6 +12,7 @@ use crate::{
     ext::{
         Ext,
         directory::{BlockKind, type_of},
+        group::LastTable,
         inode::{self, FIELDS_END, Inode, ROOT, flags},
         quota::Usage,
         superblock::{incompat, ro_compat},
@@ -38,6 +39,7 @@ impl<D: BlockRead> Ext<D> {
             layout: self.layout.clone(),
             checksums: self.checksums,
             last_name: Hint::default(),
+            last_table: LastTable::default(),
         };
         trial.create_entry(dir, name, new).map(drop)
     }

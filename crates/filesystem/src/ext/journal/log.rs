@@ -190,7 +190,11 @@ impl Log {
     /// A block of the journal.
     pub(crate) fn read(&self, device: &impl BlockRead, index: u32) -> Result<Vec<u8>> {
         let mut block = vec![0; self.block_size];
-        device.read_at(self.offset(index)?, &mut block)?;
+        device.read_object(
+            Object::numbered("journal block", index.into()),
+            self.offset(index)?,
+            &mut block,
+        )?;
         Ok(block)
     }
 

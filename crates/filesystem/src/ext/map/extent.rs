@@ -55,12 +55,12 @@ pub(crate) fn seal_node(node: &mut [u8], seed: u32) {
 
 impl<D: BlockRead> Ext<D> {
     pub(super) fn walk_extents(&self, inode: &Inode, walk: &mut Walk<'_>) -> Result<()> {
-        let root = inode.block().to_vec();
-        let depth = DEPTH.get(&root);
+        let root = inode.block();
+        let depth = DEPTH.get(root);
         if depth > MAX_DEPTH {
             return Err(inode.object().corrupt("extent tree depth", depth, format!("at most {MAX_DEPTH}")));
         }
-        self.walk_extent_node(inode, &root, depth, 0..LOGICAL_END, walk)?;
+        self.walk_extent_node(inode, root, depth, 0..LOGICAL_END, walk)?;
         Ok(())
     }
 

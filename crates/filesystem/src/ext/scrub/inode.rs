@@ -9,12 +9,23 @@ use crate::{
         Ext,
         content::INLINE_HEAD,
         inode::{self, Inode, flags},
-        map::Mapped,
+        map::{DEPTH, Mapped},
         superblock as sb,
     },
 };
 
 impl<D: BlockRead> Ext<D> {
+    /// Whether a live inode may reach further metadata: blocks of a map or of a directory, or an xattr block.
+    pub(super) fn has_more(inode: &Inode) -> bool {
+        let tree = inode.has(flags::EXTENTS) && inode.has_map() && DEPTH.get(inode.block()) > 0;
+        tree || inode.kind() == Some(FileKind::Directory) || inode.xattr_block() != 0
+    }
+
+    /// Zeroes all that the inode itself holds and does not use, in `inode` alone.
+    pub(super) fn wipe_inode(&self, inode: &mut Inode) -> Result<u64> {
+        Ok(self.wipe_fields(inode) + Self::wipe_body(inode)? + self.wipe_block(inode)?)
+    }
+
     /// Zeroes fields that nothing uses: i_obso_faddr, l_i_reserved, and what i_extra_isize counts beyond the last
     /// field that is known.
     fn wipe_fields(&self, inode: &mut Inode) -> u64 {
@@ -91,8 +102,7 @@ impl<D: BlockWrite> Ext<D> {
         if block != 0 {
             wiped += self.scrub_xattr_block(block)?;
         }
-        let own =
-            self.wipe_fields(&mut inode) + Self::wipe_body(&mut inode)? + self.wipe_block(&mut inode)?;
+        let own = self.wipe_inode(&mut inode)?;
         if own > 0 {
             self.write_inode(&mut inode)?;
         }

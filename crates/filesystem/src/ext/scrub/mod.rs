@@ -12,20 +12,21 @@ mod xattr;
 
 use std::ops::Range;
 
-use block::{BlockWrite, Result, Unsupported, to_u64};
+use block::{BlockWrite, Result, Unsupported, is_zero, to_u64};
 
 use super::{
     Ext,
     claims::Slot,
     superblock::{OBJECT, incompat},
 };
-use crate::InodeId;
-
 pub(super) use xattr::block_hash;
 
 /// Zeroes a range. Returns how many of its bytes were not zero.
 fn wipe(buf: &mut [u8], range: Range<usize>) -> u64 {
     let Some(bytes) = buf.get_mut(range) else { return 0 };
+    if is_zero(bytes) {
+        return 0;
+    }
     let dirty = bytes.iter().filter(|byte| **byte != 0).count();
     bytes.fill(0);
     to_u64(dirty)
@@ -63,15 +64,17 @@ impl<D: BlockWrite> Ext<D> {
         let mut wiped = self.scrub_mmp()? + self.scrub_reserved_descriptors()?;
         for number in 0..self.layout.groups {
             let group = self.group(number)?;
-            let mut live = Vec::new();
+            let mut dirty = Vec::new();
             self.inode_table(&group, &mut |slot| {
-                if let Slot::Live(inode) = slot {
-                    live.push(inode.number);
+                if let Slot::Live(mut inode) = slot
+                    && (Self::has_more(&inode) || self.wipe_inode(&mut inode)? > 0)
+                {
+                    dirty.push(inode.id());
                 }
                 Ok(())
             })?;
-            for number in live {
-                wiped += self.scrub_inode(InodeId(number))?;
+            for id in dirty {
+                wiped += self.scrub_inode(id)?;
             }
             wiped += self.scrub_bitmaps(number)? + self.scrub_descriptor(number)?;
         }

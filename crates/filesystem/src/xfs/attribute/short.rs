@@ -51,6 +51,9 @@ pub(crate) fn parse(inode: &Inode) -> Result<Short> {
         if value.end > total {
             return Err(object.corrupt("attribute", "cut off", format!("within {total} bytes")));
         }
+        if name.is_empty() {
+            return Err(object.corrupt("attribute", "without a name", "a name"));
+        }
         let in_inode = |range: Range<usize>| fork.start + range.start..fork.start + range.end;
         entries.push(ShortAttribute {
             entry: in_inode(at..value.end),

@@ -9,9 +9,9 @@ use super::{
     Xfs,
     format::{dir::ftype, inode::format},
     geometry::InodeNumber,
-    inode::{Fork, Inode},
+    inode::{Fork, Inode, Slot},
 };
-use crate::{Entry, FileKind, InodeId};
+use crate::{Entry, FileKind, InodeId, names::Inodes};
 
 /// A kind of file in an entry; `None` if the entry does not say.
 pub(crate) fn kind_of(raw: u8) -> Option<FileKind> {
@@ -63,6 +63,28 @@ impl<D: BlockRead> Xfs<D> {
                 block::Item::Free { .. } => Ok(()),
             })
         })
+    }
+
+    /// See [`Filesystem::check_names`](crate::Filesystem::check_names).
+    pub(crate) fn check_all_names(&self) -> Result<()> {
+        let (mut inodes, mut directories) = (Inodes::default(), Vec::new());
+        self.all_inodes(&mut |slot| {
+            let Slot::Used(inode) = slot else { return Ok(()) };
+            let Some(kind) = inode.kind() else { return Ok(()) };
+            let own = inode.number == self.geometry.root || self.is_hidden(&inode);
+            inodes.insert(inode.id(), kind, own);
+            if kind == FileKind::Directory {
+                directories.push(inode.id());
+            }
+            Ok(())
+        })?;
+        for dir in directories {
+            let inode = self.directory(dir)?;
+            self.names(&inode, &mut |found| {
+                inodes.name(inode.object(), found.name, InodeId(found.inode.0), kind_of(found.kind))
+            })?;
+        }
+        inodes.finish()
     }
 
     /// See [`Filesystem::entries`](crate::Filesystem::entries).

@@ -1,6 +1,6 @@
 //! Takes an inode that is not in use: of a chunk that is there, or of a new one.
 
-use block::{BlockRead, BlockWrite, Result, to_usize};
+use block::{BlockRead, BlockWrite, Object, Result, to_usize};
 
 use super::unsupported;
 use crate::xfs::{
@@ -29,7 +29,7 @@ impl<D: BlockWrite> Xfs<D> {
                 let number = self.geometry.inode_number(ag, taken);
                 let offset = self.geometry.inode_offset(number);
                 let mut raw = vec![0; to_usize(self.geometry.inode_size)];
-                self.device.read_at(offset, &mut raw)?;
+                self.device.read_object(Object::numbered("inode", number.0), offset, &mut raw)?;
                 let slot = self.parse_inode(number, raw, offset)?;
                 return Ok(self.fresh_inode(&slot, GENERATION.get(&slot.raw)));
             }

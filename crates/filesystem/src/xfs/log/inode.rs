@@ -66,7 +66,7 @@ pub(crate) fn replay(
     }
     let start = start + to_u64(at);
     let mut raw = vec![0; size];
-    device.read_at(start, &mut raw)?;
+    device.read_object(object, start, &mut raw)?;
     if !kinds::is_inode(&raw) {
         let found = format!("{:#06x} on disk", dinode::MAGIC.get(&raw));
         return Err(object.corrupt("magic of an inode", found, "0x494e"));

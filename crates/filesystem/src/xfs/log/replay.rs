@@ -208,7 +208,7 @@ impl Replay {
     ) -> Result<(u64, Vec<u8>)> {
         let start = self.place(item, name)?;
         let mut bytes = vec![0; to_usize(u64::from(name.1) * 512)];
-        device.read_at(start, &mut bytes)?;
+        device.read_object(Object::the("buffer of the log"), start, &mut bytes)?;
         Ok((start, bytes))
     }
 

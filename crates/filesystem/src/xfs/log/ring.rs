@@ -9,6 +9,8 @@ use block::{BlockRead, Extent, Object, Result, to_u64, to_usize};
 
 use super::layout::{BB, CYCLE, H_CYCLE, H_MAGIC, HEADER_MAGIC};
 
+const LOG: Object = Object::the("log");
+
 /// A position in the log's history: how often it went round the ring, and the block. Later is larger.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Lsn(pub(crate) u64);
@@ -57,9 +59,9 @@ impl Ring {
         let mut bytes = vec![0; to_usize(u64::from(count) * to_u64(BB))];
         let first = count.min(self.blocks - block);
         let (head, rest) = bytes.split_at_mut(to_usize(u64::from(first) * to_u64(BB)));
-        device.read_at(self.offset(block), head)?;
+        device.read_object(LOG, self.offset(block), head)?;
         if !rest.is_empty() {
-            device.read_at(self.offset(0), rest)?;
+            device.read_object(LOG, self.offset(0), rest)?;
         }
         Ok(bytes)
     }
@@ -67,7 +69,7 @@ impl Ring {
     /// The cycle of one block.
     pub(crate) fn cycle(self, device: &impl BlockRead, block: u32) -> Result<u32> {
         let mut bytes = [0; 8];
-        device.read_at(self.offset(block), &mut bytes)?;
+        device.read_object(LOG, self.offset(block), &mut bytes)?;
         Ok(cycle_of(&bytes))
     }
 

@@ -49,7 +49,7 @@ impl<D: BlockWrite> Xfs<D> {
     /// See [`FilesystemMut::scrub`](crate::FilesystemMut::scrub). The log must have been replayed.
     pub(super) fn scrub_metadata(&mut self) -> Result<u64> {
         self.complete()?;
-        if self.is_dirty() {
+        if self.is_dirty()? {
             return Err(Unsupported::new(OBJECT, "scrubbing before the log is replayed").into());
         }
         let mut wiped = 0;

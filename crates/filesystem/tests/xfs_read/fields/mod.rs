@@ -43,6 +43,8 @@ struct Good {
     mapped: usize,
     short: usize,
     long: usize,
+    /// Its attributes lie in the inode.
+    attributed: usize,
 }
 
 /// Where an inode lies: the only group starts at 0.
@@ -57,7 +59,8 @@ impl Good {
         fs::write(lab.path("good"), bytes).unwrap();
         // So many attributes that leaves need a node above them.
         lab.run(
-            "(echo 'path /empty'; for i in $(seq 60); do echo attr_set -v 240 many$i; done) | xfs_db -x good >/dev/null",
+            "(echo 'path /empty'; for i in $(seq 60); do echo attr_set -v 240 many$i; done) | xfs_db -x good >/dev/null
+             xfs_db -x -c 'path /longlink' -c 'attr_set -v 20 one' -c 'attr_set -v 5 second' good >/dev/null",
         );
         let mut image = Image { bytes: fs::read(lab.path("good")).unwrap(), block: BLOCK, sector: 512 };
         let tree = tree::ours(&Xfs::open(&image.bytes).unwrap()).unwrap();
@@ -69,11 +72,17 @@ impl Good {
         let root = usize::try_from(image.get(56, 8)).unwrap();
         give_a_tree(&mut image, mapped);
         read_all(image.bytes.clone()).unwrap_or_else(|error| panic!("{error}"));
-        Self { image, root, file, empty, mapped, short, long }
+        Self { image, root, file, empty, mapped, short, long, attributed: long }
     }
 
     fn get(&self, at: usize, len: usize) -> u64 {
         self.image.get(at, len)
+    }
+
+    /// An inode that is there and not in use: the last of its block.
+    fn free_inode(&self) -> u64 {
+        let used = |number: usize| self.get(inode(number) + 2, 2) != 0;
+        to_u64((self.root..).find(|number| !used(*number)).unwrap())
     }
 
     /// The first block with this magic and owner.

@@ -176,6 +176,40 @@ fn directories() {
             format!("directory block {}: magic is 0x00000000, expected 0x58444633", free / BLOCK),
         ),
     ];
+    // What lies behind a name: its inode's number, then its kind.
+    let (kind, number) = (fork + 6 + 3 + usize::try_from(good.get(fork + 6, 1)).unwrap(), inode(short));
+    let target = good.get(kind + 1, 4);
+    assert_eq!(good.get(kind, 1), 1, "the first name is a file's: {number}");
+    rows.push(row(
+        "short directory's kind",
+        kind,
+        1,
+        2,
+        format!("inode {short}: directory entry's kind is a directory for inode {target}, expected a file"),
+    ));
+    let free_inode = good.free_inode();
+    rows.push(row(
+        "short directory's inode",
+        kind + 1,
+        4,
+        free_inode,
+        format!(
+            "inode {short}: directory entry's inode is {free_inode}, which is free, expected one that is in use"
+        ),
+    ));
+    let name = data + 64 + 9;
+    let kind = name + usize::try_from(good.get(name - 1, 1)).unwrap();
+    rows.push(row(
+        "data entry's kind",
+        kind,
+        1,
+        6,
+        format!(
+            "inode {}: directory entry's kind is a socket for inode {}, expected a directory",
+            good.get(data + 40, 8),
+            good.get(data + 64, 8)
+        ),
+    ));
     for at in [single, data, free] {
         rows.extend(own(good, "directory block", at, (8, 24, 40)));
     }
@@ -188,6 +222,58 @@ fn directories() {
 /// Where the first free region of a directory's block is.
 fn single_free(good: &Good, block: usize) -> usize {
     (64..BLOCK).step_by(8).map(|at| block + at).find(|at| good.get(*at, 2) == 0xFFFF).unwrap()
+}
+
+/// Attributes inside an inode: a header, and names with values back to back.
+#[test]
+fn short_attributes() {
+    let good = &*GOOD;
+    let (number, at) = (good.attributed, inode(good.attributed));
+    let fork = at + 176 + 8 * usize::try_from(good.get(at + 82, 1)).unwrap();
+    let (total, room) = (good.get(fork, 2), at + 512 - fork);
+    assert_eq!((good.get(at + 83, 1), good.get(fork + 2, 1)), (1, 2), "two attributes inside the inode");
+    let second = fork + 4 + 3 + usize::try_from(good.get(fork + 4, 1) + good.get(fork + 5, 1)).unwrap();
+    let object = format!("inode {number}");
+    let cut = |total: u64| format!("{object}: attribute is cut off, expected within {total} bytes");
+    let cut_off = cut(total);
+    let length = |found: u64, expected: &str| {
+        format!("{object}: length of its attributes is {found}, expected {expected}")
+    };
+    good.check(vec![
+        row("length, 0", fork, 2, 0, length(0, &format!("4 to {room}"))),
+        row("length, too small for its header", fork, 2, 3, length(3, &format!("4 to {room}"))),
+        row("length, beyond the inode", fork, 2, 500, length(500, &format!("4 to {room}"))),
+        row(
+            "length, by one",
+            fork,
+            2,
+            total + 1,
+            length(total + 1, &format!("{total}, where the last one ends")),
+        ),
+        row("length, short by one", fork, 2, total - 1, cut(total - 1)),
+        row("count, 0", fork + 2, 1, 0, length(total, "4, where the last one ends")),
+        row(
+            "count, one less",
+            fork + 2,
+            1,
+            1,
+            length(total, &format!("{}, where the last one ends", second - fork)),
+        ),
+        row("count, one more", fork + 2, 1, 3, cut_off.clone()),
+        row("count", fork + 2, 1, 255, cut_off.clone()),
+        row("length of a name", fork + 4, 1, 255, cut_off.clone()),
+        row("length of a value", fork + 5, 1, 255, cut_off.clone()),
+        row("length of the last name", second, 1, 200, cut_off.clone()),
+        row(
+            "length of the last value",
+            second + 1,
+            1,
+            0,
+            length(total, &format!("{}, where the last one ends", total - good.get(second + 1, 1))),
+        ),
+        row("no name", second, 1, 0, format!("{object}: attribute is without a name, expected a name")),
+        row("place of the fork", at + 82, 1, 41, length(good.get(at + 176 + 41 * 8, 2), "4 to 8")),
+    ]);
 }
 
 #[test]

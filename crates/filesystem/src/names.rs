@@ -1,0 +1,121 @@
+//! The witness for names: each leads to an inode in use, of the kind that the name says, and no inode in use is without.
+//!
+//! What has no name is found by no rule: the next fsck would bring a file back that nobody has looked at.
+//! Walks believe the kind beside a name, as reading each inode for it would cost more than the walk. A directory that
+//! calls itself something else would be passed by, and with it all that lies in it.
+
+use std::collections::BTreeMap;
+
+use block::{Object, Result, to_usize};
+
+use crate::{FileKind, InodeId};
+
+/// Inodes of a page.
+const PAGE: u64 = 256;
+
+/// Which inodes are in use, what they are, and which have a name. Nothing for pages without one, so memory follows the
+/// inodes.
+#[derive(Debug, Default)]
+pub(crate) struct Inodes {
+    pages: BTreeMap<u64, Box<[Option<Slot>; to_usize(PAGE)]>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    kind: FileKind,
+    named: bool,
+}
+
+impl Inodes {
+    /// An inode that is in use. One of the filesystem's `own` needs no name.
+    pub(crate) fn insert(&mut self, inode: InodeId, kind: FileKind, own: bool) {
+        let page = self.pages.entry(inode.0 / PAGE).or_insert_with(|| Box::new([None; to_usize(PAGE)]));
+        page[to_usize(inode.0 % PAGE)] = Some(Slot { kind, named: own });
+    }
+
+    /// `Corrupt` if a name in a directory leads to an inode that is free, or of another kind than it says; `None` if
+    /// it says none.
+    pub(crate) fn name(
+        &mut self,
+        directory: Object,
+        name: &[u8],
+        inode: InodeId,
+        says: Option<FileKind>,
+    ) -> Result<()> {
+        let page = self.pages.get_mut(&(inode.0 / PAGE));
+        let Some(slot) = page.and_then(|page| page[to_usize(inode.0 % PAGE)].as_mut()) else {
+            let found = format!("{}, which is free", inode.0);
+            return Err(directory.corrupt("directory entry's inode", found, "one that is in use"));
+        };
+        slot.named |= name != b"." && name != b"..";
+        match says {
+            Some(says) if says != slot.kind => {
+                let found = format!("{} for inode {}", noun(says), inode.0);
+                Err(directory.corrupt("directory entry's kind", found, noun(slot.kind)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `Corrupt` if an inode in use has no name, once all names are known.
+    pub(crate) fn finish(&self) -> Result<()> {
+        // The last page ends with the last number that there is.
+        let numbers = |page: &u64| page * PAGE..=page * PAGE + (PAGE - 1);
+        let mut numbered = self.pages.iter().flat_map(|(page, slots)| numbers(page).zip(slots.iter()));
+        let unnamed = numbered.find(|(_, slot)| slot.is_some_and(|slot| !slot.named));
+        match unnamed {
+            Some((number, _)) => {
+                let expected = "at least one, as it is in use (fsck puts it into lost+found)";
+                Err(Object::numbered("inode", number).corrupt("number of its names", 0, expected))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn noun(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::File => "a file",
+        FileKind::Directory => "a directory",
+        FileKind::Symlink => "a symbolic link",
+        FileKind::Fifo => "a named pipe",
+        FileKind::Socket => "a socket",
+        FileKind::CharDevice => "a character device",
+        FileKind::BlockDevice => "a block device",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_what_its_inode_is() {
+        let mut inodes = Inodes::default();
+        inodes.insert(InodeId(300), FileKind::Directory, false);
+        inodes.insert(InodeId(u64::MAX), FileKind::File, false);
+        inodes.insert(InodeId(8), FileKind::File, true);
+        let mut check = |name: &str, inode, says| {
+            let named = inodes.name(Object::numbered("inode", 2), name.as_bytes(), InodeId(inode), says);
+            named.and_then(|()| inodes.finish()).map_err(|error| error.to_string())
+        };
+        let error = |text: &str| Err(text.to_owned());
+        let without = |number: u64| {
+            error(&format!(
+                "inode {number}: number of its names is 0, expected at least one, as it is in use (fsck puts it into \
+                 lost+found)"
+            ))
+        };
+        assert_eq!(check(".", 300, None), without(300));
+        assert_eq!(check("a", 300, Some(FileKind::Directory)), without(u64::MAX));
+        assert_eq!(
+            check("b", 300, Some(FileKind::Socket)),
+            error("inode 2: directory entry's kind is a socket for inode 300, expected a directory")
+        );
+        assert_eq!(
+            check("c", 301, None),
+            error("inode 2: directory entry's inode is 301, which is free, expected one that is in use")
+        );
+        assert_eq!(check("d", u64::MAX, Some(FileKind::File)), Ok(()));
+    }
+}
