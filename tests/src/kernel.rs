@@ -77,6 +77,20 @@ fn mounts_xfs(raw: &Path, volume: &Volume) -> Result<bool> {
     Ok(config.contains("CONFIG_XFS_SUPPORT_V4=y"))
 }
 
+/// Whether an ext4 has names in which case does not matter (`s_feature_incompat` at 96 of the superblock).
+fn folds(raw: &Path, volume: &Volume) -> Result<bool> {
+    let start =
+        volume.pieces.first().and_then(|pieces| pieces.first()).map_or(volume.start, |piece| piece.start);
+    let mut incompat = [0; 4];
+    let file = fs::File::open(raw).and_then(|file| file.read_exact_at(&mut incompat, start + 1024 + 96));
+    file.map_err(|error| format!("{}: {error}", raw.display()))?;
+    Ok(u32::from_le_bytes(incompat) & 0x2_0000 != 0)
+}
+
+fn knows_folding() -> bool {
+    Path::new("/sys/fs/ext4/features/casefold").exists()
+}
+
 /// Compares every ext, XFS and FAT volume of two raw images. `before` is recovered by the kernel, so it is written:
 /// give it a copy. Returns the differences that the report's edits do not explain.
 pub fn compare(before: &Path, after: &Path, report: &Value, scratch: &Path) -> Result<Vec<String>> {
@@ -95,6 +109,10 @@ pub fn compare(before: &Path, after: &Path, report: &Value, scratch: &Path) -> R
         }
         if volume.content == Content::Xfs && !mounts_xfs(before, volume)? {
             println!("volume {} is not compared: this kernel has no XFS of version 4", volume.number);
+            continue;
+        }
+        if volume.content == Content::Ext && folds(before, volume)? && !knows_folding() {
+            println!("volume {} is not compared: this kernel has no casefold", volume.number);
             continue;
         }
         let (before, volume) = &image::in_one_piece(before, volume, scratch, "before.volume")?;

@@ -15,12 +15,13 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace")
 }
 
-/// The diskscrub binary, as fresh as the sources: cargo builds it first.
+/// The diskscrub binary, as fresh as the sources: cargo builds it first. With the whole workspace asked for, its
+/// dependencies have the features that they have in all tests, and are not built again.
 pub fn diskscrub() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let built = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--quiet", "--package", "diskscrub"])
+            .args(["build", "--quiet", "--workspace", "--bin", "diskscrub"])
             .current_dir(workspace())
             .stdin(Stdio::null())
             .status();

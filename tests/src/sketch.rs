@@ -127,8 +127,8 @@ impl Tree {
 }
 
 impl Filesystem for Tree {
-    fn summary(&self) -> Summary {
-        Summary {
+    fn summary(&self) -> Result<Summary> {
+        Ok(Summary {
             kind: "tree",
             label: self.label.clone(),
             uuid: self.uuid.clone(),
@@ -137,7 +137,7 @@ impl Filesystem for Tree {
             features: Vec::new(),
             dirty: false,
             notes: Vec::new(),
-        }
+        })
     }
 
     fn claims(&self, _: &mut dyn FnMut(Extent, Claim) -> Result<()>) -> Result<()> {

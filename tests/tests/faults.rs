@@ -16,9 +16,13 @@ use std::{
 use tests::program::{command, diskscrub, lossy, output};
 
 /// What the directory of a run holds before it.
-const BEFORE: [&str; 2] = ["image", "trace"];
+const BEFORE: [&str; 3] = ["image", "key.pem", "trace"];
 
-/// Makes the images: `gpt` has an ext4, a FAT and swap; `xfs` an XFS alone.
+/// What says that an output is complete, and so is not there without it.
+const BESIDE: [&str; 2] = ["r.json", "out.intoto.jsonl"];
+
+/// Makes the images: `gpt` has an ext4, a FAT and swap, `lvm` a volume group with XFS and ext2, `tiny` little more than
+/// a table; and a key to sign with.
 fn images() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let script = r#"
@@ -37,8 +41,26 @@ fn images() -> tempfile::TempDir {
         dd if=swap of=gpt bs=1M seek=4 conv=notrunc status=none
         printf 'a secret in free space' | dd of=gpt bs=1 seek=3000000 conv=notrunc status=none
         qemu-img convert -c -O qcow2 gpt gpt.qcow2
+        # mkfs.xfs makes none that is so small unless it is told that this is a test.
+        export TEST_DIR=1 TEST_DEV=1 QA_CHECK_FS=1
+        printf '/none\n0 0\nd--755 0 0\nroot d--700 0 0\n.bash_history ---600 0 0 tree/root/.bash_history\n$\n$\n' >proto
+        truncate -s 16M xfs && mkfs.xfs -q -K -d agcount=1 -p proto xfs
+        mke2fs -qF -t ext2 -d tree ext2 1M
+        truncate -s 20M lvm
+        printf 'pv 0 20971520\nlv root linear 16 pv0 0\nlv boot linear 1 pv0 16\n' | python3 "$PV" lvm vg
+        dd if=xfs of=lvm bs=1M seek=1 conv=notrunc status=none
+        dd if=ext2 of=lvm bs=1M seek=17 conv=notrunc status=none
+        rm -r tree/srv
+        mke2fs -qF -t ext2 -N 16 -d tree small 128K
+        truncate -s 256K tiny
+        printf 'label: dos\n1 : start=64, size=256, type=83\n' | sfdisk -q tiny
+        dd if=small of=tiny bs=512 seek=64 conv=notrunc status=none
+        qemu-img convert -c -O qcow2 -o cluster_size=4096 tiny tiny.qcow2
+        openssl genpkey -algorithm ed25519 -out key.pem
     "#;
-    let made = output(command("sh").args(["-ec", script]).current_dir(dir.path())).unwrap();
+    let volume_groups = concat!(env!("CARGO_MANIFEST_DIR"), "/cases/pv.py");
+    let mut shell = command("sh");
+    let made = output(shell.args(["-ec", script]).env("PV", volume_groups).current_dir(dir.path())).unwrap();
     assert!(made.status.success(), "{}", lossy(&made.stderr));
     dir
 }
@@ -55,6 +77,8 @@ struct Good {
     code: Option<i32>,
     /// The output's bytes, if there is one.
     out: Option<Vec<u8>>,
+    /// The same of the report and of the attestation, which are of a fixed time.
+    beside: [Option<Vec<u8>>; 2],
     stdout: String,
 }
 
@@ -62,13 +86,15 @@ impl Line {
     fn new(image: &Path, arguments: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::copy(image, dir.path().join("image")).unwrap();
+        fs::copy(image.with_file_name("key.pem"), dir.path().join("key.pem")).unwrap();
         fs::write(dir.path().join("trace"), "").unwrap();
         let arguments = arguments.split_whitespace().map(str::to_owned).collect();
-        let good = Good { code: None, out: None, stdout: String::new() };
+        let good = Good { code: None, out: None, beside: [None, None], stdout: String::new() };
         let mut line = Self { dir, arguments, good };
         let done = line.run(&[]).0;
         assert!(matches!(done.status.code(), Some(0 | 1)), "{}", lossy(&done.stderr));
-        let good = Good { code: done.status.code(), out: line.out(), stdout: lossy(&done.stdout) };
+        let (out, beside) = (line.out(), line.beside());
+        let good = Good { code: done.status.code(), out, beside, stdout: lossy(&done.stdout) };
         line.good = good;
         line.reset();
         line
@@ -80,6 +106,10 @@ impl Line {
 
     fn out(&self) -> Option<Vec<u8>> {
         fs::read(self.at("out")).ok()
+    }
+
+    fn beside(&self) -> [Option<Vec<u8>>; 2] {
+        BESIDE.map(|name| fs::read(self.at(name)).ok())
     }
 
     fn names(&self) -> BTreeSet<String> {
@@ -115,6 +145,15 @@ impl Line {
     /// read is tested in memory (crates/sanitize/tests/line/faults.rs).
     /// Returns how often it was tried, and the exit codes.
     fn at_every(&self, calls: &str, what: &str) -> (usize, BTreeMap<Option<i32>, usize>) {
+        self.at_steps(calls, what, |at| 1 + at / 8)
+    }
+
+    fn at_steps(
+        &self,
+        calls: &str,
+        what: &str,
+        step: impl Fn(usize) -> usize,
+    ) -> (usize, BTreeMap<Option<i32>, usize>) {
         let (mut codes, mut tries, mut at) = (BTreeMap::new(), 0, 1);
         loop {
             let injection = format!("{calls}:{what}:when={at}");
@@ -128,7 +167,7 @@ impl Line {
             self.reset();
             *codes.entry(done.status.code()).or_insert(0) += 1;
             tries += 1;
-            at += 1 + at / 8;
+            at += step(at);
         }
     }
 
@@ -138,9 +177,18 @@ impl Line {
         if let Some(out) = self.out() {
             assert!(Some(out) == self.good.out, "{what}: another output than without a fault");
         }
+        // A report or an attestation is there as a whole, and with what it speaks of, or it is not there.
+        for (name, (beside, good)) in BESIDE.iter().zip(self.beside().iter().zip(&self.good.beside)) {
+            let whole =
+                beside.is_none() || (beside == good && self.out().is_some() == self.good.out.is_some());
+            assert!(
+                whole || (*name == "r.json" && self.good.out.is_none()),
+                "{what}: {name} is another, or too early"
+            );
+        }
         let names = self.names();
         let temporary = names.iter().filter(|name| name.ends_with(".partial")).count();
-        let others = names.iter().filter(|name| !["out", "r.json", "out.intoto.jsonl"].contains(&&***name));
+        let others = names.iter().filter(|name| **name != "out" && !BESIDE.contains(&&***name));
         assert_eq!(others.count(), temporary, "{what}: {names:?}");
         match done.status.code() {
             // Ended by the signal that was sent. Only between two steps of a replacement is there another name.
@@ -183,6 +231,9 @@ const CLEAN: [&str; 2] = [
     "clean image -o out --output-format qcow2 --compress zstd --quiet --threads 2 --report r.json",
 ];
 
+/// All that `clean` writes.
+const ATTESTED: &str = "clean image -o out --quiet --threads 2 --report r.json --attest key.pem";
+
 fn tell(arguments: &str, fault: &str, done: &(usize, BTreeMap<Option<i32>, usize>)) {
     println!("{arguments}: {fault}: {} times, exit codes {:?}", done.0, done.1);
 }
@@ -196,6 +247,82 @@ fn a_read_that_fails() {
             let done = line.at_every("pread64,lseek", "error=EIO");
             tell(arguments, "a read fails", &done);
             assert!(done.1.contains_key(&Some(74)), "{:?}", done.1);
+        }
+    }
+}
+
+#[test]
+fn a_read_of_a_volume_group_that_fails() {
+    let images = images();
+    for arguments in [COMMANDS[0], COMMANDS[3], CLEAN[0]] {
+        let line = Line::new(&images.path().join("lvm"), arguments);
+        let done = line.at_steps("pread64,lseek", "error=EIO", |at| 1 + at / 4);
+        tell(arguments, "a read fails", &done);
+        assert!(done.1.contains_key(&Some(74)), "{:?}", done.1);
+    }
+}
+
+/// Where a medium is bad, and what lies there: enough to look at it with other tools.
+#[test]
+fn a_read_that_fails_says_where_and_what() {
+    let images = images();
+    let mut objects = BTreeSet::new();
+    for image in ["gpt", "gpt.qcow2", "lvm"] {
+        let line = Line::new(&images.path().join(image), "plan image --quiet");
+        for at in [1, 2, 3, 4, 5, 7, 10, 14, 20, 28, 40, 56] {
+            // From there on: what is asked for ahead is asked for again.
+            let (done, _) = line.run(&[format!("pread64:error=EIO:when={at}+")]);
+            if done.status.code() != Some(74) {
+                continue;
+            }
+            let said = lossy(&done.stderr);
+            let place = said.strip_prefix("diskscrub: image: reading ").and_then(|rest| {
+                let (place, error) = rest.split_once("): ")?;
+                (error.trim_end() == "Input/output error (os error 5)").then_some(place)
+            });
+            let place = place.and_then(|place| place.split_once(" ("));
+            let (bytes, object) = place.unwrap_or_else(|| panic!("{image} {at}: {said}"));
+            let (len, offset) = bytes.split_once(" bytes at ").unwrap();
+            assert!(len.parse::<u64>().unwrap() > 0 && offset.parse::<u64>().is_ok(), "{said}");
+            objects.insert(object.to_owned());
+        }
+    }
+    println!("{objects:?}");
+    assert!(objects.len() > 5, "{objects:?}");
+}
+
+/// Not one read, write or name is left out.
+#[test]
+fn every_call_on_a_tiny_disk() {
+    let images = images();
+    for image in ["tiny", "tiny.qcow2"] {
+        let line = Line::new(&images.path().join(image), ATTESTED);
+        for calls in ["pread64", "pwrite64,write,fsync,linkat,renameat,unlinkat"] {
+            let done = line.at_steps(calls, "error=EIO", |_| 1);
+            tell(ATTESTED, &format!("{image}: {calls}"), &done);
+            assert!(done.1.contains_key(&Some(74)), "{:?}", done.1);
+        }
+    }
+}
+
+/// Nobody finds an attestation of what is not there, or not what it was to be.
+#[test]
+fn an_attested_output() {
+    let images = images();
+    for (image, arguments) in
+        [("gpt", ATTESTED.to_owned()), ("lvm", format!("{ATTESTED} --output-format qcow2 --compress zstd"))]
+    {
+        let line = Line::new(&images.path().join(image), &arguments);
+        assert!(line.good.beside.iter().all(Option::is_some));
+        for (calls, what) in [
+            ("pwrite64,write,ftruncate,fallocate", "error=ENOSPC"),
+            ("fsync,fdatasync", "error=EIO"),
+            ("linkat,renameat,renameat2,rename", "error=EDQUOT"),
+            ("all", "signal=KILL"),
+            ("openat,newfstatat,statx", "error=EACCES"),
+        ] {
+            let done = line.at_steps(calls, what, |at| 1 + at / 4);
+            tell(&arguments, &format!("{image}: {calls}: {what}"), &done);
         }
     }
 }

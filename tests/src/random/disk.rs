@@ -9,6 +9,7 @@ use std::{
 use super::{
     Numbers,
     table::{arrange, litter},
+    tools::Source,
     tree::Tree,
 };
 use crate::{
@@ -17,6 +18,9 @@ use crate::{
     kernel::Mount,
     program::{command, output, run},
 };
+
+/// Where the numbers of kinds begin: such that the usual few seeds have each of them.
+const KINDS: u64 = 0x2f0;
 
 /// A mebibyte.
 pub(super) const MIB: u64 = 1 << 20;
@@ -48,9 +52,21 @@ impl Disk {
         let mut numbers = Numbers::new(seed);
         let token = format!("gone{:016x}", numbers.any());
         let volume = scratch.join("volume");
-        let mut made = Filesystem::random(&mut numbers);
-        made.make(&volume, &mut numbers, &token)?;
-        let end = made.fill(&volume, &mut numbers, &token, scratch)?;
+        // Numbers of their own: the disks of the usual kinds stay as they are.
+        let mut kinds = Numbers::new(seed ^ KINDS);
+        let mut made = match kinds.below(16) {
+            0 | 1 => Filesystem::version4(&mut numbers),
+            2 => Filesystem::folded(&mut numbers),
+            3 if large_blocks() => Filesystem::large(&mut numbers),
+            _ => Filesystem::random(&mut numbers),
+        };
+        made.rare_features(&mut kinds);
+        let end = if made.by_tools {
+            made.make_by_tools(&volume, &mut numbers, &token, scratch)?
+        } else {
+            made.make(&volume, &mut numbers, &token)?;
+            made.fill(&volume, &mut numbers, &token, scratch)?
+        };
         made.behind_the_kernels_back(&volume, end, &mut numbers)?;
         let (image, table) = arrange(&volume, &mut numbers, &token, scratch)?;
         let recipe = format!("{} [{}], {end:?}, {table}", made.arguments.join(" "), made.options);
@@ -69,6 +85,8 @@ struct Filesystem {
     journal: bool,
     /// Quota, and projects, of ext4: most kernels of test machines do not write such filesystems.
     quota: Option<&'static str>,
+    /// Most kernels do not mount it: its own tools fill it.
+    by_tools: bool,
 }
 
 impl Filesystem {
@@ -165,7 +183,7 @@ impl Filesystem {
             }
         }
         let size = (24 + numbers.below(40)) * MIB;
-        Self { kind: "ext4", size, arguments, options: options.join(","), journal, quota }
+        Self { kind: "ext4", size, arguments, options: options.join(","), journal, quota, by_tools: false }
     }
 
     fn xfs(numbers: &mut Numbers) -> Self {
@@ -211,7 +229,116 @@ impl Filesystem {
         }
         let option = numbers.pick(&["inode64", "inode32", "noatime", "wsync", "largeio"]);
         let size = (128 + numbers.below(64)) * MIB;
-        Self { kind: "xfs", size, arguments, options: format!("nouuid,{option}"), journal: true, quota: None }
+        let options = format!("nouuid,{option}");
+        Self { kind: "xfs", size, arguments, options, journal: true, quota: None, by_tools: false }
+    }
+
+    /// XFS with the largest blocks.
+    fn large(numbers: &mut Numbers) -> Self {
+        let (inode, rmapbt) = (*numbers.pick(&[512, 1024, 2048]), numbers.below(2));
+        let arguments = format!(
+            "mkfs.xfs -q -f -K --unsupported -b size=65536 -i size={inode} -m rmapbt={rmapbt},uuid={} -d agcount=2 \
+             -l size=64m",
+            uuid(numbers)
+        );
+        Self {
+            kind: "xfs",
+            size: 200 * MIB,
+            arguments: arguments.split(' ').map(str::to_owned).collect(),
+            options: "nouuid".to_owned(),
+            journal: true,
+            quota: None,
+            by_tools: false,
+        }
+    }
+
+    /// XFS of version 4, with blocks of all sizes that it has.
+    fn version4(numbers: &mut Numbers) -> Self {
+        let block = *numbers.pick(&[512_u64, 512, 1024, 4096, 4096, 65_536]);
+        let inode = *numbers.pick(&[256, 512, 1024]).min(&(block / 2));
+        let (ftype, directory) = (numbers.below(2), *numbers.pick(&[block.max(4096), 65_536]));
+        // What mkfs takes for so small a filesystem.
+        let (size, log) = if block == 65_536 { (192, 64) } else { (64 + numbers.below(32), 10) };
+        let arguments = format!(
+            "mkfs.xfs -q -f -K --unsupported -b size={block} -i size={inode} -n size={directory},ftype={ftype} \
+             -m crc=0,finobt=0,uuid={} -d agcount=2 -l size={log}m",
+            uuid(numbers)
+        );
+        Self {
+            kind: "xfs",
+            size: size * MIB,
+            arguments: arguments.split(' ').map(str::to_owned).collect(),
+            options: String::new(),
+            journal: true,
+            quota: None,
+            by_tools: true,
+        }
+    }
+
+    /// ext4 with directories in which case does not matter.
+    fn folded(numbers: &mut Numbers) -> Self {
+        let (block, sums) =
+            (*numbers.pick(&[1024_u64, 4096]), *numbers.pick(&["metadata_csum", "^metadata_csum"]));
+        let arguments = format!(
+            "mke2fs -q -F -t ext4 -b {block} -O casefold,{sums} -U {} -E encoding=utf8,nodiscard,hash_seed={}",
+            uuid(numbers),
+            uuid(numbers)
+        );
+        Self {
+            kind: "ext4",
+            size: (24 + numbers.below(24)) * MIB,
+            arguments: arguments.split(' ').map(str::to_owned).collect(),
+            options: String::new(),
+            journal: true,
+            quota: None,
+            by_tools: true,
+        }
+    }
+
+    /// Features that any ext4 can have: against two mounts at a time, and for files that prove their content, of which
+    /// this makes none.
+    fn rare_features(&mut self, kinds: &mut Numbers) {
+        let (twice, verity) = (kinds.chance(12), kinds.chance(12));
+        if self.kind != "ext4" || self.by_tools || !self.arguments.iter().any(|argument| argument == "ext4") {
+            return;
+        }
+        let mut add =
+            |option: &str, what: &str| match self.arguments.iter().position(|argument| argument == option) {
+                Some(at) => self.arguments[at + 1] += &format!(",{what}"),
+                None => self.arguments.extend([option.to_owned(), what.to_owned()]),
+            };
+        if twice {
+            add("-O", "mmp");
+            add("-E", "mmp_update_interval=1");
+        }
+        if verity {
+            add("-O", "verity");
+        }
+    }
+
+    /// Makes it, and fills it in one go.
+    fn make_by_tools(
+        &mut self,
+        volume: &Path,
+        numbers: &mut Numbers,
+        token: &str,
+        scratch: &Path,
+    ) -> Result<End> {
+        let many = *numbers.pick(&[30_u64, 200, 900]);
+        let source = Source::new(scratch.join("source"), numbers, token, many)?;
+        if self.kind == "xfs" {
+            source.spare()?;
+            let prototype = scratch.join("prototype");
+            fs::write(&prototype, source.prototype()?).map_err(|error| error.to_string())?;
+            self.arguments.extend(["-p".to_owned(), prototype.display().to_string()]);
+        } else {
+            self.arguments.extend(["-d".to_owned(), source.root.display().to_string()]);
+        }
+        self.make(volume, numbers, token)?;
+        if self.kind == "ext4" {
+            source.finish_ext(volume)?;
+        }
+        Ok(End::Unmounted)
     }
 
     /// Makes it on a file that had other things in it.

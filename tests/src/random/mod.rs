@@ -6,6 +6,7 @@ pub mod disk;
 mod edits;
 pub mod fat;
 mod table;
+mod tools;
 pub mod tree;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): numbers that look random, and are the same in every run.

@@ -1,4 +1,7 @@
-"""Makes an image in which every name attacks whoever shows it. Usage: names.py DIRECTORY; then DIRECTORY/disk is it."""
+"""Makes an image in which every name attacks whoever shows it. Usage: names.py DIRECTORY pv.py; then DIRECTORY/disk is it.
+
+Beside it are small ones of what it has not: XFS, LVM2, names in headers of qcow2.
+"""
 
 import os
 import struct
@@ -114,3 +117,138 @@ below = b"below" + LINE.replace(b":", b"").replace(b"\xff", b"")
 os.rename("disk", below)
 run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", below, "above.qcow2")
 os.link(below, "disk")
+
+# Container headers, field by field (docs/interop/qcow2.txt of QEMU).
+def qcow2(name, change):
+    with open(name, "r+b") as file:
+        image = bytearray(file.read())
+        change(image)
+        file.seek(0)
+        file.write(image)
+
+
+def extension(image, wanted):
+    """Where the data of a header extension lies, and how long it is."""
+    at = struct.unpack_from(">I", image, 100)[0]
+    while True:
+        kind, length = struct.unpack_from(">II", image, at)
+        if kind == wanted:
+            return at + 8, length
+        assert kind, "the image has that extension"
+        at += 8 + (length + 7) // 8 * 8
+
+
+def snapshot_id(image):
+    at = struct.unpack_from(">Q", image, 64)[0]
+    assert struct.unpack_from(">H", image, at + 12)[0] == 1
+    image[at + 40 + struct.unpack_from(">I", image, at + 36)[0]] = 0x1B
+
+
+def feature(image):
+    """A feature that nobody has, called by the table of names in the image."""
+    at, length = extension(image, 0x6803F857)
+    image[at : at + 48] = bytes([0, 60]) + LINE[:46].ljust(46, b"\0")
+    struct.pack_into(">Q", image, 72, 1 << 60)
+
+
+def backing(name):
+    def change(image):
+        at = struct.unpack_from(">Q", image, 8)[0]
+        image[at : at + len(name)] = name
+        struct.pack_into(">I", image, 16, len(name))
+
+    return change
+
+
+def backing_format(image):
+    at, length = extension(image, 0xE2792ACA)
+    image[at : at + length] = b"\x1b]0"[:length]
+
+
+# In the id of a snapshot.
+qcow2("disk.qcow2", snapshot_id)
+run("qemu-img", "create", "-q", "-f", "qcow2", "feature.qcow2", "1M")
+qcow2("feature.qcow2", feature)
+for number, change in enumerate([backing(LINE), backing(b"nbd://" + LINE), backing(b"json:{" + EVIL + b"}"), backing_format]):
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", below, f"backing{number}.qcow2")
+    qcow2(f"backing{number}.qcow2", change)
+# The same of the file with the data, which is there, and of one that is not.
+stored = b"stored" + LINE.replace(b":", b"").replace(b"\xff", b"").replace(b",", b"")
+for name in ["stored.qcow2", "lost.qcow2"]:
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-o", b"data_file=" + stored + b",data_file_raw=on", name, "1M")
+
+
+def lost(image):
+    at, length = extension(image, 0x44415441)
+    image[at : at + length] = EVIL.ljust(length, b"\x07")[:length]
+
+
+qcow2("lost.qcow2", lost)
+
+# XFS: its label, and names in it (mkfs.xfs wants words).
+def word(bytes):
+    return b"".join(bytes.split())
+
+
+PROTO = b"/none\n0 0\nd--755 0 0\n" + b"".join(
+    line + b"\n"
+    for line in [
+        b"home d--755 0 0",
+        word(FIELD) + b" d--700 0 0",
+        b".bash_history ---600 0 0 key",
+        word(FIELD) + b" ---4777 0 0 key",
+        b"$",
+        b"$",
+        b"link l--777 0 0 " + word(LINE),
+        b"$",
+    ]
+)
+with open("proto", "wb") as file:
+    file.write(PROTO)
+with open("xfs", "wb") as file:
+    file.truncate(20 << 20)
+for name in ["TEST_DIR", "TEST_DEV", "QA_CHECK_FS"]:
+    # Without these, mkfs.xfs makes none that is so small.
+    os.environ[name] = "1"
+run("mkfs.xfs", "-q", "-K", "-m", "crc=0", "-p", "proto", "xfs")
+with open("xfs", "r+b") as file:
+    file.seek(108)
+    file.write((SHORT + b"\x9b\xff\x7f")[:12])
+
+# LVM2: strings of its text, some of which reach the output, with a name that is legal but odd.
+ext = "small"
+run("mke2fs", "-qF", "-t", "ext2", "-L", SHORT, ext, "1M")
+TEXT = 4096 + 1536
+
+
+def lvm(name, group, lines, changes):
+    with open(name, "wb") as file:
+        file.truncate(8 << 20)
+    description = "pv 0 8388608\nlv root linear 1 pv0 0\n" + lines
+    run("python3", sys.argv[2], name, group, input=description.encode())
+    with open(name, "r+b") as file:
+        disk = bytearray(file.read())
+        text = bytes(disk[TEXT : disk.index(b"\0", TEXT)])
+        for old, new in changes:
+            assert old in text, old
+            text = text.replace(old, new)
+        text += b"\0"
+        disk[TEXT : TEXT + len(text)] = text
+        crc = lambda data: zlib.crc32(data, 0xF597A6CF ^ 0xFFFFFFFF) ^ 0xFFFFFFFF
+        struct.pack_into("<QI", disk, 4096 + 40 + 8, len(text), crc(text))
+        struct.pack_into("<I", disk, 4096, crc(bytes(disk[4100 : 4096 + 512])))
+        disk[1 << 20 : 2 << 20] = open(ext, "rb").read()
+        file.seek(0)
+        file.write(disk)
+
+
+quoted = EVIL.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+host = (b'"installer"', b'"' + quoted + b'"')
+lvm("lvm", "-._+..", "", [host, (b'"/dev/vda2"', b'"' + quoted + b'"'), (b"flags = []", b'flags = ["' + quoted + b'"]\ntags = ["' + quoted + b'"]')])
+# Types, and parts, that nobody has.
+lvm("lvm-type", "vg", "lv odd TYPE 1\n", [(b'type = "TYPE"', b'type = "' + quoted + b'"'), host])
+lvm("lvm-part", "vg", "lv odd linear 1 pv1 0\n", [(b'"pv1"', b'"' + quoted + b'"')])
+# Names that are none.
+lvm("lvm-name", "vg", "", [(b"\nroot {", b"\n" + FIELD + b" {")])
+lvm("lvm-group", "vg", "", [(b"vg {", LINE + b" {")])
+lvm("lvm-id", "vg", "", [(b'id = "', b'id = "' + quoted)])

@@ -10,6 +10,25 @@ use crate::sandbox::Sandbox;
 const REPORTS: [&str; 5] = ["r.json", "r.sarif", "r.xml", "r.html", "r.txt"];
 const ALL: [&str; 6] = ["r.json", "r.sarif", "r.xml", "r.html", "r.txt", "r.csv"];
 
+/// Images beside the disk, and what `inspect` answers.
+const OTHERS: &[(&str, i32)] = &[
+    ("xfs", 0),
+    ("lvm", 0),
+    ("lvm-type", 0),
+    ("lvm-part", 0),
+    ("lvm-name", 0),
+    ("lvm-group", 0),
+    ("lvm-id", 0),
+    ("feature.qcow2", 65),
+    ("backing0.qcow2 --allow-backing", 2),
+    ("backing1.qcow2 --allow-backing", 65),
+    ("backing2.qcow2 --allow-backing", 65),
+    ("backing3.qcow2 --allow-backing", 65),
+    ("stored.qcow2", 65),
+    ("stored.qcow2 --allow-backing", 0),
+    ("lost.qcow2 --allow-backing", 2),
+];
+
 /// Why a text must not be shown as it is.
 fn complaint(bytes: &[u8]) -> Option<String> {
     let Ok(text) = str::from_utf8(bytes) else { return Some("is no UTF-8".to_owned()) };
@@ -110,7 +129,8 @@ fn no_name_is_shown_raw() {
     let sandbox = Sandbox::new();
     let dir = sandbox.path();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/names.py");
-    let made = Command::new("python3").arg(script).arg(dir).output().unwrap();
+    let volume_groups = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases/pv.py");
+    let made = Command::new("python3").arg(script).arg(dir).arg(volume_groups).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let reports: Vec<&str> = REPORTS.iter().flat_map(|name| ["--report", name]).collect();
     let run = |arguments: &str, more: &[&str]| {
@@ -144,6 +164,20 @@ fn no_name_is_shown_raw() {
             .0,
             Some(1)
         );
+    }
+    // What the disk has not: names of XFS, of LVM2, and in headers of qcow2. What is refused is named, too.
+    for (image, expected) in OTHERS {
+        let (code, said) = run(&format!("inspect {image}"), &[]);
+        assert_eq!(code, Some(*expected), "{image}: {said}");
+        run(&format!("plan {image} --opaque zero --policy aws"), &[]);
+        for command in ["scan", "verify", "audit --policy outscale"] {
+            run(&format!("{command} {image}"), &reports);
+        }
+        for format in ["raw", "qcow2"] {
+            let clean = format!("clean {image} -o out --output-format {format} --force --opaque zero");
+            let (code, said) = run(&clean, &reports);
+            assert!(*expected != 0 || code.is_some_and(|code| code < 2), "{image}: {code:?} {said}");
+        }
     }
     // What refuses names what it refuses.
     assert_eq!(run("clean above.qcow2 -o out", &["--force"]).0, Some(65));
