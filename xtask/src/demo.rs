@@ -16,7 +16,7 @@ pub(crate) fn run() -> Result<()> {
     let (image, clean) = (scratch.join("demo.img"), scratch.join("demo.clean.img"));
     let (packed, list) = (source.join("demo.img.zst"), source.join("demo.secrets.tsv"));
 
-    check(&mut cargo(["build", "--quiet", "--package", "diskscrub"]))?;
+    check(&mut cargo(["build", "--quiet", "--workspace", "--bin", "diskscrub"]))?;
     fs::create_dir_all(&scratch).map_err(at(&scratch))?;
     let packed = fs::File::open(&packed).map_err(at(&packed))?;
     let before = zstd::decode_all(packed).map_err(|error| format!("the demo image is damaged: {error}"))?;

@@ -63,6 +63,13 @@ fn parse(count: &str) -> Result<u64> {
     count.parse().map_err(|_| format!("{count}: not a number of seconds"))
 }
 
+/// The lints of the targets, which are no part of the workspace. What both depend on has been checked with that.
+pub(crate) fn lints() -> Result<()> {
+    let mut clippy = cargo(["clippy", "--quiet", "--locked", "--all-targets", "--manifest-path"]);
+    clippy.arg(directory().join("Cargo.toml")).arg("--target-dir").arg(paths::target());
+    check(clippy.args(["--", "-D", "warnings"]))
+}
+
 /// A little of everything, for `cargo xtask test`.
 pub(crate) fn smoke() -> Result<()> {
     run(None, SMOKE, Some(DICE))
@@ -77,7 +84,8 @@ fn run(only: Option<&str>, seconds: u64, dice: Option<u32>) -> Result<()> {
         }
         targets.retain(|target| target == only);
     }
-    let programs = build(only)?;
+    check(&mut build(only)?)?;
+    let programs = paths::target().join("fuzz").join(host()?).join("release");
     make_bases()?;
     println!("{} targets, {seconds} s each; what they learn is kept in fuzz/corpus", targets.len());
     let (queue, outcomes) = (Mutex::new(targets.into_iter()), Mutex::new(BTreeMap::new()));
@@ -115,22 +123,26 @@ fn targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Builds one target, or all of them, and says where they are.
-fn build(only: Option<&str>) -> Result<PathBuf> {
-    let version = cargo(["-vV"]).output().map_err(|error| format!("cargo -vV: {error}"))?;
-    let version = String::from_utf8_lossy(&version.stdout).into_owned();
-    let host =
-        version.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("cargo -vV names no host")?;
-    let target = paths::target().join("fuzz");
-    // With a target of its own, build scripts and macros are not instrumented.
-    let mut build = cargo(["build", "--quiet", "--release", "--locked", "--target", host]);
-    build.arg("--manifest-path").arg(directory().join("Cargo.toml")).arg("--target-dir").arg(&target);
+/// The command that builds one target, or all of them.
+pub(crate) fn build(only: Option<&str>) -> Result<Command> {
+    let host = host()?;
+    let mut build = cargo(["build", "--quiet", "--release", "--locked", "--target", &host]);
+    build.arg("--manifest-path").arg(directory().join("Cargo.toml"));
+    build.arg("--target-dir").arg(paths::target().join("fuzz"));
     match only {
         Some(only) => build.args(["--bin", only]),
         None => build.arg("--bins"),
     };
-    check(build.env("RUSTFLAGS", FLAGS).env_remove("CARGO_ENCODED_RUSTFLAGS"))?;
-    Ok(target.join(host).join("release"))
+    build.env("RUSTFLAGS", FLAGS).env_remove("CARGO_ENCODED_RUSTFLAGS");
+    Ok(build)
+}
+
+/// With a target of its own, build scripts and macros are not instrumented.
+fn host() -> Result<String> {
+    let version = cargo(["-vV"]).output().map_err(|error| format!("cargo -vV: {error}"))?;
+    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| "cargo -vV names no host".to_owned())
 }
 
 /// Makes the good images, unless they are there and the recipe is no younger.

@@ -7,11 +7,13 @@ mod demo;
 mod docs;
 mod fuzz;
 mod growth;
+mod jobs;
 mod licences;
 mod overwriting;
 mod paths;
 mod run;
 mod shelf;
+mod suite;
 mod test;
 mod tools;
 

@@ -4,13 +4,13 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
-use block::{Overlay, RawImage, Target};
+use block::{RawImage, Target};
 use sanitize::{
-    OpaqueVolumes, Progress, Request, Silent, Stage,
+    OpaqueVolumes, Progress, Request, Silent, Stage, View,
     in_place::{IntentLog, Orders, clean_view, intend},
 };
 use scan::{Overrides, Policy, Selection};
@@ -100,7 +100,7 @@ fn carry_out(disk: &Path) -> Result<(f64, f64)> {
     };
     let target = Target::open(disk).map_err(|error| failed(&error))?;
     let image = RawImage::open(disk).map_err(|error| failed(&error))?;
-    let mut view = Overlay::new(image);
+    let mut view = View::new(Arc::new(image));
     let plan = sanitize::plan(&mut view, &request, &Silent).map_err(|error| failed(&error))?;
     let cleaned = clean_view(view, &plan, &request, &Silent).map_err(|error| failed(&error))?;
     let log = disk.with_extension("log");
