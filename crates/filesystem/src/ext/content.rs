@@ -88,7 +88,7 @@ impl<D: BlockRead> Ext<D> {
     }
 
     /// No file is longer than 2^32 blocks of it.
-    fn check_size(&self, inode: &Inode) -> Result<()> {
+    pub(crate) fn check_size(&self, inode: &Inode) -> Result<()> {
         let limit = self.layout.block_size << 32;
         if inode.size() > limit {
             return Err(inode.object().corrupt("i_size", inode.size(), format!("at most {limit}")));

@@ -110,6 +110,11 @@ fn structures_without_checksums() {
             &[0, 0],
             format!("inode {inode}: i_links_count is 0, expected at least 1, as the bitmap calls it used"),
         ),
+        (
+            file + 0x6C,
+            &[1, 4],
+            format!("inode {inode}: i_size is 4402341483400, expected at most 4398046511104"),
+        ),
         (file, &[0, 0x30], format!("inode {inode}: i_mode is 0o30000, expected the type of a file")),
     ] {
         assert_eq!(error(patched(&image, position, value)), expected);

@@ -108,10 +108,8 @@ impl<D: BlockRead> Ext<D> {
         let sb = self.superblock.bytes();
         let named = |field: block::field::Le32| u64::from(field.get(sb)) == inode.number;
         let (size, block) = (inode.size(), self.layout.block_size);
-        let whole = size.checked_next_multiple_of(block);
-        let Some(whole) = whole else {
-            return Err(inode.object().corrupt("i_size", size, format!("at most {}", block << 32)));
-        };
+        self.check_size(inode)?;
+        let whole = size.next_multiple_of(block);
         if inode.number == BAD_BLOCKS {
             return Ok(Content::Bad);
         }
