@@ -1,4 +1,6 @@
 //! Programs that run side by side: each one's output in one piece, as it ends; what took how long in a table at the end.
+//! Each has its mounts to itself, where the system lets it. A filesystem stays mounted as long as it is in anybody's
+//! namespace, and whoever makes a namespace while another test has one mounted would keep it from being written back.
 
 use std::{
     fs::{self, File},
@@ -56,12 +58,13 @@ pub(crate) fn run(jobs: Vec<Job>, place: &Path) -> Result<Tally> {
     let _ = fs::remove_dir_all(place);
     fs::create_dir_all(place).map_err(at(place))?;
     let (queue, outcomes) = (Mutex::new(jobs.into_iter()), Mutex::new(Vec::new()));
+    let apart = &unshare();
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     thread::scope(|scope| {
         for _ in 0..=thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(job) = next() {
-                    let (outcome, said) = finish(job, place);
+                    let (outcome, said) = finish(job, apart, place);
                     // The lock keeps the output of two apart.
                     let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
                     println!("--> {}: {} s\n{said}", outcome.name, outcome.elapsed.as_secs());
@@ -78,12 +81,12 @@ pub(crate) fn run(jobs: Vec<Job>, place: &Path) -> Result<Tally> {
 }
 
 /// Runs a job. What it said comes with the outcome.
-fn finish(job: Job, place: &Path) -> (Outcome, String) {
+fn finish(job: Job, apart: &[&str], place: &Path) -> (Outcome, String) {
     let begun = Instant::now();
     let (mut tally, mut used, mut said) = (Tally::default(), 0.0, String::new());
     for (number, command) in job.commands.into_iter().enumerate() {
         let name = format!("{}.{number}", job.name.replace('/', "-"));
-        match timed(&command, place, &name) {
+        match timed(&command, apart, place, &name) {
             Ok(ended) => {
                 let mut counted = count(&ended.said);
                 said += &ended.said;
@@ -113,15 +116,22 @@ struct Ended {
     used: f64,
 }
 
+/// What a command is run by to have its mounts to itself: nothing, if the system lets nobody.
+fn unshare() -> &'static [&'static str] {
+    const APART: &[&str] = &["unshare", "--mount", "--"];
+    let can = Command::new(APART[0]).args([APART[1], "true"]).stderr(Stdio::null()).status();
+    if can.is_ok_and(|status| status.success()) { APART } else { &[] }
+}
+
 /// Runs a command under time(1), with both of its outputs in one file.
-fn timed(command: &Command, place: &Path, name: &str) -> Result<Ended> {
+fn timed(command: &Command, apart: &[&str], place: &Path, name: &str) -> Result<Ended> {
     let (log, times) = (place.join(format!("{name}.log")), place.join(format!("{name}.times")));
     let mut file =
         File::options().create(true).truncate(true).read(true).write(true).open(&log).map_err(at(&log))?;
     let (out, err) = (file.try_clone().map_err(at(&log))?, file.try_clone().map_err(at(&log))?);
     let mut timed = Command::new("/usr/bin/time");
     timed.args(["--quiet", "--format=%U %S", "--output"]).arg(&times);
-    timed.arg(command.get_program()).args(command.get_args());
+    timed.args(apart).arg(command.get_program()).args(command.get_args());
     if let Some(directory) = command.get_current_dir() {
         timed.current_dir(directory);
     }

@@ -258,7 +258,7 @@ impl Filesystem {
         let inode = *numbers.pick(&[256, 512, 1024]).min(&(block / 2));
         let (ftype, directory) = (numbers.below(2), *numbers.pick(&[block.max(4096), 65_536]));
         // What mkfs takes for so small a filesystem.
-        let (size, log) = if block == 65_536 { (192, 64) } else { (64 + numbers.below(32), 10) };
+        let (size, log) = if block == 65_536 { (192, 64) } else { (64 + numbers.below(32), 12) };
         let arguments = format!(
             "mkfs.xfs -q -f -K --unsupported -b size={block} -i size={inode} -n size={directory},ftype={ftype} \
              -m crc=0,finobt=0,uuid={} -d agcount=2 -l size={log}m",

@@ -191,7 +191,7 @@ fn a_crash_at_any_moment() {
     let step = records.len().div_ceil(20);
     for &cut in records.iter().rev().step_by(step).filter(|&&cut| cut > 2) {
         images.copy("image", "cut");
-        images.run(&format!("fallocate -z -o {} -l {} cut", start + cut * 512, end - start - cut * 512));
+        images.run(&format!("fallocate -p -o {} -l {} cut", start + cut * 512, end - start - cut * 512));
         images.copy("cut", "whole");
         images.copy("cut", "theirs");
         images.mounted("theirs", "", ":");
