@@ -92,7 +92,7 @@ fn witnesses(
     claimed: &Claimed,
     drop_unowned: bool,
 ) -> Result<(ExtentSet, ExtentSet)> {
-    let object = Object::numbered("volume", u64::from(volume.number));
+    let object = volume.object();
     let owned: ExtentSet = claimed
         .owned()
         .map_err(|shared| object.corrupt("use of byte", format!("{shared} by two structures"), "one"))?

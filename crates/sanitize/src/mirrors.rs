@@ -3,7 +3,7 @@
 //! Which leg a guest would read is not known, so legs that differ where it matters are refused: nobody could say which
 //! is right. Where they are dead they may differ, as legs that were never in step do.
 
-use block::{BlockRead, BlockWrite, Extent, Object, Window, to_u64, to_usize};
+use block::{BlockRead, BlockWrite, Extent, Window, to_u64, to_usize};
 use filesystem::{Claim, Residue, Result, Volume};
 
 use crate::View;
@@ -20,7 +20,7 @@ pub(crate) fn check(view: &View, volume: &Volume, replayed: bool) -> Result<()> 
     let input = view.base();
     for copy in &volume.copies {
         compare(&Window::new(input, &volume.extents)?, &Window::new(input, copy)?, &needed, |at, _| {
-            let object = Object::numbered("volume", volume.number.into());
+            let object = volume.object();
             let found = format!("of legs that differ near byte {at} of {}", volume.name);
             Err(object.corrupt("mirror", found, "legs that are equal where they are in use"))
         })?;

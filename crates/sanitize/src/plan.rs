@@ -181,7 +181,7 @@ pub fn plan(view: &mut View, request: &Request<'_>, progress: &dyn Progress) -> 
     let layout = filesystem::layout(view, request.sector_size)?;
     let (mut volumes, mut refused) = (Vec::with_capacity(layout.volumes.len()), None);
     for volume in &layout.volumes {
-        match recover(view, volume, request) {
+        match recover(view, volume, request).map_err(|error| error.reading(volume.object())) {
             Ok(recovered) => volumes.push(recovered),
             Err(error) => {
                 refused = Some(error);
@@ -193,7 +193,10 @@ pub fn plan(view: &mut View, request: &Request<'_>, progress: &dyn Progress) -> 
     // A volume that is damaged is told before one further on that cannot be read, and before what the rules make of it.
     let checked = || -> Result<Vec<u64>> {
         let recovered = layout.volumes.iter().zip(&volumes);
-        recovered.map(|(volume, recovered)| check(view, volume, &recovered.facts, request)).collect()
+        let check = |volume: &Volume, recovered: &Recovered| {
+            check(view, volume, &recovered.facts, request).map_err(|error| error.reading(volume.object()))
+        };
+        recovered.map(|(volume, recovered)| check(volume, recovered)).collect()
     };
     if let Some(error) = refused {
         checked()?;
@@ -276,7 +279,7 @@ fn recover(view: &mut View, volume: &Volume, request: &Request<'_>) -> Result<Re
             Ok(Recovered { facts, notes })
         }
         Content::Opaque(kind) => {
-            let object = Object::numbered("volume", u64::from(volume.number));
+            let object = volume.object();
             let outcome = match request.opaque {
                 OpaqueVolumes::Refuse => {
                     let what = name_and_reason(volume, kind);

@@ -165,7 +165,7 @@ fn build(disk: &dyn BlockRead, found: &Found, number: usize, mine: &[&Member]) -
         let mut same = mine.iter().filter(|member| member.label.id == physical.id);
         let (member, twice) = (same.next(), same.next().is_some());
         let Some(member) = member else {
-            let feature = format!("{} without its physical volume {}, {ELSEWHERE},", group.name, physical.id);
+            let feature = format!("{} without its physical volume {}, {ELSEWHERE}", group.name, physical.id);
             return Err(Unsupported::new(Object::the("volume group"), feature).into());
         };
         let object = Object::numbered("physical volume", at);

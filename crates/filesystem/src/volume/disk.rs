@@ -15,9 +15,12 @@ use super::{
 /// `sector_size` is that of the disk where the caller knows it; otherwise 512 and 4096 are tried.
 /// Of disks that are [joined](block::Joined), each has a table of its own; volume groups may lie on several.
 pub fn layout(disk: &dyn BlockRead, sector_size: Option<u32>) -> Result<Layout> {
-    let mut layout = further::layout(disk, &|disk| partitions(disk, sector_size))?;
-    crate::lvm::resolve(disk, &mut layout)?;
-    Ok(layout)
+    let read = || {
+        let mut layout = further::layout(disk, &|disk| partitions(disk, sector_size))?;
+        crate::lvm::resolve(disk, &mut layout)?;
+        Ok(layout)
+    };
+    read().map_err(|error: Error| error.reading(Object::the("layout of the disk")))
 }
 
 /// The same, with physical volumes as they lie.

@@ -4,7 +4,7 @@
 //! its kernel would believe one of them and nobody can know which.
 
 use block::{
-    BlockRead, Object, Result,
+    BlockRead, Error, Object, Result,
     field::{Be16, Be32, Bytes, Le16, Le32, U8},
     is_zero, to_u64, to_usize,
 };
@@ -17,10 +17,12 @@ const HEAD: u64 = 72 << 10;
 /// and [`OpaqueKind::Unknown`] otherwise.
 pub fn identify(device: impl BlockRead) -> Result<Content> {
     let device: &dyn BlockRead = &device;
-    let mut found = signatures(device)?;
+    // Many places are looked at: which of them it was, the offset says.
+    let reading = |error: Error| error.reading(Object::the("signatures of a volume"));
+    let mut found = signatures(device).map_err(reading)?;
     found.dedup();
     Ok(match found.as_slice() {
-        [] if all_zero(device)? => Content::Empty,
+        [] if all_zero(device).map_err(reading)? => Content::Empty,
         [] => Content::Opaque(OpaqueKind::Unknown),
         [one] => *one,
         [first, second, ..] => Content::Opaque(OpaqueKind::Ambiguous(name(*first), name(*second))),

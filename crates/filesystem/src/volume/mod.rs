@@ -18,7 +18,7 @@ mod tails;
 
 use std::fmt;
 
-use block::{Extent, ExtentSet};
+use block::{Extent, ExtentSet, Object};
 
 use crate::lvm::PhysicalVolume;
 
@@ -141,6 +141,12 @@ impl Default for Volume {
 }
 
 impl Volume {
+    /// The object that errors about it name.
+    #[must_use]
+    pub fn object(&self) -> Object {
+        Object::numbered("volume", self.number.into())
+    }
+
     /// Every place of it on the disk: its extents, then those of its further copies.
     pub fn places(&self) -> impl Iterator<Item = &Extent> {
         self.extents.iter().chain(self.copies.iter().flatten())
