@@ -51,6 +51,16 @@ impl RawImage {
         })
     }
 
+    /// Has the system read what is asked for and nothing else. It would read on into the holes behind, and fill memory with
+    /// zeros for them: a third of the time that it takes to read a sparse file which is in memory otherwise. The advice is for
+    /// all handles that came of the same `open`, and only advice.
+    pub fn without_read_ahead(file: &File) {
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
+        #[cfg(not(target_os = "linux"))]
+        let _ = file;
+    }
+
     /// The file itself, for its metadata.
     #[must_use]
     pub fn file(&self) -> &File {

@@ -216,7 +216,11 @@ impl<D: BlockRead> Xfs<D> {
         let Some((ag, within)) = self.geometry.split_inode(number) else {
             return Err(object.corrupt("number", id.0, "an inode inside the filesystem"));
         };
-        let used = self.find_chunk(ag, within)?.is_some_and(|chunk| chunk.is_used(within.0 - chunk.start.0));
+        let chunk = match self.chunks.get(ag, within) {
+            Some(known) => Some(known),
+            None => self.find_chunk(ag, within)?.inspect(|&found| self.chunks.insert(ag, within, found)),
+        };
+        let used = chunk.is_some_and(|chunk| chunk.is_used(within.0 - chunk.start.0));
         if !used {
             return Err(object.corrupt("inode", "free", "one that is in use"));
         }

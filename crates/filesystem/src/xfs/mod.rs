@@ -1,12 +1,13 @@
 //! XFS versions 4 and 5: what is live, the tree, the edits and the scrub.
 //!
 //! Everything that is read is checked: each checksum, each number against its limits, and on version 5 that a block
-//! is of this filesystem, in its own place and its owner's. Only the superblock is kept in memory; all else is read
-//! from the device when it is asked for, so that a replay of the log underneath needs no more than `Xfs::reload`.
+//! is of this filesystem, in its own place and its owner's. Only the superblock and a few inode chunks are kept in memory; all
+//! else is read from the device when it is asked for, so that a replay of the log underneath needs no more than `Xfs::reload`.
 
 mod attribute;
 mod btree;
 mod checksum;
+mod chunks;
 mod claims;
 mod content;
 mod directory;
@@ -40,6 +41,7 @@ pub struct Xfs<D> {
     /// What edits know of the groups; nothing before the first.
     groups: rebuild::Groups,
     lookup: edit::Lookup,
+    chunks: chunks::Chunks,
     /// A directory that has lost names which the device still has.
     pending: Option<edit::Pending>,
 }
@@ -56,6 +58,7 @@ impl<D: BlockRead> Xfs<D> {
             geometry,
             groups: rebuild::Groups::default(),
             lookup: edit::Lookup::default(),
+            chunks: chunks::Chunks::default(),
             pending: None,
         })
     }
@@ -67,6 +70,7 @@ impl<D: BlockRead> Xfs<D> {
         self.superblock = superblock;
         self.groups = rebuild::Groups::default();
         self.lookup = edit::Lookup::default();
+        self.chunks.forget();
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use std::{
 
 use block::{
     AHEAD_PIECE, BlockRead, DirectRead, Extent, FileId, Format, Image, ImageWriter, Medium, OpenOptions,
-    OutputFile, Target, Window, is_zero, read_ahead, to_usize,
+    OutputFile, RawImage, Target, Window, is_zero, read_ahead, to_usize,
     write::{DeviceWriter, FRONT, OutputFormat, RawWriter},
 };
 use filesystem::{Layout, Result, TableKind};
@@ -125,6 +125,7 @@ impl OutputPlace {
     /// What was written, read again; of a device, past the system's memory, and up to the device's end.
     pub(super) fn written(&self, format: Format, size: u64) -> Result<Image> {
         let options = OpenOptions { format: Some(format), ..OpenOptions::default() };
+        RawImage::without_read_ahead(self.handle());
         let mut image = block::open_file(self.handle().try_clone()?, &options)?;
         if let Self::Device(target) = self {
             let device: Arc<dyn BlockRead> = Arc::new(DirectRead::new(target.file())?);

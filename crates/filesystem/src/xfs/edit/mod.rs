@@ -22,6 +22,7 @@ use block::{BlockRead, BlockWrite, Error, Object, Overlay, Result, Unsupported};
 
 use super::{
     Xfs,
+    chunks::Chunks,
     format::inode::format,
     inode::{Fork, Inode},
     superblock::{self as sb, features2, version},
@@ -58,6 +59,7 @@ impl<D: BlockRead> Xfs<D> {
             geometry: self.geometry,
             groups: self.groups.clone(),
             lookup: Lookup::default(),
+            chunks: Chunks::default(),
             pending: None,
         }
     }

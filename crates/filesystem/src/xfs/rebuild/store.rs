@@ -197,6 +197,7 @@ impl Group {
         if fs.geometry.v5 {
             checksum::seal(&mut self.agi, agi::CRC);
         }
+        fs.chunks.forget();
         Ok(fs.device.write_at(fs.geometry.header_sector(self.number, Header::Agi.sector()), &self.agi)?)
     }
 
