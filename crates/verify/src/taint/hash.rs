@@ -60,7 +60,7 @@ impl Filter {
         (to_usize(hash >> 43) & self.mask, hash >> 37 & 63, hash >> 31 & 63)
     }
 
-    /// Writes without a look at what is there: memory that was never written would be mapped twice.
+    /// Writes even bits that are set, and looks at none before: memory that was never written would be mapped twice.
     pub(super) fn insert(&mut self, gram: u64) {
         let (word, a, b) = self.place(gram);
         self.words[word] |= 1 << a | 1 << b;

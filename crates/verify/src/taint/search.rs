@@ -4,7 +4,7 @@
 //! threads nor on how fast they are.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     io::{self, Read},
     ops::Range,
     sync::{
@@ -114,7 +114,7 @@ struct Held {
     /// Hits in them.
     count: usize,
     /// Ends of neighbouring buffers whose other side has not come yet, by the offset at which they meet.
-    borders: HashMap<u64, (Side, Box<[u8]>)>,
+    borders: BTreeMap<u64, (Side, Box<[u8]>)>,
 }
 
 /// On which side of a border bytes lie.
@@ -153,9 +153,11 @@ impl Ahead {
             Some((Side::Before, before)) if side == Side::Behind => Some([&before, bytes].concat()),
             Some((Side::Behind, behind)) if side == Side::Before => Some([bytes, &behind].concat()),
             _ => {
-                if held.borders.len() < BORDERS {
-                    held.borders.insert(at, (side, bytes.into()));
+                // Those furthest in front have waited longest: their other side is a hole, or was copied too early.
+                if held.borders.len() == BORDERS {
+                    held.borders.pop_first();
                 }
+                held.borders.insert(at, (side, bytes.into()));
                 None
             }
         }
@@ -518,7 +520,6 @@ fn common(a: &[u8], b: &[u8]) -> usize {
     words * 32 + rest
 }
 
-/// The hits of the next chunk in order.
 fn stopped() -> io::Error {
     io::Error::other("a thread of the search stopped")
 }
@@ -540,9 +541,20 @@ mod tests {
         for number in [2, 0, 1, 4, 6, 5] {
             index.search_ahead(to_u64(number * BUFFER), &bytes, &ahead);
         }
-        let mut found: Vec<u64> = ahead.take().into_keys().map(|start| start / CHUNK).collect();
-        found.sort_unstable();
-        let expected: Vec<u64> = (0..47).chain(65..111).collect();
-        assert_eq!(found, expected);
+        let found = |ahead: &Ahead| {
+            let mut found: Vec<u64> = ahead.take().into_keys().map(|start| start / CHUNK).collect();
+            found.sort_unstable();
+            found
+        };
+        assert_eq!(found(&ahead), (0..47).chain(65..111).collect::<Vec<u64>>());
+        // However many wait in vain.
+        for number in 0..100 {
+            index.search_ahead(to_u64(2 * number * BUFFER), &bytes, &ahead);
+        }
+        found(&ahead);
+        for number in [202, 203] {
+            index.search_ahead(to_u64(number * BUFFER), &bytes, &ahead);
+        }
+        assert_eq!(found(&ahead), (202 * 16 + 1..204 * 16 - 1).collect::<Vec<u64>>());
     }
 }
