@@ -1,6 +1,6 @@
 //! The three kinds of failure: the medium (`Io`), fine but not by us (`Unsupported`), and wrong (`Corrupt`).
 
-use std::{fmt, io};
+use std::{fmt, io, path::Path, sync::Arc};
 
 use crate::Extent;
 
@@ -104,8 +104,10 @@ impl Unsupported {
 /// kind that the medium gave.
 #[derive(Debug)]
 pub struct ReadFailed {
-    /// The bytes of the file or device.
+    /// The bytes of the file or device; none if it was asked where they are.
     extent: Extent,
+    /// The file, if it was opened by its name.
+    file: Option<Arc<Path>>,
     object: Option<Object>,
     error: io::Error,
 }
@@ -113,13 +115,21 @@ pub struct ReadFailed {
 impl ReadFailed {
     /// `error`, of a read of these bytes.
     pub(crate) fn error(extent: Extent, error: io::Error) -> io::Error {
-        io::Error::new(error.kind(), Self { extent, object: None, error })
+        Self::of(None, extent, error)
+    }
+
+    /// The same, of a file.
+    pub(crate) fn of(file: Option<Arc<Path>>, extent: Extent, error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), Self { extent, file, object: None, error })
     }
 }
 
 impl fmt::Display for ReadFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "reading {} bytes at {}", self.extent.len, self.extent.start)?;
+        match self.extent {
+            Extent { start, len: 0 } => write!(f, "looking for data from {start} on")?,
+            Extent { start, len } => write!(f, "reading {len} bytes at {start}")?,
+        }
         match self.object {
             Some(object) => write!(f, " ({object}): {}", self.error),
             None => write!(f, ": {}", self.error),
@@ -134,6 +144,13 @@ impl std::error::Error for ReadFailed {
 }
 
 impl Error {
+    /// The file that could not be read, if that is known: one of those that make up the image.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        let Self::Io(error) = self else { return None };
+        error.get_ref()?.downcast_ref::<ReadFailed>()?.file.as_deref()
+    }
+
     /// The same, of a read that was for `object`: the first who says what it was for knows best. Only a medium's
     /// failure that says where it was is changed.
     #[must_use]

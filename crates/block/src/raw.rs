@@ -8,6 +8,7 @@ use std::{
     io::{self, Seek, SeekFrom},
     os::unix::fs::{FileExt, FileTypeExt},
     path::Path,
+    sync::Arc,
 };
 
 use rustix::io::Errno;
@@ -20,6 +21,8 @@ use crate::{
 #[derive(Debug)]
 pub struct RawImage {
     file: File,
+    /// By which it was opened.
+    path: Option<Arc<Path>>,
     size: u64,
     last: LastRun,
     #[cfg(test)]
@@ -36,7 +39,7 @@ impl RawImage {
                 "neither a regular file nor a block device",
             ));
         }
-        Self::new(File::open(path)?)
+        Ok(Self { path: Some(path.into()), ..Self::new(File::open(path)?)? })
     }
 
     /// Takes a file that is open for reading. A block device's size is where its end is, not what `stat` says.
@@ -44,6 +47,7 @@ impl RawImage {
         let size = file.seek(SeekFrom::End(0))?;
         Ok(Self {
             file,
+            path: None,
             size,
             last: LastRun::default(),
             #[cfg(test)]
@@ -65,6 +69,10 @@ impl RawImage {
     #[must_use]
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    fn failed(&self, extent: Extent, error: io::Error) -> io::Error {
+        ReadFailed::of(self.path.clone(), extent, error)
     }
 
     /// The rest of the hole or the data that `offset` lies in.
@@ -102,7 +110,7 @@ impl BlockRead for RawImage {
             self.file.read_exact_at(buf, offset)
         };
         let outcome = read();
-        outcome.map_err(|error| ReadFailed::error(Extent { start: offset, len: to_u64(buf.len()) }, error))
+        outcome.map_err(|error| self.failed(Extent { start: offset, len: to_u64(buf.len()) }, error))
     }
 
     fn run_at(&self, offset: u64) -> io::Result<Run> {
@@ -113,7 +121,7 @@ impl BlockRead for RawImage {
             self.find_run(offset)
         };
         let run = self.last.at(offset, find);
-        run.map_err(|error| ReadFailed::error(Extent { start: offset, len: 1 }, error))
+        run.map_err(|error| self.failed(Extent { start: offset, len: 0 }, error))
     }
 }
 
@@ -164,6 +172,33 @@ pub(crate) mod fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_that_fails_says_on_which_file_and_where() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(8192).unwrap();
+        let image = RawImage::open(file.path()).unwrap();
+        for (error, expected) in [
+            (
+                {
+                    image.fault.at(1);
+                    image.read_at(512, &mut [0; 100]).unwrap_err()
+                },
+                "reading 100 bytes at 512: Input/output error (os error 5)",
+            ),
+            (
+                {
+                    image.fault.at(1);
+                    image.run_at(4096).unwrap_err()
+                },
+                "looking for data from 4096 on: Input/output error (os error 5)",
+            ),
+        ] {
+            let error = crate::Error::from(error);
+            assert_eq!(error.to_string(), expected);
+            assert_eq!(error.file(), Some(file.path()));
+        }
+    }
 
     #[test]
     fn a_sparse_file_of_odd_size() {

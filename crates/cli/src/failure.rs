@@ -30,8 +30,9 @@ impl Failure {
         Self { sentence: sentence.to_string(), code: USAGE }
     }
 
-    /// The image at `path` could not be read.
+    /// The image at `path` could not be read, or one of the files that it consists of.
     pub(crate) fn image(path: &Path, error: &Error) -> Self {
+        let path = error.file().unwrap_or(path);
         let code = match error {
             Error::Io(error) => io_code(error),
             Error::Unsupported(_) | Error::Corrupt(_) => DATA,

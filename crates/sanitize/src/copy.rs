@@ -264,7 +264,7 @@ impl Iterator for Chunks<'_> {
                 }
                 Err(error) => {
                     self.failed = true;
-                    return Some(Err(error));
+                    return Some(Err(copied(error)));
                 }
             }
         }
@@ -282,8 +282,7 @@ fn read_chunk(
     progress: &dyn Progress,
 ) -> io::Result<Chunk> {
     let mut data = buffers.take(to_usize(extent.len));
-    read_runs(view.base(), extent, &mut data)
-        .map_err(|error| Error::from(error).reading(Object::the("data that is copied")))?;
+    read_runs(view.base(), extent, &mut data).map_err(copied)?;
     let mut nonzero = Tally::new();
     let pieces = data.len().div_ceil(to_usize(digest::PIECE));
     let (mut hashes, mut differs) = (Vec::with_capacity(pieces), Vec::with_capacity(pieces));
@@ -396,6 +395,11 @@ fn mask(map: &DiskMap, start: u64, bytes: &mut [u8], nonzero: &mut Tally) -> boo
         }
     }
     changed
+}
+
+/// What could not be read.
+fn copied(error: io::Error) -> io::Error {
+    Error::from(error).reading(Object::the("data that is copied")).into()
 }
 
 /// Fills `data` with the device's bytes. Large holes are not read: the system would make pages of zeros for them.
