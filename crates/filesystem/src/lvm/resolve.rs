@@ -14,7 +14,7 @@ use crate::{Content, Layout, LiveKind, LiveRegion, OpaqueKind, Volume, identify}
 
 /// What the refusal of a volume group says of a physical volume that is not there, so that a caller who can be given
 /// further disks may say how.
-pub const ELSEWHERE: &str = "which is on another disk";
+pub const ELSEWHERE: &str = "on another disk";
 
 /// Metadata areas of a physical volume: pvcreate(8) makes at most two.
 const MAX_AREAS: usize = 2;
@@ -165,7 +165,7 @@ fn build(disk: &dyn BlockRead, found: &Found, number: usize, mine: &[&Member]) -
         let mut same = mine.iter().filter(|member| member.label.id == physical.id);
         let (member, twice) = (same.next(), same.next().is_some());
         let Some(member) = member else {
-            let feature = format!("{} without its physical volume {}, {ELSEWHERE}", group.name, physical.id);
+            let feature = format!("{} with its physical volume {} {ELSEWHERE}", group.name, physical.id);
             return Err(Unsupported::new(Object::the("volume group"), feature).into());
         };
         let object = Object::numbered("physical volume", at);

@@ -201,7 +201,7 @@ fn texts() {
         (
             "id = \"PVaaaa",
             "id = \"PVzzzz",
-            "volume group: t-vg without its physical volume PVzzzz-0000-0000-0000-0000-0000-000001, which is on another disk is not supported",
+            "volume group: t-vg with its physical volume PVzzzz-0000-0000-0000-0000-0000-000001 on another disk is not supported",
         ),
         ("start_extent = 0", "start_extent = 1", "logical volume 0: start_extent is 1, expected 0"),
         (
@@ -298,7 +298,7 @@ fn groups_that_are_not_whole() {
         layout(image, None).unwrap().volumes.into_iter().map(|volume| volume.reason).collect()
     };
     assert_eq!(reasons(&disk(&[&a, &b])), [None, None, None]);
-    let missing = "volume group: t-vg without its physical volume PVbbbb-0000-0000-0000-0000-0000-000002, which is on another disk is not supported";
+    let missing = "volume group: t-vg with its physical volume PVbbbb-0000-0000-0000-0000-0000-000002 on another disk is not supported";
     assert_eq!(reasons(&a), [Some(missing.to_owned())]);
 
     let newer = text.replacen("seqno = 7", "seqno = 8", 1);
