@@ -1,6 +1,7 @@
-//! The witness for names: each leads to an inode in use, of the kind that the name says, and no inode in use is without.
+//! The witness for names: each leads to an inode in use, of the kind that the name says, and names lead to each inode in
+//! use, from the root.
 //!
-//! What has no name is found by no rule: the next fsck would bring a file back that nobody has looked at.
+//! What they do not lead to is found by no rule: the next fsck would bring a file back that nobody has looked at.
 //! Walks believe the kind beside a name, as reading each inode for it would cost more than the walk. A directory that
 //! calls itself something else would be passed by, and with it all that lies in it.
 
@@ -33,31 +34,40 @@ impl Inodes {
         page[to_usize(inode.0 % PAGE)] = Some(Slot { kind, named: own });
     }
 
-    /// `Corrupt` if a name in a directory leads to an inode that is free, or of another kind than it says; `None` if
-    /// it says none.
+    /// Something else than a name leads to an inode, such as the attribute whose value it holds.
+    pub(crate) fn hold(&mut self, inode: InodeId) {
+        let page = self.pages.get_mut(&(inode.0 / PAGE));
+        if let Some(slot) = page.and_then(|page| page[to_usize(inode.0 % PAGE)].as_mut()) {
+            slot.named = true;
+        }
+    }
+
+    /// Takes a name in a directory that names lead to. Says whether it is the first that leads to another directory.
+    /// `Corrupt` if it leads to an inode that is free, or of another kind than it says; `None` if it says none.
     pub(crate) fn name(
         &mut self,
         directory: Object,
         name: &[u8],
         inode: InodeId,
         says: Option<FileKind>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let page = self.pages.get_mut(&(inode.0 / PAGE));
         let Some(slot) = page.and_then(|page| page[to_usize(inode.0 % PAGE)].as_mut()) else {
             let found = format!("{}, which is free", inode.0);
             return Err(directory.corrupt("directory entry's inode", found, "one that is in use"));
         };
-        slot.named |= name != b"." && name != b"..";
+        let new = !slot.named && name != b"." && name != b"..";
+        slot.named |= new;
         match says {
             Some(says) if says != slot.kind => {
                 let found = format!("{} for inode {}", noun(says), inode.0);
                 Err(directory.corrupt("directory entry's kind", found, noun(slot.kind)))
             }
-            _ => Ok(()),
+            _ => Ok(new && slot.kind == FileKind::Directory),
         }
     }
 
-    /// `Corrupt` if an inode in use has no name, once all names are known.
+    /// `Corrupt` if no name leads to an inode in use, once all names are known.
     pub(crate) fn finish(&self) -> Result<()> {
         // The last page ends with the last number that there is.
         let numbers = |page: &u64| page * PAGE..=page * PAGE + (PAGE - 1);
@@ -66,7 +76,7 @@ impl Inodes {
         match unnamed {
             Some((number, _)) => {
                 let expected = "at least one, as it is in use (fsck puts it into lost+found)";
-                Err(Object::numbered("inode", number).corrupt("number of its names", 0, expected))
+                Err(Object::numbered("inode", number).corrupt("number of names that lead to it", 0, expected))
             }
             None => Ok(()),
         }
@@ -97,13 +107,13 @@ mod tests {
         inodes.insert(InodeId(8), FileKind::File, true);
         let mut check = |name: &str, inode, says| {
             let named = inodes.name(Object::numbered("inode", 2), name.as_bytes(), InodeId(inode), says);
-            named.and_then(|()| inodes.finish()).map_err(|error| error.to_string())
+            named.and_then(|new| inodes.finish().map(|()| new)).map_err(|error| error.to_string())
         };
         let error = |text: &str| Err(text.to_owned());
         let without = |number: u64| {
             error(&format!(
-                "inode {number}: number of its names is 0, expected at least one, as it is in use (fsck puts it into \
-                 lost+found)"
+                "inode {number}: number of names that lead to it is 0, expected at least one, as it is in use (fsck puts \
+                 it into lost+found)"
             ))
         };
         assert_eq!(check(".", 300, None), without(300));
@@ -116,6 +126,17 @@ mod tests {
             check("c", 301, None),
             error("inode 2: directory entry's inode is 301, which is free, expected one that is in use")
         );
-        assert_eq!(check("d", u64::MAX, Some(FileKind::File)), Ok(()));
+        assert_eq!(check("d", u64::MAX, Some(FileKind::File)), Ok(false));
+        assert_eq!(check("a", 300, Some(FileKind::Directory)), Ok(false));
+        inodes.insert(InodeId(9), FileKind::Directory, false);
+        inodes.insert(InodeId(10), FileKind::File, false);
+        let root = Object::numbered("inode", 2);
+        assert!(!inodes.name(root, b"..", InodeId(9), None).unwrap());
+        assert!(inodes.name(root, b"new", InodeId(9), None).unwrap());
+        assert!(!inodes.name(root, b"again", InodeId(9), None).unwrap());
+        inodes.finish().unwrap_err();
+        inodes.hold(InodeId(10));
+        inodes.hold(InodeId(11));
+        inodes.finish().unwrap();
     }
 }

@@ -222,8 +222,9 @@ pub trait Filesystem {
     fn entries(&self, dir: InodeId, visit: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()>;
 
     /// The witness for names: `Corrupt` if a name leads to an inode that is not in use, or is not of the kind that
-    /// [`entries`](Filesystem::entries) says, in any directory in use, or if an inode in use has no name. Of a recovered
-    /// filesystem. Nothing to ask where names and inodes are one.
+    /// [`entries`](Filesystem::entries) says, or if there is an inode in use that no names lead to from the root (nor, if it
+    /// holds the value of an attribute, that attribute). Of a recovered filesystem. Nothing to ask where names and inodes
+    /// are one.
     fn check_names(&self) -> Result<()> {
         Ok(())
     }

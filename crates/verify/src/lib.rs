@@ -132,8 +132,8 @@ pub fn judge(device: &Arc<dyn BlockRead>, options: Options) -> Result<Verdict> {
     Ok(verdict)
 }
 
-/// Adds the volume's live extents (on the disk), and compares the two witnesses: claims and bitmaps; and the legs of a
-/// mirror with each other.
+/// Adds the volume's live extents (on the disk), and compares the two witnesses: claims and bitmaps; and names with inodes,
+/// and the legs of a mirror with each other.
 fn claims_of(
     device: &Arc<dyn BlockRead>,
     window: &Window<Arc<dyn BlockRead>>,
@@ -166,6 +166,7 @@ fn claims_of(
             bytes: extents.total(),
         })
     };
+    filesystem.check_names()?;
     let witnesses = [finding(&owned, Region::OwnedButFree), finding(&unowned, Region::Unowned)];
     let mut findings: Vec<Finding> = witnesses.into_iter().flatten().collect();
     findings.extend(legs.compare(window, volume.number)?);

@@ -99,6 +99,7 @@ pub(crate) mod incompat {
     pub(crate) const EXTENTS: u32 = 0x40;
     pub(crate) const SIXTY_FOUR_BIT: u32 = 0x80;
     pub(crate) const MMP: u32 = 0x100;
+    pub(crate) const EA_INODE: u32 = 0x400;
     pub(crate) const ENCRYPT: u32 = 0x1_0000;
     pub(crate) const CSUM_SEED: u32 = 0x2000;
 }

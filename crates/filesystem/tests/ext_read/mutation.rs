@@ -15,12 +15,14 @@ fn run(bytes: Vec<u8>) -> Result<()> {
     // Each reader on its own: a caller may use one where another has failed.
     let claims = ext.claims(&mut |_, _| Ok(()));
     let allocated = ext.allocated();
+    let named = ext.check_names();
     let tree = tree::ours(&ext);
     let tails = ext.tails(&mut |_, _| Ok(()));
     let scrubbed = ext.scrub();
     claims?;
     tails?;
     allocated?;
+    named?;
     tree?;
     scrubbed?;
     // What was read without an error before must be so after a scrub.

@@ -149,8 +149,8 @@ pub(crate) fn read_all(device: impl BlockRead) -> Result<()> {
     drop(xfs.summary());
     let claims = xfs.claims(&mut |_, _| Ok(()));
     let allocated = xfs.allocated();
-    // Trees are compared by kinds that names say.
-    let tree = xfs.check_names().and_then(|()| tree::ours(&xfs));
+    let named = xfs.check_names();
+    let tree = tree::ours(&xfs);
     let tails = xfs.tails(&mut |_, _| Ok(()));
     let mut inodes = Vec::new();
     drop(xfs.entries(xfs.root().unwrap(), &mut |entry| {
@@ -165,6 +165,8 @@ pub(crate) fn read_all(device: impl BlockRead) -> Result<()> {
         .collect();
     claims?;
     allocated?;
+    // What is wrong with a name may be wrong with the tree, too.
+    named?;
     tree?;
     tails?;
     attributes.into_iter().collect::<Result<Vec<_>>>()?;

@@ -9,6 +9,7 @@ use std::{
     process::Command,
 };
 
+use block::Object;
 use filesystem::{FileKind, Filesystem, InodeId, Result};
 
 /// Path to a line that says all of it that both readers see.
@@ -53,7 +54,10 @@ pub(crate) fn ours(xfs: &impl Filesystem) -> Result<Tree> {
         for entry in entries {
             let path = [&path[..], b"/", &entry.name].concat();
             let meta = xfs.metadata(entry.inode)?;
-            assert_eq!(meta.kind, entry.kind);
+            if meta.kind != entry.kind {
+                let object = Object::numbered("inode", entry.inode.0);
+                return Err(object.corrupt("kind", format!("{:?}", meta.kind), format!("{:?}", entry.kind)));
+            }
             let what = match meta.kind {
                 FileKind::File => digest(&content(xfs, entry.inode)?),
                 FileKind::Symlink => digest(&xfs.link_target(entry.inode)?),

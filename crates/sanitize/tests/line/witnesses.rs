@@ -55,8 +55,28 @@ fn a_file_without_a_name_is_corrupt() {
     assert_eq!(
         clean(lab.image(), &request(&selection)).unwrap_err().to_string(),
         format!(
-            "inode {file}: number of its names is 0, expected at least one, as it is in use (fsck puts it into \
-             lost+found)"
+            "inode {file}: number of names that lead to it is 0, expected at least one, as it is in use (fsck \
+             puts it into lost+found)"
+        )
+    );
+}
+
+/// A directory that only names below itself lead to: a walk from the root never comes there.
+#[test]
+fn a_tree_that_is_cut_off_is_corrupt() {
+    let lab = Lab::new();
+    lab.make(&[]);
+    lab.debugfs("mkdir /home/cut");
+    lab.debugfs("write /dev/null /home/cut/history");
+    let directory = inode_of(&lab, "/home/cut");
+    lab.debugfs("ln /home/cut /home/cut/self");
+    lab.debugfs("unlink /home/cut");
+    let selection = selection(&[]);
+    assert_eq!(
+        clean(lab.image(), &request(&selection)).unwrap_err().to_string(),
+        format!(
+            "inode {directory}: number of names that lead to it is 0, expected at least one, as it is in use (fsck \
+             puts it into lost+found)"
         )
     );
 }

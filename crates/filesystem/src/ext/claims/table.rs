@@ -1,9 +1,11 @@
 //! Walks the inode tables: every live inode once, in order, in large reads.
 
+use std::collections::BTreeSet;
+
 use block::{BlockRead, Extent, Object, Result, is_zero, to_usize};
 
 use crate::{
-    FileKind, InodeId,
+    InodeId,
     ext::{
         Ext,
         group::{self, Group},
@@ -85,21 +87,34 @@ impl<D: BlockRead> Ext<D> {
         Ok(())
     }
 
-    /// What each inode in use is, and which of them are directories. Their claims say whether they are in order.
-    pub(crate) fn inodes(&self) -> Result<(Inodes, Vec<InodeId>)> {
-        let (mut inodes, mut directories) = (Inodes::default(), Vec::new());
+    /// What each inode in use is. Their claims say whether they are in order.
+    pub(crate) fn inodes(&self) -> Result<Inodes> {
+        let (mut inodes, mut values, mut held) = (Inodes::default(), BTreeSet::new(), BTreeSet::new());
         for number in 0..self.layout.groups {
-            self.used_slots(&self.group(number)?, &mut |number, raw, _| {
+            self.used_slots(&self.group(number)?, &mut |number, raw, offset| {
                 let Some(kind) = inode::kind_of(inode::MODE.get(raw)) else { return Ok(()) };
-                let value = inode::FLAGS.get(raw) & inode::flags::EA_INODE != 0;
-                inodes.insert(InodeId(number), kind, value || self.is_own(number));
-                if kind == FileKind::Directory {
-                    directories.push(InodeId(number));
+                inodes.insert(InodeId(number), kind, self.is_own(number));
+                if self.superblock.incompat(incompat::EA_INODE) {
+                    let inode = self.parse_inode(number, raw.to_vec(), offset)?;
+                    if inode.has(inode::flags::EA_INODE) {
+                        values.insert(number);
+                    }
+                    held.extend(self.value_inodes(&inode)?);
                 }
                 Ok(())
             })?;
         }
-        Ok((inodes, directories))
+        values.intersection(&held).for_each(|&value| inodes.hold(InodeId(value)));
+        Ok(inodes)
+    }
+
+    /// The inodes that hold values of an inode's attributes.
+    fn value_inodes(&self, inode: &Inode) -> Result<Vec<u64>> {
+        let mut list = inode.attributes()?.unwrap_or_default().list;
+        if inode.xattr_block() != 0 {
+            list.extend(self.xattr_block(inode.xattr_block())?.1.list);
+        }
+        Ok(list.iter().map(|attribute| attribute.value_inode).filter(|&value| value != 0).collect())
     }
 
     /// bg_itable_unused hides inodes at the end of the table; none of them may be in use.

@@ -257,12 +257,18 @@ impl<D: BlockRead> Ext<D> {
 
     /// See [`Filesystem::check_names`](crate::Filesystem::check_names).
     pub(crate) fn check_all_names(&self) -> Result<()> {
-        let (mut inodes, directories) = self.inodes()?;
-        for dir in directories {
+        let mut inodes = self.inodes()?;
+        let mut directories = vec![InodeId(inode::ROOT)];
+        while let Some(dir) = directories.pop() {
             let inode = self.directory(dir)?;
-            self.slots(&inode, &mut |buf, dirent| match dirent.inode {
-                0 => Ok(()),
-                number => inodes.name(inode.object(), &buf[dirent.name], InodeId(number), dirent.kind),
+            self.slots(&inode, &mut |buf, dirent| {
+                let leads_to = InodeId(dirent.inode);
+                if dirent.inode != 0
+                    && inodes.name(inode.object(), &buf[dirent.name], leads_to, dirent.kind)?
+                {
+                    directories.push(leads_to);
+                }
+                Ok(())
             })?;
         }
         inodes.finish()

@@ -67,21 +67,23 @@ impl<D: BlockRead> Xfs<D> {
 
     /// See [`Filesystem::check_names`](crate::Filesystem::check_names).
     pub(crate) fn check_all_names(&self) -> Result<()> {
-        let (mut inodes, mut directories) = (Inodes::default(), Vec::new());
+        let mut inodes = Inodes::default();
         self.all_inodes(&mut |slot| {
             let Slot::Used(inode) = slot else { return Ok(()) };
             let Some(kind) = inode.kind() else { return Ok(()) };
             let own = inode.number == self.geometry.root || self.is_hidden(&inode);
             inodes.insert(inode.id(), kind, own);
-            if kind == FileKind::Directory {
-                directories.push(inode.id());
-            }
             Ok(())
         })?;
-        for dir in directories {
+        let mut directories = vec![InodeId(self.geometry.root.0)];
+        while let Some(dir) = directories.pop() {
             let inode = self.directory(dir)?;
             self.names(&inode, &mut |found| {
-                inodes.name(inode.object(), found.name, InodeId(found.inode.0), kind_of(found.kind))
+                let leads_to = InodeId(found.inode.0);
+                if inodes.name(inode.object(), found.name, leads_to, kind_of(found.kind))? {
+                    directories.push(leads_to);
+                }
+                Ok(())
             })?;
         }
         inodes.finish()
