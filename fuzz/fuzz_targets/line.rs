@@ -45,7 +45,7 @@ fn line(data: &[u8]) {
         drop_unowned: input.option(3),
         sector_size: None,
         list_files: input.option(4),
-        workers: 1,
+        workers: if input.option(1) { 2 } else { 1 },
     };
     let options = verify::Options {
         sector_size: None,

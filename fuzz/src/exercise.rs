@@ -101,13 +101,14 @@ pub fn read(device: &dyn BlockRead, content: Content) -> Result<()> {
     let size = device.size();
     let claims = witnesses(&*filesystem, size);
     let allocated = filesystem.allocated();
+    let named = filesystem.check_names();
     let tree = walk(&*filesystem);
     let tails = filesystem.tails(&mut |extent, _| {
         assert!(extent.end() <= size, "tails lie on the volume");
         Ok(())
     });
     let history = filesystem.history(&mut |_| Ok(()));
-    for error in [claims.map(drop), allocated.map(drop), tree.map(drop), tails, history] {
+    for error in [claims.map(drop), allocated.map(drop), named, tree.map(drop), tails, history] {
         if let Err(error) = error {
             let sentence = error.to_string();
             assert!(!sentence.is_empty() && sentence.len() < 4096, "an error is a sentence");

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that has to be right before a change is good, one line a step.
+//! `cargo xtask test`: everything that has to be right before a change is good, step by step.
 
 use std::{path::PathBuf, time::Instant};
 

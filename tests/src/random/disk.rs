@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Where the numbers of kinds begin: such that the usual few seeds have each of them.
-const KINDS: u64 = 0x2f0;
+const KINDS: u64 = 0x5d0;
 
 /// A mebibyte.
 pub(super) const MIB: u64 = 1 << 20;
