@@ -13,7 +13,7 @@ use std::{
     process::Output,
 };
 
-use tests::program::{command, diskscrub, lossy, output};
+use tests::program::{command, diskscrub, lossy, output, run, workspace};
 
 /// What the directory of a run holds before it.
 const BEFORE: [&str; 3] = ["image", "key.pem", "trace"];
@@ -260,6 +260,48 @@ fn a_read_of_a_volume_group_that_fails() {
         tell(arguments, "a read fails", &done);
         assert!(done.1.contains_key(&Some(74)), "{:?}", done.1);
     }
+}
+
+/// The demo has a file that gets its new content in a block that was zero, among others that stay what they are.
+#[test]
+fn a_run_in_place_that_dies_is_finished_by_the_same_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = workspace().join("testdata/demo/demo.img.zst");
+    run("zstd", ["-dq".as_ref(), demo.as_os_str(), "-o".as_ref(), dir.path().join("demo").as_os_str()])
+        .unwrap();
+    let clean = |tampered: Option<&str>| {
+        let mut program = match tampered {
+            Some(injection) => {
+                let mut strace = command("strace");
+                strace
+                    .args(["-f", "-qq", "-o", "trace", "-e", "trace=pwrite64", "-e", injection])
+                    .arg(diskscrub());
+                strace
+            }
+            None => command(diskscrub()),
+        };
+        program.args("clean --quiet --in-place image --state state --yes".split(' '));
+        output(program.current_dir(dir.path())).unwrap()
+    };
+    let begin = || {
+        let _ = fs::remove_dir_all(dir.path().join("state"));
+        fs::create_dir(dir.path().join("state")).unwrap();
+        fs::copy(dir.path().join("demo"), dir.path().join("image")).unwrap();
+    };
+    begin();
+    assert_eq!(clean(None).status.code(), Some(0));
+    let cleaned = fs::read(dir.path().join("image")).unwrap();
+    let mut died = 0;
+    for at in (1..100).step_by(6) {
+        begin();
+        let what = if at % 4 == 1 { "signal=KILL" } else { "error=EIO" };
+        died +=
+            usize::from(clean(Some(&format!("inject=pwrite64:{what}:when={at}+"))).status.code() != Some(0));
+        let finished = clean(None);
+        assert_eq!(finished.status.code(), Some(0), "{at}: {}", lossy(&finished.stderr));
+        assert!(fs::read(dir.path().join("image")).unwrap() == cleaned, "{at}");
+    }
+    assert!(died > 10, "{died}");
 }
 
 /// Where a medium is bad, and what lies there: enough to look at it with other tools.

@@ -53,7 +53,7 @@ pub(crate) struct Chunk {
     /// Of each piece of the input and of what it becomes.
     pub(crate) hashes: Vec<[Option<blake3::Hash>; 2]>,
     /// Whether that is another thing.
-    changed: Vec<bool>,
+    pub(crate) changed: Vec<bool>,
     /// The masked view.
     data: Vec<u8>,
     nonzero: Tally,

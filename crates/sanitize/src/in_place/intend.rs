@@ -84,10 +84,12 @@ pub fn intend(
             totals.ranges += log.zero(*extent)?;
             totals.overwritten += extent.len;
         }
-        let pieces = (chunk.extent.start / digest::PIECE..).zip(chunk.hashes.iter().zip(&chunk.changes.rest));
-        for (index, ([before, _], hash)) in pieces {
+        let pieces =
+            (chunk.extent.start / digest::PIECE..).zip(chunk.changes.rest.iter().zip(&chunk.changed));
+        for (index, (hash, changed)) in pieces {
             rest.piece(index, hash.as_ref());
-            if let Some(hash) = hash.filter(|_| samples < SAMPLES && before == hash) {
+            // Not by the digests: what becomes something else and was zero is zero among the rest, too.
+            if let Some(hash) = hash.filter(|_| samples < SAMPLES && !changed) {
                 log.sample(index, &hash)?;
                 samples += 1;
             }
