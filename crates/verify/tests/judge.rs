@@ -303,6 +303,23 @@ fn a_directory_in_itself_is_told_once() {
     assert!(!findings.is_empty() && findings.len() <= 20, "{findings:?}");
 }
 
+/// A file of 4 TiB, nearly all of which is a hole.
+#[test]
+fn holes_are_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = dir.path().join("image");
+    fs::write(&image, clean_ext4()).unwrap();
+    let path = image.to_str().unwrap();
+    // The largest file that blocks of 1 KiB allow.
+    run("debugfs", &["-w", "-R", "sif /large size 0x3fffffffc00", path]);
+    let disk = fs::read(&image).unwrap();
+    let open = || filesystem::open(disk.clone(), Content::Ext).unwrap();
+    assert_eq!(compare_trees(&*open(), &*open(), &Expected::default(), true).unwrap(), [""; 0]);
+    let device: Arc<dyn BlockRead> = Arc::new(disk);
+    let verdict = judge(&device, Options { content: true, ..Options::default() }).unwrap();
+    assert!(verdict.opinions.iter().any(|opinion| opinion.volume.is_some()), "{verdict:?}");
+}
+
 #[test]
 fn a_changed_byte_of_a_kept_file_is_seen_where_content_is_compared() {
     let before = clean_ext4();

@@ -6,7 +6,7 @@
 use std::{collections::HashSet, fs, path::Path, process::Command, sync::Arc};
 
 use block::{BlockRead, to_u64};
-use scan::content::{Key, Scanner, rules};
+use scan::content::{Key, Scanner, rules, unpack::Reason};
 use verify::{Finding, Place, Region, Search, Secrets, Survey, Was, secrets};
 
 const SIZE: u64 = 16 << 20;
@@ -90,6 +90,26 @@ fn in_files_and_in_free_blocks() {
     assert_eq!(format!("{:?}", secrets.findings), format!("{:?}", all.findings), "in any number of threads");
     let json = serde_json::to_string(&all).unwrap();
     assert!(!json.contains(&token(1)[5..20]) && !json.contains(&token(2)[5..20]));
+}
+
+/// An archive that is all hole but for its first bytes costs what its blocks do.
+#[test]
+fn in_archives_that_never_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let tree = directory.path().join("tree");
+    fs::create_dir_all(&tree).unwrap();
+    for (name, front) in
+        [("a.zst", &b"\x28\xb5\x2f\xfd"[..]), ("b.zip", b"PK\x03\x04"), ("c.gz", b"\x1f\x8b\x08")]
+    {
+        let file = tree.join(name);
+        fs::write(&file, front).unwrap();
+        fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(1 << 40).unwrap();
+    }
+    let image = image(directory.path());
+    run("mke2fs", &["-q", "-t", "ext4", "-b", "4096", "-d", tree.to_str().unwrap(), &image]);
+    let archives = found(fs::read(&image).unwrap(), 2).archives.unwrap();
+    assert_eq!(archives.files, 3);
+    assert_eq!(archives.outcome.left_out[&Reason::Budget], 3, "{:?}", archives.outcome.left_out);
 }
 
 #[test]

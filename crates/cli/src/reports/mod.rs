@@ -7,7 +7,8 @@ mod verify;
 
 use std::{
     env,
-    io::{self, BufWriter, Write},
+    fs::File,
+    io::{self, BufWriter, Read, Write},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -47,6 +48,12 @@ impl ReportFiles {
                 ))
             })?;
             let file = OutputFile::create(path, true, inputs).map_err(|error| Failure::naming(&error))?;
+            if is_no_report(path).map_err(|error| Failure::output(path, &error))? {
+                return Err(Failure::usage(format_args!(
+                    "{}: is there, and no report: a report replaces nothing else",
+                    path.display()
+                )));
+            }
             let same =
                 |other: &OutputFile| file.same_name(other).map_err(|error| Failure::output(path, &error));
             for output in outputs {
@@ -105,6 +112,16 @@ impl ReportFiles {
         }
         Ok(())
     }
+}
+
+/// Whether there is a file that no report can be, such as a disk image: all formats are text.
+fn is_no_report(path: &Path) -> io::Result<bool> {
+    let mut front = Vec::new();
+    // Nothing else is opened: a FIFO would wait.
+    if path.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        File::open(path)?.take(4096).read_to_end(&mut front)?;
+    }
+    Ok(front.contains(&0))
 }
 
 /// A report that can be written in every format.

@@ -32,6 +32,11 @@ fn the_report_replaces_neither_input_nor_output() {
     assert_eq!(clean(directory.path(), "r.pdf"), (Some(2), said.to_owned()));
     assert_eq!(fs::read(at("image")).unwrap(), image);
 
+    // Another image, of which this run knows nothing.
+    fs::write(at("other"), &image).unwrap();
+    let said = "diskscrub: other: is there, and no report: a report replaces nothing else\n";
+    assert_eq!(clean(directory.path(), "other"), (Some(2), said.to_owned()));
+    assert_eq!(fs::read(at("other")).unwrap(), image);
     fs::write(at("report"), "an older one").unwrap();
     assert_eq!(clean(directory.path(), "report"), (Some(0), String::new()));
     assert!(fs::read_to_string(at("report")).unwrap().starts_with('{'));

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::Finding;
 
-pub(crate) use self::tree::{PIECE, read_full};
+pub(crate) use self::tree::{PIECE, SPARSE, read_full};
 pub(crate) use self::{ext4::ext4, fat::fat, gpt::gpt, noting::Noting};
 
 /// A published crate that reads what we wrote.

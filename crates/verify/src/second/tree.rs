@@ -300,6 +300,7 @@ fn same_content(
     inode: InodeId,
 ) -> Result<Option<String>> {
     let (mut at, mut failure, mut different) = (0u64, None, false);
+    let enough = SPARSE * stored_bytes(ours, inode)? + to_u64(PIECE);
     let mut buf = vec![0; PIECE];
     let outcome = other.content(path, inode, &mut |theirs| {
         let mine = &mut buf[..theirs.len()];
@@ -308,13 +309,27 @@ fn same_content(
             Err(error) => failure = Some(error),
         }
         at += to_u64(theirs.len());
-        !different && failure.is_none()
+        !different && failure.is_none() && at < enough
     });
     match (failure, outcome) {
         (Some(error), _) => Err(error),
         (None, Err(error)) => Ok(Some(error)),
         (None, Ok(())) => Ok(different.then(|| "has another content for it".to_owned())),
     }
+}
+
+/// A file is read front to back as far as so many times its stored bytes: one that is nearly all hole may be longer than any
+/// disk.
+pub(crate) const SPARSE: u64 = 16;
+
+/// Bytes of a file that are stored outside its inode: at most as many as the volume has.
+pub(crate) fn stored_bytes(filesystem: &dyn Filesystem, inode: InodeId) -> Result<u64> {
+    let mut stored = 0;
+    filesystem.extents(inode, &mut |_, extent| {
+        stored += extent.len;
+        Ok(())
+    })?;
+    Ok(stored)
 }
 
 /// Reads until `buf` is full or the file ends.

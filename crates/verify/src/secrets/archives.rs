@@ -22,7 +22,7 @@ use scan::content::{
 use serde::Serialize;
 
 use super::{LISTED, Search, seams::on_disk, shipped::with_shipped_content};
-use crate::{Region, Survey};
+use crate::{Region, Survey, second::SPARSE};
 
 /// The largest file whose sum is compared with those of packages. What they ship compressed is small, and what is large
 /// is seldom theirs: it would be read twice.
@@ -63,6 +63,8 @@ struct File {
     volume: usize,
     inode: InodeId,
     size: u64,
+    /// Bytes that are stored: holes are none.
+    stored: u64,
     /// Where it begins on the disk.
     start: u64,
 }
@@ -164,13 +166,14 @@ fn candidate(
     if Kind::of(&head[..length]).is_none() {
         return Ok(None);
     }
-    let mut first = None;
+    let (mut first, mut stored) = (None, 0);
     filesystem.extents(inode, &mut |offset, extent| {
         first = first.or((offset == 0).then_some(extent.start));
+        stored += extent.len;
         Ok(())
     })?;
     let start = first.and_then(|first| on_disk(&survey.layout.volumes[volume], first));
-    Ok(start.map(|start| File { volume, inode, size: metadata.size, start }))
+    Ok(start.map(|start| File { volume, inode, size: metadata.size, stored, start }))
 }
 
 /// Which files the threads are at.
@@ -272,14 +275,16 @@ fn look(survey: &Survey, search: Search<'_>, file: File) -> Result<Looked> {
 }
 
 fn look_into(survey: &Survey, search: Search<'_>, file: File) -> Result<Looked> {
-    let File { volume, inode, size, start } = file;
+    let File { volume, inode, size, stored, start } = file;
     let Some(filesystem) = survey.views.filesystem(volume).transpose()? else {
         return Ok(Looked::default());
     };
     let mut looked = Looked::default();
     let mut scanner = search.scanner.clone();
     let mut content = Content { filesystem: &*filesystem, inode, at: 0, error: None };
-    let mut reader = BufReader::with_capacity(PIECE, &mut content);
+    // One that is nearly all hole may be longer than any disk.
+    let enough = SPARSE * stored;
+    let mut reader = BufReader::with_capacity(PIECE, (&mut content).take(enough));
     let outcome = unpack(&mut reader, Limits::for_file(size), &mut |inner| {
         if inner.plain {
             return io::copy(inner.content, &mut io::sink()).map(drop);
@@ -305,6 +310,9 @@ fn look_into(survey: &Survey, search: Search<'_>, file: File) -> Result<Looked> 
         }
         (Ok(outcome), None) => {
             looked.outcome = outcome;
+            if size > enough {
+                looked.outcome.left_out.insert(Reason::Budget, 1);
+            }
             Ok(looked)
         }
         (Err(error), None) => Err(error.into()),
