@@ -108,6 +108,12 @@ impl Failure {
         ))
     }
 
+    /// A limit on processes or memory.
+    pub(crate) fn no_thread() -> Self {
+        let sentence = "the system gives no further thread: a limit on processes or memory is reached";
+        Self { sentence: sentence.to_owned(), code: IO }
+    }
+
     /// A panic at this place of the source.
     pub(crate) fn bug(place: &str) -> Self {
         Self { sentence: format!("a bug of diskscrub stopped it at {place}: please report it"), code: BUG }
