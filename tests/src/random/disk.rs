@@ -236,14 +236,16 @@ impl Filesystem {
     /// XFS with the largest blocks.
     fn large(numbers: &mut Numbers) -> Self {
         let (inode, rmapbt) = (*numbers.pick(&[512, 1024, 2048]), numbers.below(2));
+        // What mkfs wants of a log, and of the groups that it has to fit into.
+        let (size, log) = if rmapbt == 1 { (400, 160) } else { (200, 64) };
         let arguments = format!(
             "mkfs.xfs -q -f -K --unsupported -b size=65536 -i size={inode} -m rmapbt={rmapbt},uuid={} -d agcount=2 \
-             -l size=64m",
+             -l size={log}m",
             uuid(numbers)
         );
         Self {
             kind: "xfs",
-            size: 200 * MIB,
+            size: size * MIB,
             arguments: arguments.split(' ').map(str::to_owned).collect(),
             options: "nouuid".to_owned(),
             journal: true,

@@ -140,6 +140,10 @@ fn structures_without_checksums() {
         )
     );
     assert_eq!(
+        error(patched(&image, dir + 7, &[254])),
+        format!("inode {directory}: directory entry's file_type is 254 (block 0, byte 0), expected 0 to 7")
+    );
+    assert_eq!(
         error(patched(&image, dir + 7, &[6])),
         format!(
             "inode {directory}: directory entry's kind is a socket for inode {directory}, expected a directory"

@@ -84,6 +84,9 @@ impl Format {
         if inode > self.inodes {
             return bad("directory entry's inode", &inode, format!("at most {}", self.inodes));
         }
+        if self.file_type && inode != 0 && FILE_TYPE.get(raw) > LAST_TYPE {
+            return bad("directory entry's file_type", &FILE_TYPE.get(raw), format!("0 to {LAST_TYPE}"));
+        }
         let low = usize::from(NAME_LEN.get(raw));
         let kind = FILE_TYPE.get(raw);
         let name_len = if self.file_type { low } else { low | usize::from(kind) << 8 };
@@ -114,6 +117,9 @@ impl Format {
         Ok(())
     }
 }
+
+/// The last file_type: 0 says nothing.
+const LAST_TYPE: u8 = 7;
 
 /// file_type to kind.
 fn kind_of(file_type: u8) -> Option<FileKind> {
