@@ -254,18 +254,17 @@ fn fuzz(programs: &Path, target: &str, seconds: u64, dice: Option<u32>) -> Resul
     if output.status.success() {
         return Ok(format!("{executions} executions, {speed} a second"));
     }
-    let about = |line: &&str| {
-        ["panicked at", "ERROR: libFuzzer", "Test unit written", "memory allocation"]
-            .iter()
-            .any(|word| line.contains(word))
+    let about = |line: &str| {
+        ["ERROR: libFuzzer", "Test unit written", "memory allocation"].iter().any(|word| line.contains(word))
     };
     let mut lines = Vec::new();
-    let mut rest = said.lines();
-    while let Some(line) = rest.next() {
-        if about(&line) {
+    let mut of_panic = false;
+    for line in said.lines() {
+        // What is said of a panic ends where the runtime or libFuzzer goes on.
+        of_panic = line.contains("panicked at")
+            || of_panic && !(line.starts_with("note: ") || line.starts_with("=="));
+        if of_panic || about(line) {
             lines.push(line);
-            // What is said of a panic is on the next line.
-            lines.extend(line.contains("panicked at").then(|| rest.next()).flatten());
         }
     }
     let program = programs.join(target);

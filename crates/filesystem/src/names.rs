@@ -1,7 +1,9 @@
 //! The witness for names: each leads to an inode in use, of the kind that the name says, and names lead to each inode in
-//! use, from the root.
+//! use, from the root, as many as it counts.
 //!
-//! What they do not lead to is found by no rule: the next fsck would bring a file back that nobody has looked at.
+//! What they do not lead to is found by no rule: the next fsck would bring a file back that nobody has looked at. So it
+//! would a file that counts more names than it has, once its last is removed; with a count too low, a name would be left
+//! that leads to nothing.
 //! Walks believe the kind beside a name, as reading each inode for it would cost more than the walk. A directory that
 //! calls itself something else would be passed by, and with it all that lies in it.
 
@@ -16,9 +18,13 @@ const PAGE: u64 = 256;
 
 /// Which inodes are in use, what they are, and which have a name. Nothing for pages without one, so memory follows the
 /// inodes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Inodes {
     pages: BTreeMap<u64, Box<[Option<Slot>; to_usize(PAGE)]>>,
+    /// What the format calls an inode's count of names.
+    count: &'static str,
+    /// Other than one name that was counted and found: both numbers. Not of directories, which count those in them, too.
+    links: BTreeMap<u64, (u32, u64)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -28,10 +34,18 @@ struct Slot {
 }
 
 impl Inodes {
-    /// An inode that is in use. One of the filesystem's `own` needs no name.
-    pub(crate) fn insert(&mut self, inode: InodeId, kind: FileKind, own: bool) {
+    /// None yet. `count`: what the format calls an inode's count of names.
+    pub(crate) fn new(count: &'static str) -> Self {
+        Self { pages: BTreeMap::new(), count, links: BTreeMap::new() }
+    }
+
+    /// An inode that is in use and counts so many names. One of the filesystem's `own` needs none.
+    pub(crate) fn insert(&mut self, inode: InodeId, kind: FileKind, links: u32, own: bool) {
         let page = self.pages.entry(inode.0 / PAGE).or_insert_with(|| Box::new([None; to_usize(PAGE)]));
         page[to_usize(inode.0 % PAGE)] = Some(Slot { kind, named: own });
+        if links != 1 && kind != FileKind::Directory && !own {
+            self.links.insert(inode.0, (links, 0));
+        }
     }
 
     /// Something else than a name leads to an inode, such as the attribute whose value it holds.
@@ -39,6 +53,7 @@ impl Inodes {
         let page = self.pages.get_mut(&(inode.0 / PAGE));
         if let Some(slot) = page.and_then(|page| page[to_usize(inode.0 % PAGE)].as_mut()) {
             slot.named = true;
+            self.links.remove(&inode.0);
         }
     }
 
@@ -57,6 +72,13 @@ impl Inodes {
             return Err(directory.corrupt("directory entry's inode", found, "one that is in use"));
         };
         let new = !slot.named && name != b"." && name != b"..";
+        if slot.kind != FileKind::Directory {
+            match self.links.get_mut(&inode.0) {
+                Some((_, found)) => *found += 1,
+                None if new => {}
+                None => drop(self.links.insert(inode.0, (1, 2))),
+            }
+        }
         slot.named |= new;
         match says {
             Some(says) if says != slot.kind => {
@@ -67,16 +89,25 @@ impl Inodes {
         }
     }
 
-    /// `Corrupt` if no name leads to an inode in use, once all names are known.
+    /// `Corrupt` if no name leads to an inode in use, or other than it counts, once all names are known.
     pub(crate) fn finish(&self) -> Result<()> {
         // The last page ends with the last number that there is.
         let numbers = |page: &u64| page * PAGE..=page * PAGE + (PAGE - 1);
         let mut numbered = self.pages.iter().flat_map(|(page, slots)| numbers(page).zip(slots.iter()));
         let unnamed = numbered.find(|(_, slot)| slot.is_some_and(|slot| !slot.named));
-        match unnamed {
-            Some((number, _)) => {
-                let expected = "at least one, as it is in use (fsck puts it into lost+found)";
-                Err(Object::numbered("inode", number).corrupt("number of names that lead to it", 0, expected))
+        if let Some((number, _)) = unnamed {
+            let expected = "at least one, as it is in use (fsck puts it into lost+found)";
+            return Err(Object::numbered("inode", number).corrupt(
+                "number of names that lead to it",
+                0,
+                expected,
+            ));
+        }
+        let mut counted = self.links.iter();
+        match counted.find(|&(_, &(links, found))| u64::from(links) != found) {
+            Some((&number, &(links, found))) => {
+                let expected = format!("{found}, the number of names that lead to it");
+                Err(Object::numbered("inode", number).corrupt(self.count, links, expected))
             }
             None => Ok(()),
         }
@@ -101,10 +132,10 @@ mod tests {
 
     #[test]
     fn a_name_says_what_its_inode_is() {
-        let mut inodes = Inodes::default();
-        inodes.insert(InodeId(300), FileKind::Directory, false);
-        inodes.insert(InodeId(u64::MAX), FileKind::File, false);
-        inodes.insert(InodeId(8), FileKind::File, true);
+        let mut inodes = Inodes::new("i_links_count");
+        inodes.insert(InodeId(300), FileKind::Directory, 1, false);
+        inodes.insert(InodeId(u64::MAX), FileKind::File, 1, false);
+        inodes.insert(InodeId(8), FileKind::File, 1, true);
         let mut check = |name: &str, inode, says| {
             let named = inodes.name(Object::numbered("inode", 2), name.as_bytes(), InodeId(inode), says);
             named.and_then(|new| inodes.finish().map(|()| new)).map_err(|error| error.to_string())
@@ -128,8 +159,8 @@ mod tests {
         );
         assert_eq!(check("d", u64::MAX, Some(FileKind::File)), Ok(false));
         assert_eq!(check("a", 300, Some(FileKind::Directory)), Ok(false));
-        inodes.insert(InodeId(9), FileKind::Directory, false);
-        inodes.insert(InodeId(10), FileKind::File, false);
+        inodes.insert(InodeId(9), FileKind::Directory, 1, false);
+        inodes.insert(InodeId(10), FileKind::File, 1, false);
         let root = Object::numbered("inode", 2);
         assert!(!inodes.name(root, b"..", InodeId(9), None).unwrap());
         assert!(inodes.name(root, b"new", InodeId(9), None).unwrap());
@@ -138,5 +169,32 @@ mod tests {
         inodes.hold(InodeId(10));
         inodes.hold(InodeId(11));
         inodes.finish().unwrap();
+    }
+
+    #[test]
+    fn a_file_counts_its_names() {
+        let root = Object::numbered("inode", 2);
+        let check = |links, names: &[&str]| {
+            let mut inodes = Inodes::new("di_nlink");
+            inodes.insert(InodeId(2), FileKind::Directory, 9, true);
+            inodes.insert(InodeId(3), FileKind::File, 7, true);
+            inodes.insert(InodeId(12), FileKind::File, links, false);
+            for name in names {
+                inodes.name(root, name.as_bytes(), InodeId(12), None).unwrap();
+            }
+            inodes.finish().map_err(|error| error.to_string())
+        };
+        check(1, &["a"]).unwrap();
+        check(2, &["a", "b"]).unwrap();
+        let error = |links: u32, names: u32| {
+            Err(format!(
+                "inode 12: di_nlink is {links}, expected {names}, the number of names that lead to it"
+            ))
+        };
+        assert_eq!(check(1, &["a", "b"]), error(1, 2));
+        assert_eq!(check(1, &["a", "b", "c"]), error(1, 3));
+        assert_eq!(check(3, &["a", "b"]), error(3, 2));
+        assert_eq!(check(65535, &["a"]), error(65535, 1));
+        assert_eq!(check(0, &["a"]), error(0, 1));
     }
 }

@@ -37,6 +37,11 @@ impl<T> Names<T> {
         self.sorted[at].1.take()
     }
 
+    /// The same of the first name in order that is like this.
+    pub(crate) fn take_first(&mut self, like: impl Fn(&[u8]) -> bool) -> Option<T> {
+        self.sorted.iter_mut().find(|(name, known)| known.is_some() && like(name))?.1.take()
+    }
+
     /// All that was not taken, in order.
     pub(crate) fn rest(self) -> impl Iterator<Item = (Vec<u8>, T)> {
         self.sorted.into_iter().filter_map(|(name, known)| Some((name, known?)))
@@ -58,7 +63,9 @@ mod tests {
         assert_eq!(names.take(b"c"), Some(3));
         assert_eq!(names.take(b"b"), None);
         assert_eq!(names.take(b"x"), None);
-        assert_eq!(names.rest().collect::<Vec<_>>(), [(b"a".to_vec(), 1), (b"d".to_vec(), 4)]);
+        assert_eq!(names.take_first(|name| name > b"b".as_slice()), Some(4));
+        assert_eq!(names.take_first(|name| name > b"b".as_slice()), None);
+        assert_eq!(names.rest().collect::<Vec<_>>(), [(b"a".to_vec(), 1)]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{fs, path::Path, process::Command, sync::Arc};
 
 use block::{BlockRead, Extent, ExtentSet, Overlay, to_u64, to_usize};
 use filesystem::{Claim, Content, Filesystem, Residue};
-use verify::{Expected, Finding, Options, Region, compare_trees, judge};
+use verify::{Expected, Finding, Options, Reader, Region, compare_trees, judge};
 
 const SIZE: u64 = 8 << 20;
 
@@ -22,6 +22,10 @@ fn run(program: &str, args: &[&str]) {
 
 /// An ext4 with some files; what nobody claims is zero, and what stays is scrubbed.
 fn clean_ext4() -> Vec<u8> {
+    clean_ext4_with("metadata_csum")
+}
+
+fn clean_ext4_with(feature: &str) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let tree = dir.path().join("tree");
     fs::create_dir_all(tree.join("etc")).unwrap();
@@ -31,7 +35,7 @@ fn clean_ext4() -> Vec<u8> {
     let image = dir.path().join("image");
     fs::File::create(&image).unwrap().set_len(SIZE).unwrap();
     let path = |path: &Path| path.to_str().unwrap().to_owned();
-    run("mke2fs", &["-q", "-t", "ext4", "-d", &path(&tree), &path(&image)]);
+    run("mke2fs", &["-q", "-t", "ext4", "-O", feature, "-d", &path(&tree), &path(&image)]);
     live_only(fs::read(&image).unwrap(), Content::Ext)
 }
 
@@ -221,14 +225,28 @@ fn each_kind_of_residue_is_found_where_it_is() {
 
 #[test]
 fn another_reader_that_sees_another_tree_is_heard() {
-    // fatfs compares its FAT type by clusters, we too; a name that only one decodes differs.
-    let mut disk = clean_fat();
-    let at = disk.windows(4).position(|window| window == b"ALON").expect("the short name of the file");
-    disk[at + 4] = 0xe9;
-    let short_name_changed = judged(&disk);
-    // The long name's checksum no longer fits, so both readers fall back to the short name, which the
-    // code page decodes for us and not for fatfs.
-    assert!(!short_name_changed.is_empty(), "one byte of a name changed, and nobody noticed");
+    // A name that does not say what it leads to: we read the inode for it, ext4-view does not.
+    let mut disk = clean_ext4_with("^metadata_csum");
+    let at = disk.windows(6).position(|window| window == b"\x05\x01larg").expect("its name in the root");
+    disk[at + 1] = 0;
+    let findings = judged(&disk);
+    let disagrees =
+        |finding: &Finding| matches!(finding, Finding::Disagreement { reader: Reader::Ext4View, .. });
+    assert!(findings.iter().any(disagrees), "one name has no kind, and nobody noticed: {findings:?}");
+}
+
+/// Short names alone, in letters of code page 437, by the bits of Windows NT in lower case.
+#[test]
+fn a_short_name_in_other_letters_is_no_finding() {
+    let disk = clean_fat();
+    let short = disk.windows(4).position(|window| window == b"ALON").expect("the short name of the file");
+    for (letter, case) in [(0xff, 0), (0x80, 0), (0x80, 0x18), (0x87, 0x08), (0x9a, 0x18)] {
+        let mut disk = disk.clone();
+        // The long name's checksum no longer fits: its parts are residue until scrubbed.
+        disk[short + 4] = letter;
+        disk[short + 12] = case;
+        assert_eq!(judged(&live_only(disk, Content::Fat)), [], "{letter:#x} {case:#x}");
+    }
 }
 
 #[test]

@@ -15,14 +15,10 @@ pub(crate) const INLINE_HEAD: usize = 60;
 impl<D: BlockRead> Ext<D> {
     /// Inline content up to i_size.
     fn inline_content(&self, inode: &Inode) -> Result<Vec<u8>> {
+        self.check_size(inode)?;
         let mut data = inode.block().to_vec();
         data.extend_from_slice(&inode.raw[inode.inline_rest()?]);
-        let size = inode.size();
-        if size > to_u64(data.len()) {
-            let expected = format!("at most the {} bytes of inline data", data.len());
-            return Err(inode.object().corrupt("i_size", size, expected));
-        }
-        data.truncate(to_usize(size));
+        data.truncate(to_usize(inode.size()));
         Ok(data)
     }
 
@@ -87,11 +83,23 @@ impl<D: BlockRead> Ext<D> {
         })
     }
 
-    /// No file is longer than 2^32 blocks of it.
+    /// No file is longer than 2^32 blocks of it, no symbolic link as long as one block, and inline content ends with
+    /// the space for it.
     pub(crate) fn check_size(&self, inode: &Inode) -> Result<()> {
-        let limit = self.layout.block_size << 32;
-        if inode.size() > limit {
-            return Err(inode.object().corrupt("i_size", inode.size(), format!("at most {limit}")));
+        let (size, block) = (inode.size(), self.layout.block_size);
+        let corrupt = |expected| Err(inode.object().corrupt("i_size", size, expected));
+        if inode.has(flags::INLINE_DATA) {
+            let space = INLINE_HEAD + inode.inline_rest()?.len();
+            if size > to_u64(space) {
+                return corrupt(format!("at most the {space} bytes of inline data"));
+            }
+        }
+        if inode.kind() == Some(FileKind::Symlink) {
+            if size == 0 || size >= block {
+                return corrupt(format!("1 to {}", block - 1));
+            }
+        } else if size > block << 32 {
+            return corrupt(format!("at most {}", block << 32));
         }
         Ok(())
     }
@@ -104,18 +112,15 @@ impl<D: BlockRead> Ext<D> {
             );
         }
         Self::refuse_encrypted(inode)?;
-        let size = inode.size();
-        if size == 0 || size >= self.layout.block_size {
-            let expected = format!("1 to {}", self.layout.block_size - 1);
-            return Err(inode.object().corrupt("i_size", size, expected));
-        }
+        self.check_size(inode)?;
         if inode.has(flags::INLINE_DATA) {
             return self.inline_content(inode);
         }
+        let size = to_usize(inode.size());
         if inode.is_fast_symlink() {
-            return Ok(inode.block()[..to_usize(size)].to_vec());
+            return Ok(inode.block()[..size].to_vec());
         }
-        let mut target = vec![0; to_usize(size)];
+        let mut target = vec![0; size];
         self.read_mapped(inode, 0, &mut target)?;
         Ok(target)
     }

@@ -295,7 +295,7 @@ impl<D: BlockRead> Fat<D> {
             units => name::long(node.object(), units)?,
         };
         let end = units.iter().position(|&unit| unit == 0);
-        let unpadded = end.filter(|&end| units[end + 1..].iter().any(|&unit| unit != 0xffff));
+        let unpadded = end.filter(|&end| units[end + 1..].iter().any(|&unit| unit != name::FILLER));
         Ok(Named { node, name, parts: parts.found.iter().map(|&(offset, _)| offset).collect(), unpadded })
     }
 
@@ -319,9 +319,9 @@ pub(super) fn is_label(slot: &Slot) -> bool {
 pub(super) fn pad(slot: &mut Slot, part: usize, end: usize) -> u64 {
     let mut changed = 0;
     for (index, unit) in (part * 13..).zip(LDIR_NAME) {
-        if index > end && unit.get(slot) != 0xffff {
+        if index > end && unit.get(slot) != name::FILLER {
             changed += 2;
-            unit.set(slot, 0xffff);
+            unit.set(slot, name::FILLER);
         }
     }
     changed

@@ -26,6 +26,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use block::{BlockRead, Extent, ExtentSet, Object, Result, to_u64, to_usize};
 
 use crate::{Change, Claim, Entry, FileKind, Filesystem, InodeId, Metadata, Past, Summary, Tail, Target};
+pub use name::letter as cp437_letter;
+
 use boot::{Geometry, Kind};
 use directory::{Item, Node, READ_ONLY};
 use table::{FAT, Table};

@@ -16,14 +16,20 @@ const CP437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£�
 /// `DIR_NT_RES`: show the name, or the extension, in lower case.
 const LOWER_BASE: u8 = 0x08;
 const LOWER_EXTENSION: u8 = 0x10;
+/// What follows the NUL of a long name, up to the end of its part.
+pub(super) const FILLER: u16 = 0xffff;
 
-/// Bytes of a code page 437 text.
-fn cp437(bytes: &[u8]) -> String {
-    let one = |&byte: &u8| match byte.checked_sub(0x80) {
+/// The character of a byte in code page 437.
+#[must_use]
+pub fn letter(byte: u8) -> char {
+    match byte.checked_sub(0x80) {
         None => char::from(byte),
         Some(upper) => CP437.chars().nth(upper.into()).expect("128 characters"),
-    };
-    bytes.iter().map(one).collect()
+    }
+}
+
+fn cp437(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(letter).collect()
 }
 
 fn trimmed(bytes: &[u8]) -> &[u8] {
@@ -56,9 +62,13 @@ pub(super) fn short(of: Object, slot: &Slot) -> Result<Vec<u8>> {
     checked(of, name.into_bytes())
 }
 
-/// A long name: UTF-16 up to the first NUL.
+/// A long name: UTF-16 up to the first NUL. What fills the last part behind that is no character.
 pub(super) fn long(of: Object, units: &[u16]) -> Result<Vec<u8>> {
     let end = units.iter().position(|&unit| unit == 0).unwrap_or(units.len());
+    if let Some(place) = units[..end].iter().position(|&unit| unit == FILLER) {
+        let found = format!("0xffff at character {place}");
+        return Err(of.corrupt("long name", found, "0xffff behind the NUL at its end only"));
+    }
     let mut name = Vec::with_capacity(end * 3);
     for unit in char::decode_utf16(units[..end].iter().copied()) {
         match unit {
@@ -123,6 +133,10 @@ mod tests {
         assert_eq!(long(of, &text).unwrap(), "höchst 𝄞.txt".as_bytes());
         assert_eq!(long(of, &[0x41, 0xd834, 0x42]).unwrap(), b"A\xed\xa0\xb4B");
         assert_eq!(long(of, &[0xdfff]).unwrap(), b"\xed\xbf\xbf");
+        assert_eq!(
+            long(of, &[0x41, 0x100, 0xffff, 0xffff]).unwrap_err().to_string(),
+            "test: long name is 0xffff at character 2, expected 0xffff behind the NUL at its end only"
+        );
     }
 
     /// The value that mtools writes for this name.

@@ -8,6 +8,7 @@ use super::{
     Fat,
     boot::{FSI_RESERVED, Kind, RESERVED32, SECTOR, SLOT},
     directory::{DELETED, Item, LDIR_NAME, Node, Slot, is_label},
+    name::FILLER,
     table::{ClusterSet, Run},
 };
 use crate::tails::{Tail, Visit, gap, unused};
@@ -131,7 +132,7 @@ fn part_tails(
     let Some(end) = end else { return Ok(()) };
     let mut behind = [0; SLOT];
     for (index, unit) in (part * LDIR_NAME.len()..).zip(LDIR_NAME) {
-        if index > end && unit.get(&slot) != 0xffff {
+        if index > end && unit.get(&slot) != FILLER {
             behind[unit.0..unit.0 + 2].copy_from_slice(&slot[unit.0..unit.0 + 2]);
         }
     }

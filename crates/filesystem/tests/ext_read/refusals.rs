@@ -110,6 +110,17 @@ fn structures_without_checksums() {
             &[0, 0],
             format!("inode {inode}: i_links_count is 0, expected at least 1, as the bitmap calls it used"),
         ),
+        (
+            file + 0x1A,
+            &[1],
+            format!("inode {inode}: i_links_count is 1, expected 2, the number of names that lead to it"),
+        ),
+        (
+            file + 0x1A,
+            &[255, 255],
+            format!("inode {inode}: i_links_count is 65535, expected 2, the number of names that lead to it"),
+        ),
+        (at("a/short") + 4, &[0], format!("inode {}: i_size is 0, expected 1 to 1023", number("a/short"))),
         (file, &[0, 0x30], format!("inode {inode}: i_mode is 0o30000, expected the type of a file")),
     ] {
         assert_eq!(error(patched(&image, position, value)), expected);
@@ -154,6 +165,22 @@ fn structures_without_checksums() {
         message.ends_with(
             "directory entry length is 2048 (block 0, byte 12), expected a multiple of 4 from 12 to 1012"
         ),
+        "{message}"
+    );
+}
+
+/// A size that is longer than what the inode holds is refused before anybody reads or removes the file.
+#[test]
+fn inline_content_ends_in_its_inode() {
+    let lab = Lab::new();
+    let options = ["-t", "ext4", "-b", "1024", "-O", "inline_data,^metadata_csum,^has_journal"];
+    let path = lab.image("inline", 8192, &options);
+    let image = fs::read(&path).unwrap();
+    let file = inode_at(path.to_str().unwrap(), "a/file-1");
+    let long = Ext::open(patched(&image, file + 0x6C, &[0, 4])).unwrap();
+    let message = long.claims(&mut |_, _| Ok(())).unwrap_err().to_string();
+    assert!(
+        message.ends_with(": i_size is 4398046511105, expected at most the 60 bytes of inline data"),
         "{message}"
     );
 }

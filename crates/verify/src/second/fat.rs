@@ -3,8 +3,8 @@
 use std::{io::Read, sync::Arc};
 
 use block::{BlockRead, Window};
-use fatfs::{Dir, FileSystem, FsOptions};
-use filesystem::{Content, Entry, FileKind, InodeId, Result};
+use fatfs::{Dir, FileSystem, FsOptions, OemCpConverter};
+use filesystem::{Content, Entry, FileKind, InodeId, Result, fat::cp437_letter};
 
 use super::{
     Opinion, Reader,
@@ -18,17 +18,31 @@ type Disk = Cursor<Window<Arc<dyn BlockRead>>>;
 
 struct View(FileSystem<Disk>);
 
+/// The letters of 8.3 names, of which fatfs alone knows ASCII.
+#[derive(Debug)]
+struct CodePage;
+
+impl OemCpConverter for CodePage {
+    fn decode(&self, oem_char: u8) -> char {
+        cp437_letter(oem_char)
+    }
+
+    fn encode(&self, uni_char: char) -> Option<u8> {
+        (0..=u8::MAX).find(|&byte| cp437_letter(byte) == uni_char)
+    }
+}
+
 /// The opinion of fatfs on a volume.
-pub(crate) fn fat(window: &Window<Arc<dyn BlockRead>>, number: u32, options: Options) -> Result<Opinion> {
+pub(crate) fn fat(window: &Window<Arc<dyn BlockRead>>, number: u32, asked: Options) -> Result<Opinion> {
     let mut outcome = Ok(());
     let opinion = guarded(Reader::Fatfs, Some(number), |opinion| {
-        let load =
-            || FileSystem::new(Cursor::new(window.clone()), FsOptions::new().update_accessed_date(false));
+        let options = || FsOptions::new().update_accessed_date(false).oem_cp_converter(&CodePage);
+        let load = || FileSystem::new(Cursor::new(window.clone()), options());
         match load() {
             Ok(_) => match compare(
                 &|| filesystem::open(window, Content::Fat),
                 &|| load().map(View).map_err(|error| error.to_string()),
-                options,
+                asked,
             ) {
                 Ok(compared) => opinion.take(compared),
                 Err(error) => outcome = Err(error),
@@ -73,6 +87,12 @@ impl Other for View {
             };
         }
         Some(shown)
+    }
+
+    /// The bits of Windows NT that ask for lower case change ASCII letters only for it.
+    fn same(&self, name: &[u8], theirs: &[u8]) -> bool {
+        let lower = |name| std::str::from_utf8(name).ok().map(str::to_lowercase);
+        !name.is_ascii() && lower(name).is_some_and(|name| Some(name) == lower(theirs))
     }
 
     fn list(&mut self, dir: &[u8], _: &[Entry]) -> Result<Names<Seen>, String> {

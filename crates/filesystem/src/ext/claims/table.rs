@@ -89,11 +89,13 @@ impl<D: BlockRead> Ext<D> {
 
     /// What each inode in use is. Their claims say whether they are in order.
     pub(crate) fn inodes(&self) -> Result<Inodes> {
-        let (mut inodes, mut values, mut held) = (Inodes::default(), BTreeSet::new(), BTreeSet::new());
+        let mut inodes = Inodes::new("i_links_count");
+        let (mut values, mut held) = (BTreeSet::new(), BTreeSet::new());
         for number in 0..self.layout.groups {
             self.used_slots(&self.group(number)?, &mut |number, raw, offset| {
                 let Some(kind) = inode::kind_of(inode::MODE.get(raw)) else { return Ok(()) };
-                inodes.insert(InodeId(number), kind, self.is_own(number));
+                let links = inode::LINKS_COUNT.get(raw).into();
+                inodes.insert(InodeId(number), kind, links, self.is_own(number));
                 if self.superblock.incompat(incompat::EA_INODE) {
                     let inode = self.parse_inode(number, raw.to_vec(), offset)?;
                     if inode.has(inode::flags::EA_INODE) {

@@ -67,12 +67,12 @@ impl<D: BlockRead> Xfs<D> {
 
     /// See [`Filesystem::check_names`](crate::Filesystem::check_names).
     pub(crate) fn check_all_names(&self) -> Result<()> {
-        let mut inodes = Inodes::default();
+        let mut inodes = Inodes::new("di_nlink");
         self.all_inodes(&mut |slot| {
             let Slot::Used(inode) = slot else { return Ok(()) };
             let Some(kind) = inode.kind() else { return Ok(()) };
             let own = inode.number == self.geometry.root || self.is_hidden(&inode);
-            inodes.insert(inode.id(), kind, own);
+            inodes.insert(inode.id(), kind, inode.links(), own);
             Ok(())
         })?;
         let mut directories = vec![InodeId(self.geometry.root.0)];

@@ -17,6 +17,7 @@ fn inodes() {
         row("inode mode", inode(good.file) + 2, 2, 0, format!("inode {file}: di_mode is 0o0, expected the type of a file")),
         row("inode format", inode(good.file) + 5, 1, 1, format!("inode {file}: di_format is 1, expected one that a file of mode 0o100640 has")),
         row("inode blocks", inode(good.file) + 64, 8, 99, format!("inode {file}: di_nblocks is 99, expected {}", good.get(inode(good.file) + 64, 8))),
+        row("inode links", inode(good.file) + 16, 4, 9, format!("inode {file}: di_nlink is 9, expected {}, the number of names that lead to it", good.get(inode(good.file) + 16, 4))),
         row("inode fork", inode(good.file) + 82, 1, 42, format!("inode {file}: di_forkoff is 42, expected less than 42")),
         row("inode extents", inode(good.file) + 76, 4, 60, format!("inode {file}: number of extents is 60, expected at most {}, as they are in the inode", good.get(inode(good.file) + 82, 1) * 8 / 16)),
         row("extent length", fork + 8, 8, good.get(fork + 8, 8) & !0x1F_FFFF | 9000, format!("inode {file}: extent is 9000 blocks from {} on, expected blocks of one allocation group", good.get(fork + 8, 8) >> 21)),
