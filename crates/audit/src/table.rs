@@ -239,8 +239,9 @@ fn beyond(guideline: Guideline, answers: &Answers<'_>) -> Row {
     };
     evidence.extend(secrets(answers.findings.unwrap_or_default(), answers, |rule, _| !asked(rule)));
     let others = answers.findings.unwrap_or_default().iter();
-    let odd =
-        |finding: &&Finding| matches!(finding, Finding::NotRetained { .. } | Finding::Disagreement { .. });
+    let odd = |finding: &&Finding| {
+        matches!(finding, Finding::NotRetained { .. } | Finding::Disagreement { .. } | Finding::Damage { .. })
+    };
     evidence.extend(others.clone().filter(odd).map(general));
     let remnant = |finding: &Finding| match finding {
         Finding::Remnant { digest, .. } => Some(judged(answers.selection, general(finding), Some(digest))),

@@ -13,6 +13,7 @@ mod names;
 mod open;
 pub mod swap;
 mod tails;
+mod twins;
 mod types;
 mod uuid;
 pub mod volume;

@@ -1,5 +1,5 @@
-//! The witness for names: each leads to an inode in use, of the kind that the name says, and names lead to each inode in
-//! use, from the root, as many as it counts.
+//! The witness for names: each is there once in its directory and leads to an inode in use, of the kind that the name
+//! says; and names lead to each inode in use, from the root, as many as it counts.
 //!
 //! What they do not lead to is found by no rule: the next fsck would bring a file back that nobody has looked at. So it
 //! would a file that counts more names than it has, once its last is removed; with a count too low, a name would be left
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use block::{Object, Result, to_usize};
 
-use crate::{FileKind, InodeId};
+use crate::{FileKind, InodeId, twins::Twins};
 
 /// Inodes of a page.
 const PAGE: u64 = 256;
@@ -25,6 +25,16 @@ pub(crate) struct Inodes {
     count: &'static str,
     /// Other than one name that was counted and found: both numbers. Not of directories, which count those in them, too.
     links: BTreeMap<u64, (u32, u64)>,
+    /// The names of the directory that is asked.
+    twins: Twins,
+}
+
+/// A directory whose names are asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Directory {
+    pub(crate) inode: InodeId,
+    /// Where its name is; itself for the root.
+    pub(crate) parent: InodeId,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,10 +43,26 @@ struct Slot {
     named: bool,
 }
 
+impl Directory {
+    fn object(self) -> Object {
+        Object::numbered("inode", self.inode.0)
+    }
+
+    /// `Corrupt` unless what stands for `.` or `..` leads to where it has to.
+    fn leads(self, entry: &'static str, inode: InodeId, expected: InodeId) -> Result<()> {
+        if inode == expected { Ok(()) } else { Err(self.object().corrupt(entry, inode.0, expected.0)) }
+    }
+
+    /// `Corrupt` unless the number that stands for `..` is the parent's.
+    pub(crate) fn leads_up(self, inode: InodeId) -> Result<()> {
+        self.leads("inode that .. leads to", inode, self.parent)
+    }
+}
+
 impl Inodes {
     /// None yet. `count`: what the format calls an inode's count of names.
     pub(crate) fn new(count: &'static str) -> Self {
-        Self { pages: BTreeMap::new(), count, links: BTreeMap::new() }
+        Self { pages: BTreeMap::new(), count, links: BTreeMap::new(), twins: Twins::default() }
     }
 
     /// An inode that is in use and counts so many names. One of the filesystem's `own` needs none.
@@ -57,36 +83,56 @@ impl Inodes {
         }
     }
 
-    /// Takes a name in a directory that names lead to. Says whether it is the first that leads to another directory.
-    /// `Corrupt` if it leads to an inode that is free, or of another kind than it says; `None` if it says none.
+    /// Takes a name in a directory that names lead to. Says whether it leads to another directory. `Corrupt` if it leads to
+    /// an inode that is free, or of another kind than it says (`None` if it says none), or is a directory's second.
     pub(crate) fn name(
         &mut self,
-        directory: Object,
+        of: Directory,
         name: &[u8],
         inode: InodeId,
         says: Option<FileKind>,
     ) -> Result<bool> {
+        let directory = of.object();
+        self.twins.name(name, inode.0);
+        let is = |kind| match says {
+            Some(says) if says != kind => {
+                let found = format!("{} for inode {}", noun(says), inode.0);
+                Err(directory.corrupt("directory entry's kind", found, noun(kind)))
+            }
+            _ => Ok(()),
+        };
+        if name == b"." || name == b".." {
+            match name {
+                b"." => of.leads("inode that . leads to", inode, of.inode)?,
+                _ => of.leads_up(inode)?,
+            }
+            return is(FileKind::Directory).map(|()| false);
+        }
         let page = self.pages.get_mut(&(inode.0 / PAGE));
         let Some(slot) = page.and_then(|page| page[to_usize(inode.0 % PAGE)].as_mut()) else {
             let found = format!("{}, which is free", inode.0);
             return Err(directory.corrupt("directory entry's inode", found, "one that is in use"));
         };
-        let new = !slot.named && name != b"." && name != b"..";
-        if slot.kind != FileKind::Directory {
-            match self.links.get_mut(&inode.0) {
-                Some((_, found)) => *found += 1,
-                None if new => {}
-                None => drop(self.links.insert(inode.0, (1, 2))),
-            }
+        let new = !slot.named;
+        match self.links.get_mut(&inode.0) {
+            _ if slot.kind == FileKind::Directory => {}
+            Some((_, found)) => *found += 1,
+            None if new => {}
+            None => drop(self.links.insert(inode.0, (1, 2))),
         }
-        slot.named |= new;
-        match says {
-            Some(says) if says != slot.kind => {
-                let found = format!("{} for inode {}", noun(says), inode.0);
-                Err(directory.corrupt("directory entry's kind", found, noun(slot.kind)))
-            }
-            _ => Ok(new && slot.kind == FileKind::Directory),
+        slot.named = true;
+        is(slot.kind)?;
+        if slot.kind == FileKind::Directory && !new {
+            // A walk would have no end, or as many paths as it has steps.
+            let found = format!("{}, a directory with a name already", inode.0);
+            return Err(directory.corrupt("directory entry's inode", found, "one that it alone leads to"));
         }
+        Ok(slot.kind == FileKind::Directory)
+    }
+
+    /// All names of a directory have been taken. `Corrupt` if two are the same.
+    pub(crate) fn close(&mut self, of: Directory) -> Result<()> {
+        self.twins.finish(of.object())
     }
 
     /// `Corrupt` if no name leads to an inode in use, or other than it counts, once all names are known.
@@ -114,6 +160,16 @@ impl Inodes {
     }
 }
 
+/// The target of a symbolic link, unless it has a NUL, behind which no kernel reads.
+pub(crate) fn target(of: Object, target: Vec<u8>) -> Result<Vec<u8>> {
+    match target.iter().position(|&byte| byte == 0) {
+        Some(at) => {
+            Err(of.corrupt("symbolic link's target", format!("with a NUL at byte {at}"), "without one"))
+        }
+        None => Ok(target),
+    }
+}
+
 fn noun(kind: FileKind) -> &'static str {
     match kind {
         FileKind::File => "a file",
@@ -130,6 +186,8 @@ fn noun(kind: FileKind) -> &'static str {
 mod tests {
     use super::*;
 
+    const ROOT: Directory = Directory { inode: InodeId(2), parent: InodeId(2) };
+
     #[test]
     fn a_name_says_what_its_inode_is() {
         let mut inodes = Inodes::new("i_links_count");
@@ -137,7 +195,7 @@ mod tests {
         inodes.insert(InodeId(u64::MAX), FileKind::File, 1, false);
         inodes.insert(InodeId(8), FileKind::File, 1, true);
         let mut check = |name: &str, inode, says| {
-            let named = inodes.name(Object::numbered("inode", 2), name.as_bytes(), InodeId(inode), says);
+            let named = inodes.name(ROOT, name.as_bytes(), InodeId(inode), says);
             named.and_then(|new| inodes.finish().map(|()| new)).map_err(|error| error.to_string())
         };
         let error = |text: &str| Err(text.to_owned());
@@ -147,7 +205,10 @@ mod tests {
                  it into lost+found)"
             ))
         };
-        assert_eq!(check(".", 300, None), without(300));
+        assert_eq!(check(".", 2, None), without(300));
+        assert_eq!(check("..", 2, None), without(300));
+        assert_eq!(check(".", 300, None), error("inode 2: inode that . leads to is 300, expected 2"));
+        assert_eq!(check("..", 300, None), error("inode 2: inode that .. leads to is 300, expected 2"));
         assert_eq!(check("a", 300, Some(FileKind::Directory)), without(u64::MAX));
         assert_eq!(
             check("b", 300, Some(FileKind::Socket)),
@@ -158,13 +219,17 @@ mod tests {
             error("inode 2: directory entry's inode is 301, which is free, expected one that is in use")
         );
         assert_eq!(check("d", u64::MAX, Some(FileKind::File)), Ok(false));
-        assert_eq!(check("a", 300, Some(FileKind::Directory)), Ok(false));
+        assert_eq!(
+            check("e", 300, Some(FileKind::Directory)),
+            error(
+                "inode 2: directory entry's inode is 300, a directory with a name already, expected one that it alone leads to"
+            )
+        );
         inodes.insert(InodeId(9), FileKind::Directory, 1, false);
         inodes.insert(InodeId(10), FileKind::File, 1, false);
-        let root = Object::numbered("inode", 2);
-        assert!(!inodes.name(root, b"..", InodeId(9), None).unwrap());
-        assert!(inodes.name(root, b"new", InodeId(9), None).unwrap());
-        assert!(!inodes.name(root, b"again", InodeId(9), None).unwrap());
+        inodes.close(ROOT).unwrap_err();
+        assert!(inodes.name(ROOT, b"new", InodeId(9), None).unwrap());
+        inodes.name(ROOT, b"again", InodeId(9), None).unwrap_err();
         inodes.finish().unwrap_err();
         inodes.hold(InodeId(10));
         inodes.hold(InodeId(11));
@@ -173,14 +238,13 @@ mod tests {
 
     #[test]
     fn a_file_counts_its_names() {
-        let root = Object::numbered("inode", 2);
         let check = |links, names: &[&str]| {
             let mut inodes = Inodes::new("di_nlink");
             inodes.insert(InodeId(2), FileKind::Directory, 9, true);
             inodes.insert(InodeId(3), FileKind::File, 7, true);
             inodes.insert(InodeId(12), FileKind::File, links, false);
             for name in names {
-                inodes.name(root, name.as_bytes(), InodeId(12), None).unwrap();
+                inodes.name(ROOT, name.as_bytes(), InodeId(12), None).unwrap();
             }
             inodes.finish().map_err(|error| error.to_string())
         };

@@ -227,7 +227,8 @@ pub(crate) fn sentence(row: &Row<'_>) -> String {
         Finding::Residue { .. }
         | Finding::Remnant { .. }
         | Finding::NotRetained { .. }
-        | Finding::Disagreement { .. } => row.finding.to_string(),
+        | Finding::Disagreement { .. }
+        | Finding::Damage { .. } => row.finding.to_string(),
     };
     visible(&sentence).into_owned()
 }

@@ -15,6 +15,7 @@ pub(crate) fn id(finding: &Finding) -> Cow<'_, str> {
         Finding::Remnant { .. } => Cow::Borrowed("remnant"),
         Finding::NotRetained { .. } => Cow::Borrowed("not-retained"),
         Finding::Disagreement { .. } => Cow::Borrowed("disagreement"),
+        Finding::Damage { .. } => Cow::Borrowed("damage"),
     }
 }
 
@@ -47,6 +48,12 @@ pub(crate) fn rule(report: &Report, finding: &Finding) -> Rule {
             "Another reader sees something else".to_owned(),
             "A program that shares no code with diskscrub reads another tree, other sizes or another content in the \
              same image. One of the two is wrong, or the image is damaged."
+                .to_owned(),
+        ),
+        Finding::Damage { .. } => (
+            "A damaged part that could not be examined".to_owned(),
+            "What lies there was searched byte by byte, but what needs its structures could not be asked. Have the \
+             filesystem's own tool repair it, and look again."
                 .to_owned(),
         ),
     };

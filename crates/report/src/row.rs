@@ -34,7 +34,8 @@ impl Level {
             | Finding::NotRetained { .. } => Self::Error,
             Finding::Secret { tier: Tier::Likely, .. }
             | Finding::Residue { .. }
-            | Finding::Disagreement { .. } => Self::Warning,
+            | Finding::Disagreement { .. }
+            | Finding::Damage { .. } => Self::Warning,
             Finding::Secret { tier: Tier::Context, .. } => Self::Note,
         }
     }
@@ -57,7 +58,7 @@ impl<'a> Row<'a> {
         let (volume, bytes) = match finding {
             Finding::Residue { volume, first, bytes, .. } => (*volume, Some((*first, *bytes))),
             Finding::NotRetained { volume, .. } => (Some(*volume), None),
-            Finding::Disagreement { volume, .. } => (*volume, None),
+            Finding::Disagreement { volume, .. } | Finding::Damage { volume, .. } => (*volume, None),
             Finding::Secret { place, .. }
             | Finding::Unwanted { place, .. }
             | Finding::Remnant { place, .. } => (place.volume, Some((place.offset, place.length))),
@@ -80,7 +81,10 @@ pub(crate) const fn place(finding: &Finding) -> Option<&Place> {
         Finding::Secret { place, .. } | Finding::Unwanted { place, .. } | Finding::Remnant { place, .. } => {
             Some(place)
         }
-        Finding::Residue { .. } | Finding::NotRetained { .. } | Finding::Disagreement { .. } => None,
+        Finding::Residue { .. }
+        | Finding::NotRetained { .. }
+        | Finding::Disagreement { .. }
+        | Finding::Damage { .. } => None,
     }
 }
 
@@ -91,7 +95,8 @@ pub(crate) fn digest(finding: &Finding) -> Option<&str> {
         Finding::Residue { .. }
         | Finding::Unwanted { .. }
         | Finding::NotRetained { .. }
-        | Finding::Disagreement { .. } => None,
+        | Finding::Disagreement { .. }
+        | Finding::Damage { .. } => None,
     }
 }
 

@@ -132,6 +132,7 @@ pub fn conclude(
         let bytes = sum.non_zero;
         findings.push(Finding::Residue { volume: survey.number(volume), region, first: sum.first, bytes });
     }
+    findings.extend(survey.damage.iter().cloned());
     findings.extend(contradictions(survey, &residue));
     findings.extend(mirrors(device, survey)?);
 

@@ -65,6 +65,13 @@ pub enum Finding {
         /// What, in a sentence.
         difference: String,
     },
+    /// What is damaged could not be examined as it has to be: not all that is there may have been found.
+    Damage {
+        /// Partition number; `None` for the disk.
+        volume: Option<u32>,
+        /// What, and why, in a sentence.
+        damage: String,
+    },
 }
 
 impl Finding {
@@ -103,6 +110,7 @@ impl fmt::Display for Finding {
             Self::Disagreement { reader, volume: number, difference } => {
                 write!(f, "{}{reader} disagrees: {difference}", volume(number))
             }
+            Self::Damage { volume: number, damage } => write!(f, "{}{damage}", volume(number)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use block::{BlockRead, Extent, Window};
 use filesystem::{Content, Error, Layout, OpaqueKind, Result, TableKind, Volume};
 
-use crate::{Area, Atlas, History, Note, Region, Views, tails};
+use crate::{Area, Atlas, Finding, History, Note, Region, Views, tails};
 
 /// Less than this is no disk.
 const SECTOR: u64 = 512;
@@ -22,6 +22,8 @@ pub struct Survey {
     pub atlas: Atlas,
     /// What was not understood, or has to be known.
     pub notes: Vec<Note>,
+    /// What is damaged so that not all of it can be known.
+    pub damage: Vec<Finding>,
     /// Read when it is asked for.
     history: OnceLock<History>,
 }
@@ -51,9 +53,10 @@ impl Survey {
         }
         let views = Views::of(device, &layout, &mut notes)?;
         let mut atlas = Atlas::of(device, &layout, &views, &mut notes)?;
-        let tails = tails_of(device, &layout, &views, &atlas, &mut notes)?;
+        let mut damage = Vec::new();
+        let tails = tails_of(device, &layout, &views, &atlas, &mut damage)?;
         atlas.carve(tails);
-        Ok(Self { layout, views, atlas, notes, history: OnceLock::new() })
+        Ok(Self { layout, views, atlas, notes, damage, history: OnceLock::new() })
     }
 
     /// What residue once was. What cannot be read is not known, with a note. Fails only if the medium does.
@@ -116,7 +119,7 @@ fn tails_of(
     layout: &Layout,
     views: &Views,
     atlas: &Atlas,
-    notes: &mut Vec<Note>,
+    damage: &mut Vec<Finding>,
 ) -> Result<Vec<(Extent, Region)>> {
     let mut found = Vec::new();
     let mut visit = |extent: Extent, region| {
@@ -127,7 +130,7 @@ fn tails_of(
         Ok(()) => Ok(()),
         Err(error @ Error::Io(_)) => Err(error),
         Err(error) => {
-            notes.push(Note { volume, text: format!("{what}: {error}") });
+            damage.push(Finding::Damage { volume, damage: format!("{what}: {error}") });
             Ok(())
         }
     };

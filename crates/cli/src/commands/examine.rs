@@ -118,8 +118,8 @@ pub(super) fn examine(
     let (secrets, examined) = verify::side_by_side(options.threads, search, examine);
     let (named, secrets) = secrets?;
     let (mut examination, container) = examined.map_err(failed)?;
-    let Named { scan: files, notes, .. } = named.by(input, &subject, selection)?;
-    examination.notes.extend(notes);
+    let Named { scan: files, damage, .. } = named.by(input, &subject, selection)?;
+    examination.findings.extend(damage);
     let mut unwanted = verify::unwanted(survey, &files.findings).map_err(failed)?;
     unwanted.extend(files.notes.iter().filter_map(Note::undone).map(|(volume, path, rule)| {
         Finding::undone(rule.to_string(), survey.number(volume), path.to_string())

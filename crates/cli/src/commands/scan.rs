@@ -30,7 +30,8 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
         let named = search::Named::by_default(&args.input, &subject)?;
         let mut secrets =
             search::secrets(&args.input, &subject, &named, &rules, &acceptance.key(), &args.search, &bar)?;
-        secrets.notes.extend(named.notes);
+        secrets.findings.extend(subject.survey.damage.iter().cloned());
+        secrets.findings.extend(named.damage);
         Ok((subject, secrets))
     })?;
     drop(bar);
@@ -47,5 +48,5 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     } else {
         output::print(&report::human(&whole))?;
     }
-    Ok(if secrets.totals.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
+    Ok(if whole.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
 }

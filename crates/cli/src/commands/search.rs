@@ -139,7 +139,8 @@ pub(super) fn accept(
 /// What the rules by path take.
 pub(super) struct Named {
     pub(super) scan: scan::Scan,
-    pub(super) notes: Vec<Note>,
+    /// Why the rules could not be asked.
+    pub(super) damage: Vec<Finding>,
     /// Of the rules' selection.
     digest: String,
 }
@@ -154,10 +155,10 @@ impl Named {
     }
 
     fn of(args: &InputArgs, subject: &Subject, selection: &Selection) -> Result<Self, Failure> {
-        let mut notes = Vec::new();
-        let scan = verify::path_findings(&subject.survey, selection, &mut notes)
+        let mut damage = Vec::new();
+        let scan = verify::path_findings(&subject.survey, selection, &mut damage)
             .map_err(|error| Failure::image(&args.label(), &error))?;
-        Ok(Self { scan, notes, digest: selection.digest() })
+        Ok(Self { scan, damage, digest: selection.digest() })
     }
 
     /// The same by another selection; the tree is walked only if it is one.

@@ -47,3 +47,28 @@ fn finds_and_does_not_tell() {
     let said = "diskscrub: there is no rule \"github-tokens\"; did you mean \"github-token\"?\n";
     assert_eq!((code, error.as_str()), (Some(2), said));
 }
+
+/// What could not be asked is a finding: a gate must not pass what nobody has seen.
+#[test]
+fn a_damaged_tree_is_not_clean() {
+    let directory = tempfile::tempdir().unwrap();
+    let (tree, image) = (directory.path().join("tree"), directory.path().join("image"));
+    fs::create_dir_all(tree.join("etc")).unwrap();
+    fs::write(tree.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").unwrap();
+    fs::File::create(&image).unwrap().set_len(8 << 20).unwrap();
+    let options = ["-q", "-t", "ext4", "-O", "^metadata_csum,^has_journal", "-d"];
+    let made = Command::new("mke2fs").args(options).arg(&tree).arg(&image).status();
+    assert!(made.expect("mke2fs is needed by this test").success());
+    let (code, text, _) = scan(directory.path(), &["image"]);
+    assert_eq!(code, Some(0), "{text}");
+
+    let mut disk = fs::read(&image).unwrap();
+    let at = disk.windows(5).position(|bytes| bytes == b"\x03\x02etc").expect("its name in the root");
+    disk[at - 6..at - 2].copy_from_slice(&999u32.to_le_bytes());
+    fs::write(&image, disk).unwrap();
+    let (code, text, error) = scan(directory.path(), &["image"]);
+    assert_eq!((code, error.as_str()), (Some(1), ""), "{text}");
+    assert!(text.starts_with("image is not clean: 2 findings.\n"), "{text}");
+    let names = "volume 0: not all names can be believed: inode 2: directory entry's inode is 999, which is free, expected";
+    assert!(text.contains(names) && text.contains("the rules by path were not applied: "), "{text}");
+}

@@ -7,7 +7,7 @@ use super::{
     inode::{Inode, flags},
     map::Mapped,
 };
-use crate::FileKind;
+use crate::{FileKind, names};
 
 /// Bytes of inline data in i_block; the rest is an xattr's value.
 pub(crate) const INLINE_HEAD: usize = 60;
@@ -114,14 +114,14 @@ impl<D: BlockRead> Ext<D> {
         Self::refuse_encrypted(inode)?;
         self.check_size(inode)?;
         if inode.has(flags::INLINE_DATA) {
-            return self.inline_content(inode);
+            return names::target(inode.object(), self.inline_content(inode)?);
         }
         let size = to_usize(inode.size());
         if inode.is_fast_symlink() {
-            return Ok(inode.block()[..size].to_vec());
+            return names::target(inode.object(), inode.block()[..size].to_vec());
         }
         let mut target = vec![0; size];
         self.read_mapped(inode, 0, &mut target)?;
-        Ok(target)
+        names::target(inode.object(), target)
     }
 }

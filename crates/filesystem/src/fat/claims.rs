@@ -8,9 +8,10 @@ use block::{BlockRead, Extent, ExtentSet, Object, Result, Unsupported};
 use super::{
     Fat,
     directory::{Item, Node},
+    name,
     table::{ClusterSet, Link, Run, Table, length},
 };
-use crate::{Claim, Owner, Residue};
+use crate::{Claim, Owner, Residue, twins::Twins};
 
 /// Deeper trees are refused; a path has at most 260 characters on Windows, 4096 bytes on Linux.
 const MAX_DEPTH: usize = 512;
@@ -46,6 +47,28 @@ impl<D: BlockRead> Fat<D> {
             pending[inside..].reverse(); // popped in the order on disk
         }
         Ok(())
+    }
+
+    /// `Corrupt` if a directory has two entries that can be asked for by one name, long or 8.3, whatever its case.
+    pub(super) fn check_all_names(&self) -> Result<()> {
+        let mut twins = Twins::default();
+        self.walk(self.root_node(), &mut ClusterSet::new(&self.geometry), &mut |_, node, chain| {
+            if !node.is_dir {
+                return Ok(());
+            }
+            self.items(node, chain, &mut |item| {
+                if let Item::Name(named) = item {
+                    let name = name::folded(&named.name);
+                    twins.name(&name, named.node.inode.0);
+                    let short = named.short.as_deref().map(name::folded);
+                    if let Some(short) = short.filter(|short| *short != name) {
+                        twins.name(&short, named.node.inode.0);
+                    }
+                }
+                Ok(())
+            })?;
+            twins.finish(node.object())
+        })
     }
 
     /// The chain of a file, long enough for its size; may be longer.

@@ -122,6 +122,8 @@ pub(super) fn point(kind: Kind, slot: &mut Slot, first: u32, size: u32) {
 pub(super) struct Named {
     pub(super) node: Node,
     pub(super) name: Vec<u8>,
+    /// Its 8.3 name, if it has another one and that is legal.
+    pub(super) short: Option<Vec<u8>>,
     /// The offsets of the parts of its long name, if it has one.
     pub(super) parts: Vec<u64>,
     /// The index of the NUL at its end, if something else than 0xffff follows.
@@ -290,13 +292,20 @@ impl<D: BlockRead> Fat<D> {
     fn named(&self, offset: u64, slot: &Slot, parts: &Parts) -> Result<Named> {
         let node = Node::parse(self.geometry.kind, offset, slot);
         let units: Vec<u16> = parts.found.iter().rev().flat_map(|(_, units)| *units).collect();
-        let name = match &units[..] {
-            [] => name::short(node.object(), slot)?,
-            units => name::long(node.object(), units)?,
+        let short = name::short(node.object(), slot);
+        let (name, short) = match &units[..] {
+            [] => (short?, None),
+            units => (name::long(node.object(), units)?, short.ok()),
         };
         let end = units.iter().position(|&unit| unit == 0);
         let unpadded = end.filter(|&end| units[end + 1..].iter().any(|&unit| unit != name::FILLER));
-        Ok(Named { node, name, parts: parts.found.iter().map(|&(offset, _)| offset).collect(), unpadded })
+        Ok(Named {
+            node,
+            name,
+            short,
+            parts: parts.found.iter().map(|&(offset, _)| offset).collect(),
+            unpadded,
+        })
     }
 
     /// Where the clusters of a chain lie.

@@ -214,6 +214,10 @@ impl<D: BlockRead> Filesystem for Fat<D> {
         })
     }
 
+    fn check_names(&self) -> Result<()> {
+        self.check_all_names()
+    }
+
     /// FAT knows no owners and modes: all is root's, with the modes that Linux shows by default. Times are in
     /// an unknown time zone, taken as UTC.
     fn metadata(&self, inode: InodeId) -> Result<Metadata> {

@@ -6,6 +6,8 @@
 //! Source: fatgen103, sections "FAT Directory Structure" and "FAT Long Directory Entries"; Linux' default code
 //! page.
 
+use std::borrow::Cow;
+
 use block::{Object, Result};
 
 use super::directory::{DIR_NT_RES, Slot};
@@ -60,6 +62,11 @@ pub(super) fn short(of: Object, slot: &Slot) -> Result<Vec<u8>> {
     let (base, extension) = (part(&raw[..8], LOWER_BASE), part(&raw[8..], LOWER_EXTENSION));
     let name = if extension.is_empty() { base } else { format!("{base}.{extension}") };
     checked(of, name.into_bytes())
+}
+
+/// A name without regard to case, by which a file is found.
+pub(super) fn folded(name: &[u8]) -> Cow<'_, [u8]> {
+    std::str::from_utf8(name).map_or(Cow::Borrowed(name), |name| Cow::Owned(name.to_uppercase().into_bytes()))
 }
 
 /// A long name: UTF-16 up to the first NUL. What fills the last part behind that is no character.

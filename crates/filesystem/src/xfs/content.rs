@@ -10,7 +10,7 @@ use super::{
     inode::{Fork, Inode},
     map::Mapped,
 };
-use crate::FileKind;
+use crate::{FileKind, names};
 
 /// An extent of a long symbolic link.
 pub(crate) struct LinkPart<'a> {
@@ -90,14 +90,14 @@ impl<D: BlockRead> Xfs<D> {
         }
         if inode.fork_format(Fork::Data) == format::LOCAL {
             let area = &inode.raw[inode.fork(Fork::Data)];
-            return Ok(area[..to_usize(size)].to_vec());
+            return names::target(inode.object(), area[..to_usize(size)].to_vec());
         }
         let mut target = Vec::new();
         self.link_blocks(inode, &mut |part| {
             target.extend_from_slice(&part.raw[symlink::header_len(self.geometry.v5)..part.used]);
             Ok(())
         })?;
-        Ok(target)
+        names::target(inode.object(), target)
     }
 
     /// The extents of a long target, in order. Version 5 has one header for each, not for each block

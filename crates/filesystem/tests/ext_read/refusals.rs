@@ -28,6 +28,11 @@ fn patched(image: &[u8], at: usize, value: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Where a name lies in a directory block.
+fn at_name(image: &[u8], block: usize, name: &[u8]) -> usize {
+    block + image[block..block + 1024].windows(name.len()).position(|bytes| bytes == name).unwrap()
+}
+
 /// Byte offset of an inode in a filesystem of 1 KiB blocks.
 fn inode_at(path: &str, name: &str) -> usize {
     let output = run_ok("debugfs", &["-R", &format!("imap {name}"), path]).stdout;
@@ -120,6 +125,14 @@ fn structures_without_checksums() {
             &[255, 255],
             format!("inode {inode}: i_links_count is 65535, expected 2, the number of names that lead to it"),
         ),
+        (
+            at("a/short") + 0x28 + 3,
+            &[0],
+            format!(
+                "inode {}: symbolic link's target is with a NUL at byte 3, expected without one",
+                number("a/short")
+            ),
+        ),
         (at("a/short") + 4, &[0], format!("inode {}: i_size is 0, expected 1 to 1023", number("a/short"))),
         (file, &[0, 0x30], format!("inode {inode}: i_mode is 0o30000, expected the type of a file")),
     ] {
@@ -143,13 +156,32 @@ fn structures_without_checksums() {
     let extent = at("a") + 0x28 + 12 + 8;
     let dir =
         usize::try_from(u32::from_le_bytes(image[extent..extent + 4].try_into().unwrap())).unwrap() * 1024;
-    // Its own entry leads to an inode that is free, or says that it is something else.
+    // Its own entry leads elsewhere, its first name to an inode that is free, and what is what it is not.
     assert_eq!(
         error(patched(&image, dir, &[0, 8, 0, 0])),
+        format!("inode {directory}: inode that . leads to is 2048, expected {directory}")
+    );
+    assert_eq!(
+        error(patched(&image, dir + 12, &[0, 8, 0, 0])),
+        format!("inode {directory}: inode that .. leads to is 2048, expected 2")
+    );
+    assert_eq!(
+        error(patched(&image, dir + 24, &[0, 8, 0, 0])),
         format!(
             "inode {directory}: directory entry's inode is 2048, which is free, expected one that is in use"
         )
     );
+    assert_eq!(
+        error(patched(&image, dir + 24, &[2, 0, 0, 0])),
+        format!(
+            "inode {directory}: directory entry's inode is 2, a directory with a name already, expected one that it \
+             alone leads to"
+        )
+    );
+    // Two names become one.
+    let (one, other) = (at_name(&image, dir, b"link59"), at_name(&image, dir, b"link60"));
+    let message = error(patched(&image, other, b"link59"));
+    assert!(one != other && message.contains("directory entry's name is the same for inodes "), "{message}");
     assert_eq!(
         error(patched(&image, dir + 7, &[254])),
         format!("inode {directory}: directory entry's file_type is 254 (block 0, byte 0), expected 0 to 7")

@@ -145,6 +145,33 @@ fn lost_and_surplus_clusters() {
     }
 }
 
+/// A name leads to one file, long or 8.3 and whatever its case: else nobody can say which of them a rule takes.
+#[test]
+fn a_name_twice_is_refused() {
+    let (_image, good, Layout { root, .. }) = sample();
+    let names =
+        |bytes: &[u8]| Fat::open(bytes.to_vec()).unwrap().check_names().map_err(|error| error.to_string());
+    names(&good).unwrap();
+    let twice = format!(
+        "root directory: directory entry's name is the same for inodes {root} and {}, expected each name once",
+        root + 32
+    );
+    for same in [b'A', b'a'] {
+        let mut bytes = good.clone();
+        bytes[root + 32] = same;
+        assert_eq!(names(&bytes), Err(twice.clone()), "{same}");
+    }
+    // The 8.3 name of one is the long name of another.
+    let image = Image::new(4096, &["-F", "16", "-s", "1", "-r", "64"]);
+    image.put("a long name.txt", b"x");
+    image.put("ALONGN~2.TXT", b"y");
+    let mut bytes = image.bytes();
+    names(&bytes).unwrap();
+    let at = bytes.windows(11).position(|bytes| bytes == b"ALONGN~2TXT").unwrap();
+    bytes[at + 7] = b'1';
+    names(&bytes).unwrap_err();
+}
+
 #[test]
 fn wrong_inodes_are_refused() {
     let (_image, good, Layout { root, .. }) = sample();

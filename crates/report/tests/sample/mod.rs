@@ -139,6 +139,10 @@ fn findings() -> Vec<Finding> {
             volume: Some(2),
             difference: "/etc/mtab: it sees a link to /proc/mounts, we see a file".to_owned(),
         },
+        Finding::Damage {
+            volume: Some(2),
+            damage: "not all names can be believed: inode 12: i_links_count is 1, expected 2".to_owned(),
+        },
     ]
 }
 
@@ -364,6 +368,7 @@ pub fn hostile() -> Report {
             Finding::NotRetained { difference, .. } | Finding::Disagreement { difference, .. } => {
                 *difference = bad();
             }
+            Finding::Damage { damage, .. } => *damage = bad(),
         }
     }
     report.findings.push(Finding::NotRetained { volume: 2, difference: bad() });

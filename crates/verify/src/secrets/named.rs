@@ -7,7 +7,7 @@ use filesystem::{Error, FileKind, Filesystem, InodeId, Result};
 use scan::{Action, Guest, Place as Named, Selection};
 
 use crate::{
-    Finding, Note, Place, Region, Survey,
+    Finding, Place, Region, Survey,
     guest::{Tree, guest},
 };
 
@@ -15,13 +15,18 @@ use crate::{
 const PIECE: usize = 1 << 20;
 
 /// What the selected path rules take, and what they say of it; volumes are indices in the layout. A tree that cannot be
-/// walked has none, and a note says why. Fails only if the medium does.
-pub fn path_findings(survey: &Survey, selection: &Selection, notes: &mut Vec<Note>) -> Result<scan::Scan> {
+/// walked has none, and is damage. Fails only if the medium does.
+pub fn path_findings(
+    survey: &Survey,
+    selection: &Selection,
+    damage: &mut Vec<Finding>,
+) -> Result<scan::Scan> {
     match with_guest(survey, |guest| scan::scan(guest, selection)) {
         Ok(scan) => Ok(scan),
         Err(error @ Error::Io(_)) => Err(error),
         Err(error) => {
-            notes.push(Note { volume: None, text: format!("the rules by path were not applied: {error}") });
+            let sentence = format!("the rules by path were not applied: {error}");
+            damage.push(Finding::Damage { volume: None, damage: sentence });
             Ok(scan::Scan::default())
         }
     }

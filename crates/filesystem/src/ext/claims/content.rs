@@ -95,7 +95,11 @@ impl<D: BlockRead> Ext<D> {
                 ledger.say(place.start, place.start + live, claim)?;
                 ledger.say(place.start + live, place.end(), Claim::Dead(rest.0, rest.1))
             }
-        })
+        })?;
+        if inode.kind() == Some(FileKind::Symlink) && !inode.has(flags::ENCRYPT) {
+            self.read_link(inode)?;
+        }
+        Ok(())
     }
 
     /// Whether an inode holds a journal, in use or not.

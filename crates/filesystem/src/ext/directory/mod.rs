@@ -19,7 +19,7 @@ use super::{
     map::Mapped,
     superblock::{compat, incompat},
 };
-use crate::{Entry, FileKind, InodeId};
+use crate::{Entry, FileKind, InodeId, names::Directory};
 
 pub(crate) use dirent::{Dirent, FILE_TYPE, Format, HEADER_LEN, INODE, NAME_LEN, REC_LEN, type_of};
 pub(crate) use hash::Hasher;
@@ -31,7 +31,9 @@ pub(crate) use htree::{
 pub(crate) const TAIL_LEN: usize = 12;
 /// file_type of that entry.
 pub(crate) const TAIL_TYPE: u8 = 0xDE;
-/// Bytes of an inline directory that hold its parent's number in place of `.` and `..`.
+/// What an inline directory has in place of `.` and `..`, in its block area: its parent's number.
+const INLINE_PARENT: Le32 = Le32(0);
+/// Its bytes.
 pub(crate) const INLINE_DOTS: usize = 4;
 
 /// What a directory block holds.
@@ -258,18 +260,21 @@ impl<D: BlockRead> Ext<D> {
     /// See [`Filesystem::check_names`](crate::Filesystem::check_names).
     pub(crate) fn check_all_names(&self) -> Result<()> {
         let mut inodes = self.inodes()?;
-        let mut directories = vec![InodeId(inode::ROOT)];
-        while let Some(dir) = directories.pop() {
-            let inode = self.directory(dir)?;
+        let root = InodeId(inode::ROOT);
+        let mut directories = vec![Directory { inode: root, parent: root }];
+        while let Some(of) = directories.pop() {
+            let inode = self.directory(of.inode)?;
+            if inode.has(flags::INLINE_DATA) {
+                of.leads_up(InodeId(INLINE_PARENT.get(inode.block()).into()))?;
+            }
             self.slots(&inode, &mut |buf, dirent| {
                 let leads_to = InodeId(dirent.inode);
-                if dirent.inode != 0
-                    && inodes.name(inode.object(), &buf[dirent.name], leads_to, dirent.kind)?
-                {
-                    directories.push(leads_to);
+                if dirent.inode != 0 && inodes.name(of, &buf[dirent.name], leads_to, dirent.kind)? {
+                    directories.push(Directory { inode: leads_to, parent: of.inode });
                 }
                 Ok(())
             })?;
+            inodes.close(of)?;
         }
         inodes.finish()
     }

@@ -77,7 +77,11 @@ impl<D: BlockRead> Xfs<D> {
             inode.extent_count(Fork::Attr),
             attr_extents,
         )?;
-        expect(inode.object(), "di_nblocks", BLOCKS.get(&inode.raw), blocks)
+        expect(inode.object(), "di_nblocks", BLOCKS.get(&inode.raw), blocks)?;
+        if inode.kind() == Some(FileKind::Symlink) {
+            self.read_link(inode)?;
+        }
+        Ok(())
     }
 
     /// Inodes that no directory names: quotas, and those of a realtime device.

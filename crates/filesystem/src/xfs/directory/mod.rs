@@ -11,7 +11,10 @@ use super::{
     geometry::InodeNumber,
     inode::{Fork, Inode, Slot},
 };
-use crate::{Entry, FileKind, InodeId, names::Inodes};
+use crate::{
+    Entry, FileKind, InodeId,
+    names::{Directory, Inodes},
+};
 
 /// A kind of file in an entry; `None` if the entry does not say.
 pub(crate) fn kind_of(raw: u8) -> Option<FileKind> {
@@ -75,16 +78,21 @@ impl<D: BlockRead> Xfs<D> {
             inodes.insert(inode.id(), kind, inode.links(), own);
             Ok(())
         })?;
-        let mut directories = vec![InodeId(self.geometry.root.0)];
-        while let Some(dir) = directories.pop() {
-            let inode = self.directory(dir)?;
+        let root = InodeId(self.geometry.root.0);
+        let mut directories = vec![Directory { inode: root, parent: root }];
+        while let Some(of) = directories.pop() {
+            let inode = self.directory(of.inode)?;
+            if inode.fork_format(Fork::Data) == format::LOCAL {
+                of.leads_up(InodeId(short::parse(&inode, self.superblock.has_ftype())?.parent.0))?;
+            }
             self.names(&inode, &mut |found| {
                 let leads_to = InodeId(found.inode.0);
-                if inodes.name(inode.object(), found.name, leads_to, kind_of(found.kind))? {
-                    directories.push(leads_to);
+                if inodes.name(of, found.name, leads_to, kind_of(found.kind))? {
+                    directories.push(Directory { inode: leads_to, parent: of.inode });
                 }
                 Ok(())
             })?;
+            inodes.close(of)?;
         }
         inodes.finish()
     }
