@@ -209,8 +209,7 @@ fn is_kept(answers: &Answers<'_>, rule: &str, place: &verify::Place) -> bool {
 
 /// What a policy keeps on purpose, as a fact.
 fn kept(evidence: Evidence, selection: &Selection) -> Evidence {
-    let names: Vec<String> =
-        selection.keep_users().iter().map(|name| name.escape_debug().to_string()).collect();
+    let names: Vec<String> = selection.keep_users().iter().map(|name| block::printable(name)).collect();
     let what = format!("accepted: the policy keeps the password of {} ({})", listed(&names), evidence.what);
     Evidence { severity: Severity::Info, what, ..evidence }
 }

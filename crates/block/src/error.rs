@@ -130,9 +130,13 @@ impl fmt::Display for ReadFailed {
             Extent { start, len: 0 } => write!(f, "looking for data from {start} on")?,
             Extent { start, len } => write!(f, "reading {len} bytes at {start}")?,
         }
-        match self.object {
-            Some(object) => write!(f, " ({object}): {}", self.error),
-            None => write!(f, ": {}", self.error),
+        if let Some(object) = self.object {
+            write!(f, " ({object})")?;
+        }
+        match self.error.kind() {
+            // Whoever measured it before was told another size.
+            io::ErrorKind::UnexpectedEof => f.write_str(": the file ends before that"),
+            _ => write!(f, ": {}", self.error),
         }
     }
 }
@@ -209,5 +213,7 @@ mod tests {
         // Who fails without a place has none.
         let plain = Error::from(io::Error::other("a bad sector")).reading(Object::the("disk"));
         assert_eq!(plain.to_string(), "a bad sector");
+        let short = ReadFailed::error(Extent { start: 8, len: 512 }, io::ErrorKind::UnexpectedEof.into());
+        assert_eq!(short.to_string(), "reading 512 bytes at 8: the file ends before that");
     }
 }

@@ -7,6 +7,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    fmt,
     fs::{self, File, Permissions},
     io,
     os::unix::{
@@ -145,7 +146,9 @@ impl OutputFile {
     /// `overwrite` is not set. If only the last step fails, the complete file has its name, and a crash of the
     /// whole machine may still lose that name.
     pub fn publish(self) -> io::Result<()> {
-        self.file.sync_all().map_err(|error| named(&error, &self.path))?;
+        let synced = self.file.sync_all();
+        synced
+            .map_err(|error| failed(&error, format_args!("{}: syncing it to disk", self.path.display())))?;
         let result = match self.partial {
             None => link(&self.file, &self.directory, &self.path, self.overwrite),
             Some(partial) if self.overwrite => partial.persist(&self.path).map_err(|failed| failed.error),
@@ -155,7 +158,8 @@ impl OutputFile {
             io::ErrorKind::AlreadyExists => exists(&self.path),
             _ => named(&error, &self.path),
         })?;
-        self.directory.sync_all().map_err(|error| named(&error, parent(&self.path)))
+        let of = || format!("{} is complete, but syncing its name to disk failed", self.path.display());
+        self.directory.sync_all().map_err(|error| failed(&error, of()))
     }
 }
 
@@ -192,7 +196,11 @@ fn exists(path: &Path) -> io::Error {
 }
 
 fn named(error: &io::Error, path: &Path) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    failed(error, path.display())
+}
+
+fn failed(error: &io::Error, what: impl fmt::Display) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
 /// The `.NAME.` of `.NAME.XXXXXX.partial`, with a long name cut.

@@ -16,6 +16,11 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Prints a report for people: nothing in it steers the terminal, or hides from who reads it.
+pub(crate) fn show(text: &str) -> Result<(), Failure> {
+    print(&report::visible_lines(text))
+}
+
 /// Prints a result to stdout as indented JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(&json(value))
@@ -43,15 +48,7 @@ pub(crate) fn tell(value: &impl Serialize) {
 
 /// Names from an image or a shelf of them stay on one line, and steer no terminal.
 pub(crate) fn printable(text: &str) -> String {
-    let plain = |c: &char| matches!(c, '"' | '\'' | '\\');
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if plain(&c) {
-            out.push(c);
-        } else {
-            out.extend(c.escape_debug());
-        }
-        out
-    })
+    report::visible(text).into_owned()
 }
 
 #[cfg(test)]
@@ -60,7 +57,7 @@ mod tests {
 
     #[test]
     fn messages_stay_on_their_line() {
-        let name = "disk\n\u{1b}[31m\u{202e}\u{9b}'é\".raw";
-        assert_eq!(printable(name), r#"disk\n\u{1b}[31m\u{202e}\u{9b}'é".raw"#);
+        let name = "disk\n\u{1b}[31m\u{202e}\u{9b}\u{ad}'é\".raw";
+        assert_eq!(printable(name), r#"disk\n\u{1b}[31m\u{202e}\u{9b}\u{ad}'é".raw"#);
     }
 }

@@ -350,7 +350,7 @@ mod tests {
         let first = text.lines().next().unwrap();
         assert_eq!(
             first,
-            "shelf/web server.qcow2 is not clean: 14 findings, 6 of them secrets; 224.0 MiB of residue."
+            "shelf/web server.qcow2 is not clean: 15 findings, 6 of them secrets; 224.0 MiB of residue."
         );
         assert!(human(&sample::clean()).starts_with("clean.raw is clean: no secret was found."));
     }

@@ -19,6 +19,7 @@ mod sarif;
 mod text;
 mod time;
 
+pub use block::visible;
 pub use dfxml::dfxml;
 pub use format::Format;
 pub use html::html;
@@ -29,7 +30,7 @@ pub use model::{
     SCHEMA, Tool, Total, Volume,
 };
 pub use sarif::sarif;
-pub use text::{count, markup, size, visible, visible_json};
+pub use text::{count, markup, size, visible_json, visible_lines};
 pub use time::rfc3339;
 
 #[cfg(test)]

@@ -2,54 +2,26 @@
 
 use std::{borrow::Cow, fmt::Write};
 
-/// Characters that a reader does not see, or that change what is seen around them.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
-            | '\u{e0000}'..='\u{e007f}')
-}
+pub(crate) use block::visible;
+use block::{escaped, is_hidden};
 
-/// The text with control characters, overrides of the writing direction and the like as `\u{1b}`.
-///
-/// What comes out has no line break, can be shown on a terminal, and is legal in XML 1.0.
+/// [`visible`](block::visible) for a text of several lines.
 #[must_use]
-pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_hidden) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_hidden(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    Cow::Owned(out)
+pub fn visible_lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| c != '\n' && is_hidden(c), |out, c| out.extend(c.escape_default()))
 }
 
 /// The same text of JSON, whose strings have such characters as `\u009b`: it says the same to who parses it, and can be
 /// shown to who does not. Its own line breaks stay.
 #[must_use]
 pub fn visible_json(json: &str) -> Cow<'_, str> {
-    let hidden = |c: char| c != '\n' && is_hidden(c);
-    if !json.chars().any(hidden) {
-        return Cow::Borrowed(json);
-    }
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        if hidden(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a string cannot fail.
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        } else {
-            out.push(c);
+    let escape = |out: &mut String, c: char| {
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "\\u{unit:04x}");
         }
-    }
-    Cow::Owned(out)
+    };
+    escaped(json, |c| c != '\n' && is_hidden(c), escape)
 }
 
 /// The text as content of an element or as a quoted attribute, in XML and in HTML.
@@ -157,15 +129,6 @@ mod tests {
         assert_eq!(size(u64::MAX), "15.9 EiB");
         assert_eq!(count(1, "file"), "1 file");
         assert_eq!(count(0, "file"), "0 files");
-    }
-
-    #[test]
-    fn nothing_stays_hidden() {
-        assert_eq!(visible("caf\u{e9} \\ 'plain'"), "café \\ 'plain'");
-        let hostile = "a\0\n\u{1b}[31m\u{9b}\u{202e}\u{2066}\u{feff}\u{fffe}b";
-        let seen = visible(hostile);
-        assert_eq!(seen, "a\\u{0}\\n\\u{1b}[31m\\u{9b}\\u{202e}\\u{2066}\\u{feff}\\u{fffe}b");
-        assert_eq!(visible(&seen), seen, "twice is once");
     }
 
     #[test]

@@ -97,17 +97,13 @@ pub struct InspectedUser {
 impl From<&Summary> for InspectedFilesystem {
     fn from(summary: &Summary) -> Self {
         Self {
-            label: printable(&summary.label),
+            label: block::printable(&summary.label),
             uuid: summary.uuid.clone(),
             block_size: summary.block_size,
             features: summary.features.clone(),
             dirty: summary.dirty,
         }
     }
-}
-
-fn printable(text: &str) -> String {
-    text.escape_debug().to_string()
 }
 
 /// Looks at an image. Journals are replayed in the overlay, so that what is shown is what a guest would see.
@@ -133,7 +129,7 @@ pub fn inspect(view: &mut View, sector_size: Option<u32>, progress: &dyn Progres
         start: volume.extents.first().map_or(0, |extent| extent.start),
         size: plan.layout.size_of(volume),
         type_name: volume.type_name.clone(),
-        name: printable(&volume.name),
+        name: block::printable(&volume.name),
         content: facts.summary.as_ref().map_or_else(|| volume.content.to_string(), |s| s.kind.to_owned()),
         mount_point: facts.mount_point.as_ref().map(ToString::to_string),
         filesystem: facts.summary.as_ref().map(InspectedFilesystem::from),
@@ -150,15 +146,15 @@ pub fn inspect(view: &mut View, sector_size: Option<u32>, progress: &dyn Progres
         sector_size: plan.layout.sector_size,
         tables: tables.collect(),
         volumes: volumes.collect(),
-        system: plan.system.as_ref().map(|system| printable(&system.pretty_name)),
+        system: plan.system.as_ref().map(|system| block::printable(&system.pretty_name)),
         users: plan
             .users
             .iter()
             .map(|user| InspectedUser {
-                name: printable(&user.name),
+                name: block::printable(&user.name),
                 uid: user.uid,
                 home: user.home.to_string(),
-                shell: printable(&user.shell),
+                shell: block::printable(&user.shell),
             })
             .collect(),
         notes: plan.notes,

@@ -197,7 +197,7 @@ pub(crate) fn report(plan: &Plan, scrubbed: &Scrubbed, copied: &Copied, policy: 
         output: copied.output,
         size,
         table: plan.layout.table.to_string(),
-        system: plan.system.as_ref().map(|system| system.pretty_name.escape_debug().to_string()),
+        system: plan.system.as_ref().map(|system| block::printable(&system.pretty_name)),
         policy,
         volumes: volumes.collect(),
         outside,

@@ -252,7 +252,7 @@ impl fmt::Display for RuleId {
         match self {
             Self::BuiltIn(id) => f.write_str(id),
             Self::Remove(glob) => write!(f, "remove {glob}"),
-            Self::RemoveUser(name) => write!(f, "remove-user {}", name.escape_debug()),
+            Self::RemoveUser(name) => write!(f, "remove-user {}", block::printable(name)),
         }
     }
 }
@@ -266,9 +266,7 @@ impl fmt::Display for GuestPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
-                // Bidirectional overrides and the like reorder a line; they are format characters, not controls.
-                let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-                if c.is_control() || hidden || c == '\\' {
+                if block::is_hidden(c) || c == '\\' {
                     write!(f, "{}", c.escape_default())?;
                 } else {
                     write!(f, "{c}")?;

@@ -80,7 +80,7 @@ fn examine_file(container: Container<'_>) -> Result<FileUse> {
         Ok(())
     })?;
     Ok(FileUse {
-        file: container.path().to_string_lossy().escape_debug().to_string(),
+        file: block::printable(&container.path().to_string_lossy()),
         size: container.file().size(),
         unused,
     })

@@ -116,10 +116,10 @@ pub fn conclude(
             start: volume.extents.first().map_or(0, |extent| extent.start),
             size: layout.size_of(volume),
             type_name: volume.type_name.clone(),
-            name: printable(&volume.name),
+            name: block::printable(&volume.name),
             extents: volume.extents.clone(),
             content: summary.map_or_else(|| volume.content.to_string(), |summary| summary.kind.to_owned()),
-            label: summary.map_or_else(String::new, |summary| printable(&summary.label)),
+            label: summary.map_or_else(String::new, |summary| block::printable(&summary.label)),
             dirty: summary.is_some_and(|summary| summary.dirty),
             accounted: !atlas.is_blank(index) && !matches!(volume.content, Content::Opaque(_)),
             classes: classes(Some(index)),
@@ -259,8 +259,4 @@ fn second_opinions(
         });
     }
     Ok(opinions)
-}
-
-fn printable(text: &str) -> String {
-    text.escape_debug().to_string()
 }

@@ -81,7 +81,7 @@ impl Extensions {
         })?;
         let name = feature_name::NAME.get(entry);
         let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
-        (!name.is_empty()).then(|| String::from_utf8_lossy(name).escape_debug().to_string())
+        (!name.is_empty()).then(|| crate::printable(&String::from_utf8_lossy(name)))
     }
 }
 

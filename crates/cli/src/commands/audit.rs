@@ -69,7 +69,7 @@ pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
     if args.input.json {
         output::print_json(&report::json(&whole))?;
     } else {
-        output::print(&report::human(&whole))?;
+        output::show(&report::human(&whole))?;
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
 }

@@ -207,7 +207,7 @@ pub(super) fn clean(args: &CleanArgs, row: Option<&Order>) -> Result<ExitCode, F
         if clean {
             text.push_str(&audit_hint(args, guideline, &args.output));
         }
-        output::print(&text)?;
+        output::show(&text)?;
     }
     match shortcoming(clean, remnants, plan.undone.len()) {
         Some(_) if !clean && device_output => {
@@ -296,8 +296,8 @@ fn container_notes(args: &InputArgs, input: &Input, plan: &Plan) -> Vec<String> 
         let snapshots = info
             .snapshots
             .iter()
-            .map(|snapshot| format!("internal snapshot {} dropped", snapshot.name.escape_debug()));
-        let bitmaps = info.bitmaps.iter().map(|name| format!("bitmap {} dropped", name.escape_debug()));
+            .map(|snapshot| format!("internal snapshot {} dropped", block::printable(&snapshot.name)));
+        let bitmaps = info.bitmaps.iter().map(|name| format!("bitmap {} dropped", block::printable(name)));
         snapshots.chain(bitmaps).chain(info.notes.iter().cloned()).collect()
     };
     let paths: Vec<&Path> = args.paths().collect();

@@ -64,12 +64,8 @@ impl Container {
             allocated_size: info.allocated_size,
             cluster_size: info.cluster_size,
             backing: info.backing.iter().map(|path| output::printable(&path.display().to_string())).collect(),
-            snapshots: info
-                .snapshots
-                .iter()
-                .map(|snapshot| snapshot.name.escape_debug().to_string())
-                .collect(),
-            bitmaps: info.bitmaps.iter().map(|name| name.escape_debug().to_string()).collect(),
+            snapshots: info.snapshots.iter().map(|snapshot| block::printable(&snapshot.name)).collect(),
+            bitmaps: info.bitmaps.iter().map(|name| block::printable(name)).collect(),
             notes: info.notes.clone(),
         }
     }
@@ -97,7 +93,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
     if args.input.json {
         output::print_json(&report)?;
     } else {
-        output::print(&text(&report))?;
+        output::show(&text(&report))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode, Failure> {
     if args.input.json {
         output::print_json(&dry_run)?;
     } else {
-        output::print(&human::dry_run(&dry_run))?;
+        output::show(&human::dry_run(&dry_run))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     if args.input.json {
         output::print_json(&report::json(&whole))?;
     } else {
-        output::print(&report::human(&whole))?;
+        output::show(&report::human(&whole))?;
     }
     Ok(if whole.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
 }

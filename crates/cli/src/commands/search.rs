@@ -48,7 +48,8 @@ pub(super) fn subject(args: &InputArgs, input: Input, bar: &Bar) -> Result<Subje
                 Ok(opened) => readable.push((snapshot.name.clone(), opened)),
                 Err(error @ block::Error::Io(_)) => return Err(failed(&error)),
                 Err(error) => {
-                    let text = format!("snapshot {} cannot be read: {error}", snapshot.name.escape_debug());
+                    let text =
+                        format!("snapshot {} cannot be read: {error}", block::printable(&snapshot.name));
                     survey.notes.push(Note { volume: None, text });
                 }
             }

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     if args.input.json {
         output::print_json(&report::json(&whole))?;
     } else {
-        output::print(&report::human(&whole))?;
+        output::show(&report::human(&whole))?;
     }
     let number = to_u64(whole.findings.len()) + examined.secrets.unlisted;
     if number == 0 {

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &VerifyAttestationArgs) -> Result<ExitCode, Failure> {
     if args.json {
         output::print_json(&statement)?;
     } else {
-        output::print(&told(&statement, &key, subject))?;
+        output::show(&told(&statement, &key, subject))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -156,7 +156,7 @@ impl Rendered {
 
     /// Prints it to stdout.
     pub(crate) fn print(&self, json: bool) -> Result<(), Failure> {
-        output::print(if json { self.of(Format::Json) } else { &self.human })
+        if json { output::print(self.of(Format::Json)) } else { output::show(&self.human) }
     }
 
     fn of(&self, format: Format) -> &str {

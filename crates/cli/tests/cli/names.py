@@ -11,7 +11,7 @@ import zlib
 
 os.chdir(sys.argv[1])
 # A terminal's title and colours, a line of its own, a tag, quotes, C1 controls, the writing direction, no UTF-8.
-EVIL = b"\x1b]0;x\x07\n\r\t\x7f<script>alert(1)<b a=\"b' &amp;]]>--%s{0}\xc2\x9b\xe2\x80\xae\xe2\x81\xa6\xe2\x80\xa8\xff"
+EVIL = b"\x1b]0;x\x07\n\r\t\x7f<script>alert(1)<b a=\"b' &amp;]]>--%s{0}\xc2\xad\xef\xbf\xbe\xf3\xa0\x81\x81\xc2\x9b\xe2\x80\xae\xe2\x81\xa6\xe2\x80\xa8\xff"
 # The same where a line or a field ends the name.
 LINE = EVIL.replace(b"\n", b"").replace(b"\r", b"").replace(b"\t", b"")
 FIELD = LINE.replace(b" ", b"").replace(b"\xff", b"").replace(b"\xe2\x80\xa8", b"")

@@ -36,6 +36,8 @@ fn complaint(bytes: &[u8]) -> Option<String> {
         '\n' => false,
         // Marks, embeddings, overrides and isolates of the writing direction; separators; what has no width.
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => true,
+        // A soft hyphen, tags, and what is no character.
+        '\u{ad}' | '\u{e0000}'..='\u{e007f}' | '\u{fffe}' | '\u{ffff}' => true,
         c => c.is_control(),
     };
     let at = text.find(steers)?;

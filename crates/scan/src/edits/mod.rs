@@ -173,7 +173,7 @@ pub(crate) fn names(names: &[impl AsRef<[u8]>]) -> String {
     let shown: Vec<String> = names
         .iter()
         .take(MAX_NAMES)
-        .map(|name| String::from_utf8_lossy(name.as_ref()).escape_debug().to_string())
+        .map(|name| block::printable(&String::from_utf8_lossy(name.as_ref())))
         .collect();
     match names.len().saturating_sub(MAX_NAMES) {
         0 => shown.join(", "),

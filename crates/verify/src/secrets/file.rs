@@ -46,7 +46,7 @@ pub fn secrets_in_file(
         })?;
         let inside = match container.is_data_file() {
             false => Vec::new(),
-            true => vec![container.path().to_string_lossy().escape_debug().to_string()],
+            true => vec![block::printable(&container.path().to_string_lossy())],
         };
         let parts: ExtentSet = unused.into_iter().collect();
         result.scanned += find(container.file(), &parts, search, &mut |secret| {
@@ -59,7 +59,7 @@ pub fn secrets_in_file(
         let mut fresh: HashSet<Digest> = HashSet::new();
         result.scanned += find(&*snapshot.device, &whole, search, &mut |secret| {
             if !seen.contains(&secret.digest.to_string()) && fresh.insert(secret.digest) {
-                result.push(|| finding(&secret, vec![format!("snapshot {}", name.escape_debug())]));
+                result.push(|| finding(&secret, vec![format!("snapshot {}", block::printable(name))]));
             }
         })?;
         seen.extend(fresh.iter().map(ToString::to_string));

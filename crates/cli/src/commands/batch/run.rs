@@ -66,7 +66,7 @@ pub(super) fn run(args: &BatchRunArgs) -> Result<ExitCode, Failure> {
     match args.json {
         true => output::print_json(&summary)?,
         false if args.quiet => {}
-        false => output::print(&batch::human(&summary))?,
+        false => output::show(&batch::human(&summary))?,
     }
     let left = summary.rows.iter().any(|row| !row.state.is_final());
     if stopped && left {

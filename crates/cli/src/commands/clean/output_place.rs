@@ -136,10 +136,12 @@ impl OutputPlace {
     }
 
     /// Gives a file its name.
-    pub(super) fn publish(self) -> io::Result<()> {
+    pub(super) fn publish(self, path: &Path) -> io::Result<()> {
         match self {
             Self::File(file) => file.publish(),
-            Self::Device(target) => target.file().sync_all(),
+            Self::Device(target) => target.file().sync_all().map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: syncing it to disk: {error}", path.display()))
+            }),
         }
     }
 

@@ -128,7 +128,7 @@ impl Outputs {
     pub(super) fn publish(self) -> Result<(), Failure> {
         let mut done: Vec<String> = Vec::new();
         for output in self.0 {
-            let named: io::Result<()> = output.place.publish();
+            let named: io::Result<()> = output.place.publish(&output.path);
             if let Err(error) = named {
                 let failure = Failure::naming(&error);
                 return Err(match &done[..] {
