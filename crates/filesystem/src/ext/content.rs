@@ -13,12 +13,12 @@ use crate::{FileKind, names};
 pub(crate) const INLINE_HEAD: usize = 60;
 
 impl<D: BlockRead> Ext<D> {
-    /// Inline content up to i_size.
+    /// Inline content up to i_size, or to the end of the space for it. The rest of the file is a hole.
     fn inline_content(&self, inode: &Inode) -> Result<Vec<u8>> {
         self.check_size(inode)?;
         let mut data = inode.block().to_vec();
         data.extend_from_slice(&inode.raw[inode.inline_rest()?]);
-        data.truncate(to_usize(inode.size()));
+        data.truncate(to_usize(inode.size().min(to_u64(data.len()))));
         Ok(data)
     }
 
@@ -57,7 +57,10 @@ impl<D: BlockRead> Ext<D> {
         }
         if inode.has(flags::INLINE_DATA) {
             let data = self.inline_content(inode)?;
-            buf[..len].copy_from_slice(&data[to_usize(offset)..to_usize(offset) + len]);
+            let data = &data[to_usize(offset.min(to_u64(data.len())))..];
+            let stored = len.min(data.len());
+            buf[..stored].copy_from_slice(&data[..stored]);
+            buf[stored..len].fill(0);
         } else {
             self.check_size(inode)?;
             self.read_mapped(inode, offset, &mut buf[..len])?;
@@ -83,12 +86,12 @@ impl<D: BlockRead> Ext<D> {
         })
     }
 
-    /// No file is longer than 2^32 blocks of it, no symbolic link as long as one block, and inline content ends with
-    /// the space for it.
+    /// No file is longer than 2^32 blocks of it, and no symbolic link as long as one block or the space for it in its
+    /// inode. A file may be: `mke2fs -d` makes such of zeros, and e2fsck lets them be.
     pub(crate) fn check_size(&self, inode: &Inode) -> Result<()> {
         let (size, block) = (inode.size(), self.layout.block_size);
         let corrupt = |expected| Err(inode.object().corrupt("i_size", size, expected));
-        if inode.has(flags::INLINE_DATA) {
+        if inode.has(flags::INLINE_DATA) && inode.kind() != Some(FileKind::File) {
             let space = INLINE_HEAD + inode.inline_rest()?.len();
             if size > to_u64(space) {
                 return corrupt(format!("at most the {space} bytes of inline data"));

@@ -33,6 +33,12 @@ fn at_name(image: &[u8], block: usize, name: &[u8]) -> usize {
     block + image[block..block + 1024].windows(name.len()).position(|bytes| bytes == name).unwrap()
 }
 
+fn inode_number(path: &str, name: &str) -> String {
+    let output = run_ok("debugfs", &["-R", &format!("stat {name}"), path]).stdout;
+    let text = String::from_utf8(output).unwrap();
+    text.split("Inode: ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+}
+
 /// Byte offset of an inode in a filesystem of 1 KiB blocks.
 fn inode_at(path: &str, name: &str) -> usize {
     let output = run_ok("debugfs", &["-R", &format!("imap {name}"), path]).stdout;
@@ -92,11 +98,7 @@ fn structures_without_checksums() {
     );
     let image = fs::read(&path).unwrap();
     let at = |name: &str| inode_at(path.to_str().unwrap(), name);
-    let number = |name: &str| {
-        let output = run_ok("debugfs", &["-R", &format!("stat {name}"), path.to_str().unwrap()]).stdout;
-        let text = String::from_utf8(output).unwrap();
-        text.split("Inode: ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
-    };
+    let number = |name: &str| inode_number(path.to_str().unwrap(), name);
     let (file, other) = (at("a/file-5000"), at("a/file-70000"));
     let (inode, second) = (number("a/file-5000"), number("a/file-70000"));
     let directory = number("a");
@@ -201,7 +203,7 @@ fn structures_without_checksums() {
     );
 }
 
-/// A size that is longer than what the inode holds is refused before anybody reads or removes the file.
+/// A file that is longer than what its inode holds goes on with zeros, as for the kernel; a symbolic link does not.
 #[test]
 fn inline_content_ends_in_its_inode() {
     let lab = Lab::new();
@@ -209,12 +211,20 @@ fn inline_content_ends_in_its_inode() {
     let path = lab.image("inline", 8192, &options);
     let image = fs::read(&path).unwrap();
     let file = inode_at(path.to_str().unwrap(), "a/file-1");
-    let long = Ext::open(patched(&image, file + 0x6C, &[0, 4])).unwrap();
-    let message = long.claims(&mut |_, _| Ok(())).unwrap_err().to_string();
-    assert!(
-        message.ends_with(": i_size is 4398046511105, expected at most the 60 bytes of inline data"),
-        "{message}"
-    );
+    let long = Ext::open(patched(&image, file + 4, &[0, 1])).unwrap();
+    long.claims(&mut |_, _| Ok(())).unwrap();
+    let inode = InodeId(inode_number(path.to_str().unwrap(), "a/file-1").parse().unwrap());
+    let mut content = [7; 300];
+    let good = Ext::open(image.clone()).unwrap();
+    assert_eq!(good.read(inode, 0, &mut content).unwrap(), 1);
+    let first = content[0];
+    assert_eq!(long.read(inode, 0, &mut content).unwrap(), 256);
+    assert_eq!((content[0], &content[60..256]), (first, &[0; 196][..]));
+    assert_eq!(long.read(inode, 200, &mut content).unwrap(), 56);
+    assert_eq!(long.read(inode, 256, &mut content).unwrap(), 0);
+    let link = inode_at(path.to_str().unwrap(), "a/link60");
+    let message = error(patched(&image, link + 4, &[0, 1]));
+    assert!(message.contains(": i_size is 256, expected at most the "), "{message}");
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! A table and a filter of fixed size: neither grows, and a look-up takes a bounded number of steps.
 
-use std::array;
-
 use block::{to_u64, to_usize};
 
 /// Odd, without a pattern: the fraction of the golden ratio, and digits of other roots.
@@ -17,11 +15,10 @@ pub(super) fn mix(word: u64) -> u64 {
 /// Hashes a gram.
 #[inline]
 pub(super) fn gram(bytes: &[u8; 32]) -> u64 {
-    let word = |at: usize| u64::from_le_bytes(array::from_fn(|n| bytes[at + n]));
-    let (a, b) = (
-        fold(word(0) ^ FACTORS[0], word(8) ^ FACTORS[1]),
-        fold(word(16) ^ FACTORS[2], word(24) ^ FACTORS[3]),
-    );
+    let (words, _) = bytes.as_chunks::<8>();
+    let word = |at: usize| u64::from_le_bytes(words[at]);
+    let (a, b) =
+        (fold(word(0) ^ FACTORS[0], word(1) ^ FACTORS[1]), fold(word(2) ^ FACTORS[2], word(3) ^ FACTORS[3]));
     fold(a ^ FACTORS[3], b ^ FACTORS[0])
 }
 
@@ -29,8 +26,8 @@ pub(super) fn gram(bytes: &[u8; 32]) -> u64 {
 #[inline]
 fn fold(a: u64, b: u64) -> u64 {
     let product = (u128::from(a) * u128::from(b)).to_le_bytes();
-    let half = |at: usize| u64::from_le_bytes(array::from_fn(|n| product[at + n]));
-    half(0) ^ half(8)
+    let (halves, _) = product.as_chunks::<8>();
+    u64::from_le_bytes(halves[0]) ^ u64::from_le_bytes(halves[1])
 }
 
 /// Says of eight bytes that they are certainly none of those put in, or that they may be.
@@ -90,76 +87,69 @@ impl Filter {
     }
 }
 
-/// The first eight bytes of all that is searched for. Text and all else are apart: logs and lists are removed, programs
-/// stay, so most look-ups are in the emptier half.
+/// The first eight bytes of all that is searched for.
 ///
 /// A look-up has two steps, for a caller that makes many in a row: [`sift`](Self::sift) stays in the second-level cache,
-/// and says no to most; [`may_hold`](Self::may_hold) is right nearly always, but waits for memory.
+/// takes some ten instructions, and says no to most; [`may_hold`](Self::may_hold) is right nearly always, but waits for
+/// memory.
 #[derive(Debug)]
 pub(super) struct Heads {
-    coarse: Box<[u64; 2 * COARSE]>,
-    fine: [Filter; 2],
+    coarse: Box<[u64; COARSE]>,
+    fine: Filter,
 }
 
-/// Words of each half of the coarse filter: 256 KiB.
+/// Words of the coarse filter: 512 KiB.
 const COARSE: usize = 1 << COARSE_BITS;
-const COARSE_BITS: u32 = 15;
+const COARSE_BITS: u32 = 16;
 /// Heads that are looked at in a row.
 pub(super) const SIFTED: usize = 2048;
 
 impl Heads {
-    /// For so many entries of either kind.
+    /// For so many entries.
     pub(super) fn new(entries: usize) -> Self {
-        let coarse = vec![0; 2 * COARSE].try_into().expect("a vector of that length");
-        Self { coarse, fine: [Filter::new(entries), Filter::new(entries)] }
-    }
-
-    #[inline]
-    fn kind(head: u64) -> usize {
-        usize::from(head & 0x8080_8080_8080_8080 == 0)
+        let coarse = vec![0; COARSE].try_into().expect("a vector of that length");
+        Self { coarse, fine: Filter::new(entries) }
     }
 
     /// A word of the coarse filter, and a bit of it.
     #[inline]
     fn coarse(head: u64) -> (usize, u64) {
         let hash = head.wrapping_mul(FACTORS[0]);
-        let word = to_usize(hash >> (64 - COARSE_BITS));
-        (Self::kind(head) << COARSE_BITS | word, hash >> (58 - COARSE_BITS) & 63)
+        (to_usize(hash >> (64 - COARSE_BITS)), hash >> (58 - COARSE_BITS) & 63)
     }
 
     pub(super) fn insert(&mut self, head: u64) {
         let (word, bit) = Self::coarse(head);
         self.coarse[word] |= 1 << bit;
-        self.fine[Self::kind(head)].insert(head);
+        self.fine.insert(head);
     }
 
     /// The numbers of those heads in a row of eight bytes each of which [`may_hold`](Self::may_hold) may say yes; and how
-    /// many there are. No branch depends on the bytes, so none is guessed wrong. Zeros are never put in, and a fifth of
-    /// most disks.
+    /// many there are. No branch depends on the bytes, so none is guessed wrong.
     pub(super) fn sift(&self, bytes: &[u8], numbers: &mut [u16; SIFTED]) -> usize {
         let coarse = &*self.coarse;
         let mut count = 0;
         for (number, head) in (0..).zip(bytes.as_chunks::<8>().0.iter().take(SIFTED)) {
-            let head = u64::from_le_bytes(*head);
-            let (word, bit) = Self::coarse(head);
+            let (word, bit) = Self::coarse(u64::from_le_bytes(*head));
             numbers[count % SIFTED] = number;
-            count += usize::from(head != 0) & to_usize(coarse[word] >> bit & 1);
+            count += to_usize(coarse[word] >> bit & 1);
         }
         count
     }
 
+    /// Zeros are never put in, and a fifth of most disks.
     #[inline]
     pub(super) fn may_hold(&self, head: u64) -> bool {
-        self.fine[Self::kind(head)].may_hold(head)
+        (head != 0) & self.fine.may_hold(head)
     }
 
     /// As soon as all are in.
     pub(super) fn fit(&mut self) {
-        self.fine.iter_mut().for_each(Filter::fit);
+        self.fine.fit();
     }
 
     pub(super) fn bytes(&self) -> usize {
-        size_of_val(&*self.coarse) + self.fine.iter().map(Filter::bytes).sum::<usize>()
+        size_of_val(&*self.coarse) + self.fine.bytes()
     }
 }
 
@@ -294,7 +284,7 @@ mod tests {
             heads.insert(mix(n) | 0x80);
         }
         heads.fit();
-        assert_eq!(heads.bytes(), 2 * (256 << 10) + 2 * (32 << 10));
+        assert_eq!(heads.bytes(), (512 << 10) + (64 << 10));
         let passes = |head: u64| heads.sift(&head.to_le_bytes(), &mut [0; SIFTED]) == 1;
         let held = |head| passes(head) && heads.may_hold(head);
         assert!((0..10_000).all(|n| held(text(n)) && held(mix(n) | 0x80)));
@@ -314,9 +304,10 @@ mod tests {
         assert_eq!(heads.sift(&row[..row.len() - 1], &mut numbers), 3);
         assert_eq!(heads.sift(&row, &mut numbers), 4);
         assert_eq!(numbers[..4], [2, 3, 700, 2047]);
-        // Zeros never, even where their bit is set; a full row, and no more than one.
+        // Zeros never, even where their bits are set; a full row, and no more than one.
         heads.coarse.fill(u64::MAX);
-        assert_eq!(heads.sift(&[0; 64], &mut numbers), 0);
+        heads.fine.words.fill(u64::MAX);
+        assert!(heads.may_hold(1) && !heads.may_hold(0));
         assert_eq!(heads.sift(&[1; 8 * SIFTED + 8], &mut numbers), SIFTED);
     }
 

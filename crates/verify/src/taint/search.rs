@@ -31,7 +31,7 @@ pub const LOOK_AHEAD: usize = 1024;
 const CHUNK: u64 = 64 << 10;
 /// Bytes that are read at a time; a whole number of chunks.
 const JOB: u64 = 256 << 10;
-/// Bytes of which the places are gathered that the filter lets through; a whole number of steps.
+/// Bytes whose heads go through the filters together; a whole number of steps.
 const PIECE: usize = 8 * SIFTED;
 /// Most hits that one chunk has, and most of all.
 const MAX_IN_CHUNK: usize = 256;
@@ -63,9 +63,8 @@ pub struct Hits {
     pub hits: Vec<Hit>,
     /// Those for which there was no room.
     pub dropped: u64,
-    /// Room for what is compared, and for offsets of what may be a hit.
+    /// Room for what is compared.
     source: Vec<u8>,
-    places: Vec<usize>,
 }
 
 impl Hits {
@@ -191,27 +190,24 @@ impl Index<'_> {
         };
         let from = hits.hits.len();
         let mut covered = 0;
-        // Passes, so that each is short and waits for memory with several grams at a time: what either filter lets
+        // Passes, so that each is short and waits for memory with several heads at a time: what either filter lets
         // through, what the tables may have, and what they do have.
-        let mut places = std::mem::take(&mut hits.places);
         let mut numbers = [0; SIFTED];
         for (n, piece) in searched.chunks(PIECE).enumerate() {
-            let start = first + n * PIECE;
+            let place = |number: u16| first + n * PIECE + usize::from(number) * to_usize(STEP);
+            let (heads, _) = piece.as_chunks();
+            let head =
+                |number: u16| heads.get(usize::from(number)).map_or(0, |head| u64::from_le_bytes(*head));
             let count = self.heads.sift(piece, &mut numbers);
-            places.clear();
-            places
-                .extend(numbers[..count].iter().map(|&number| start + usize::from(number) * to_usize(STEP)));
-            let head = |here: usize| buf[here..].first_chunk().map_or(0, |head| u64::from_le_bytes(*head));
-            keep(&mut places, |here| self.heads.may_hold(head(here)));
-            keep(&mut places, |here| {
-                let gram = buf[here..].first_chunk::<GRAM>();
-                self.may_spell(head(here)) | gram.is_some_and(|gram| self.grams.may_hold(hash::gram(gram)))
+            let count = keep(&mut numbers[..count], |number| self.heads.may_hold(head(number)));
+            let count = keep(&mut numbers[..count], |number| {
+                let gram = buf[place(number)..].first_chunk::<GRAM>();
+                self.may_spell(head(number)) | gram.is_some_and(|gram| self.grams.may_hold(hash::gram(gram)))
             });
-            for &here in &places {
-                self.look(buf, here, at, (&mut covered, from), hits)?;
+            for &number in &numbers[..count] {
+                self.look(buf, place(number), at, (&mut covered, from), hits)?;
             }
         }
-        hits.places = places;
         Ok(())
     }
 
@@ -498,16 +494,16 @@ impl Index<'_> {
     }
 }
 
-/// Keeps the places that are worth it, in their order.
+/// Moves the numbers that are worth it to the front, in their order. Returns how many there are.
 #[inline]
-fn keep(places: &mut Vec<usize>, worth: impl Fn(usize) -> bool) {
+fn keep(numbers: &mut [u16], worth: impl Fn(u16) -> bool) -> usize {
     let mut kept = 0;
-    for n in 0..places.len() {
-        let here = places[n];
-        places[kept] = here;
-        kept += usize::from(worth(here));
+    for n in 0..numbers.len() {
+        let number = numbers[n];
+        numbers[kept] = number;
+        kept += usize::from(worth(number));
     }
-    places.truncate(kept);
+    kept
 }
 
 /// How many bytes two slices have in common at their beginnings.
