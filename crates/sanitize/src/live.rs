@@ -42,7 +42,7 @@ pub(crate) fn live(view: &View, plan: &Plan, request: &Request<'_>) -> Result<Di
         }
     }
     DiskMap::new(view.size(), regions).map_err(|shared| {
-        Object::the("disk").corrupt("use of byte", format!("{} by two structures", shared.start), "one")
+        Object::the("disk").corrupt("first byte that two structures use", shared.start, "none")
     })
 }
 
@@ -95,22 +95,17 @@ fn witnesses(
     let object = volume.object();
     let owned: ExtentSet = claimed
         .owned()
-        .map_err(|shared| object.corrupt("use of byte", format!("{shared} by two structures"), "one"))?
+        .map_err(|shared| object.corrupt("first byte that two structures use", shared, "none"))?
         .into_iter()
         .collect();
     let allocated = filesystem.allocated()?;
     if let Some(first) = owned.difference(&allocated).iter().next() {
-        let found = format!("{} free but in use", first.start);
-        return Err(object.corrupt("allocation of byte", found, "allocated"));
+        return Err(object.corrupt("first byte in use that is not allocated", first.start, "none"));
     }
     let unowned = allocated.difference(&owned);
     if let (Some(first), false) = (unowned.iter().next(), drop_unowned) {
-        let found = format!(
-            "{} none ({} bytes are allocated but owned by nothing; --drop-unowned drops them)",
-            first.start,
-            unowned.total()
-        );
-        return Err(object.corrupt("owner of byte", found, "a file or the filesystem"));
+        let expected = format!("0 (the first is byte {}; --drop-unowned drops them)", first.start);
+        return Err(object.corrupt("number of allocated bytes that nothing owns", unowned.total(), expected));
     }
     Ok((allocated, unowned))
 }

@@ -256,7 +256,11 @@ impl<'a> Guest<'a> {
         let size = filesystem.metadata(node.inode)?.size;
         if size > MAX_FILE {
             let object = Object::numbered("inode", node.inode.0);
-            return Err(Unsupported::new(object, format!("a configuration file of {size} bytes")).into());
+            return Err(Unsupported::new(
+                object,
+                format!("a configuration file of {size} bytes (more than {MAX_FILE})"),
+            )
+            .into());
         }
         let mut content = vec![0; to_usize(size)];
         let mut filled = 0;

@@ -199,14 +199,17 @@ fn header_length(start: &[u8], version: u32, cluster: u64) -> Result<u64> {
     }
     let length = u64::from(header::HEADER_LENGTH.get(start));
     let fits = (to_u64(layout::HEADER_LENGTH_V3)..=cluster).contains(&length);
-    // The compression type must not be read from beyond the end of a file that is shorter than its header.
-    if !fits || length % 8 != 0 || length.min(to_u64(layout::HEADER_LENGTH_COMPRESSION)) > to_u64(start.len())
-    {
+    if !fits || length % 8 != 0 {
         return Err(HEADER.corrupt(
             "header_length",
             length,
             format!("a multiple of 8 from 104 to {cluster}"),
         ));
+    }
+    // The compression type must not be read from beyond the end of a file that is shorter than its header.
+    let needed = length.min(to_u64(layout::HEADER_LENGTH_COMPRESSION));
+    if needed > to_u64(start.len()) {
+        return Err(HEADER.corrupt("file size", start.len(), format!("at least {needed}")));
     }
     Ok(length)
 }

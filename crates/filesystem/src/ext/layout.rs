@@ -6,6 +6,9 @@ use block::{Extent, Result, to_usize};
 
 use super::superblock::{self as sb, OBJECT, Superblock, compat, incompat, ro_compat};
 
+/// A flex group has at most 2^31 groups.
+const MAX_LOG_FLEX: u8 = 31;
+
 /// Sizes and places. Block numbers are absolute; a cluster is one block unless `bigalloc` says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {
@@ -147,6 +150,11 @@ impl Layout {
         {
             let expected = format!("a power of two from 64 to {block_size}");
             return Err(OBJECT.corrupt("s_desc_size", descriptor_size, expected));
+        }
+        // e2fsprogs opens no other (`ext2fs_open2`), with flex_bg or without.
+        let flex = sb::LOG_GROUPS_PER_FLEX.get(raw);
+        if flex > MAX_LOG_FLEX {
+            return Err(OBJECT.corrupt("s_log_groups_per_flex", flex, format!("at most {MAX_LOG_FLEX}")));
         }
         let descriptor_blocks = groups.div_ceil(block_size / descriptor_size);
         let meta_bg = super_block.incompat(incompat::META_BG);

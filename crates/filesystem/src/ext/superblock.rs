@@ -56,6 +56,7 @@ pub(crate) const DESC_SIZE: Le16 = Le16(0xFE);
 pub(crate) const FIRST_META_BG: Le32 = Le32(0x104);
 pub(crate) const BLOCKS_COUNT_HI: Le32 = Le32(0x150);
 pub(crate) const FREE_BLOCKS_COUNT_HI: Le32 = Le32(0x158);
+pub(crate) const LOG_GROUPS_PER_FLEX: U8 = U8(0x174);
 pub(crate) const FLAGS: Le32 = Le32(0x160);
 /// s_flags: names are hashed as unsigned bytes.
 pub(crate) const UNSIGNED_HASH: u32 = 2;

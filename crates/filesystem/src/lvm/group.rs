@@ -164,6 +164,12 @@ fn segment(fields: &Fields<'_>, start: u64, count: u64) -> Result<Segment> {
     if places.is_empty() {
         places = fields.places("mirrors")?;
     }
+    if kind == "striped" && fields.section.get("stripe_count").is_some() {
+        let said = fields.number("stripe_count")?;
+        if said != block::to_u64(places.len()) {
+            return Err(fields.object.corrupt("stripe_count", said, places.len()));
+        }
+    }
     let stripe = match fields.section.get("stripe_size") {
         Some(_) => fields.number("stripe_size")?,
         None => 0,

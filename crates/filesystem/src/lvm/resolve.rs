@@ -271,7 +271,7 @@ fn place(disk: &dyn BlockRead, group: &Group, disks: &[Extent], built: &mut Buil
     }
     ExtentSet::disjoint(taken).map_err(|overlap| {
         let byte = overlap.extent.start;
-        Object::the("volume group").corrupt("use of byte", format_args!("{byte} by two volumes"), "one")
+        Object::the("volume group").corrupt("first byte that two volumes use", byte, "none")
     })?;
     let all = built.volumes.iter().flat_map(super::super::volume::Volume::places).copied();
     built.taken = all.collect();

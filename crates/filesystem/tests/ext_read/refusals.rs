@@ -72,6 +72,7 @@ fn superblock_fields() {
         (0x00, &[1, 0], "superblock: s_inodes_count is 1, expected 2048"),
         (0x54, &[3], "superblock: s_first_ino is 3, expected 11 to 2048"),
         (0xFE, &[40], "superblock: s_desc_size is 40, expected a power of two from 64 to 1024"),
+        (0x174, &[32], "superblock: s_log_groups_per_flex is 32, expected at most 31"),
         (0xCE, &[255, 255], "superblock: s_reserved_gdt_blocks is 65535, expected 0 to 256"),
         (0x60, &[0xC3], "superblock: feature compression is not supported"),
         (0x60, &[0xCA], "superblock: feature journal_dev (an external journal) is not supported"),

@@ -14,7 +14,7 @@ fn owned_but_free_is_corrupt() {
     lab.debugfs(&format!("freeb {block}"));
     let selection = selection(&[]);
     let expected =
-        format!("volume 0: allocation of byte is {} free but in use, expected allocated", block * BLOCK);
+        format!("volume 0: first byte in use that is not allocated is {}, expected none", block * BLOCK);
     for drop_unowned in [false, true] {
         let request = Request { drop_unowned, ..request(&selection) };
         assert_eq!(clean(lab.image(), &request).unwrap_err().to_string(), expected);
@@ -111,8 +111,8 @@ fn allocated_but_unowned_is_corrupt_unless_it_is_to_be_dropped() {
     assert_eq!(
         clean(lab.image(), &request(&selection)).unwrap_err().to_string(),
         format!(
-            "volume 0: owner of byte is {} none (4096 bytes are allocated but owned by nothing; --drop-unowned \
-             drops them), expected a file or the filesystem",
+            "volume 0: number of allocated bytes that nothing owns is 4096, expected 0 (the first is byte {}; \
+             --drop-unowned drops them)",
             block * BLOCK
         )
     );

@@ -228,8 +228,7 @@ fn push(entries: &mut Vec<Entry>, entry: Entry) {
 /// The entries of a disk from pieces that do not overlap, in any order; what none of them has is a gap.
 fn cover(size: u64, mut pieces: Vec<Piece>) -> Result<Vec<Entry>> {
     pieces.sort_unstable_by_key(Piece::extent);
-    let shared =
-        |at: u64| Object::the("disk").corrupt("use of byte", format!("{at} by two structures"), "one");
+    let shared = |at: u64| Object::the("disk").corrupt("first byte that two structures use", at, "none");
     let gap = |start| Entry { start, inode: NOBODY, volume: OUTSIDE, region: Region::Gap };
     let mut entries = Vec::new();
     let mut end = 0;

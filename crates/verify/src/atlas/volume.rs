@@ -90,8 +90,7 @@ fn claimed(filesystem: &dyn Filesystem, volume: u32) -> Result<Vec<Piece>> {
     match claimed.windows(2).find(|pair| pair[0].extent().end() > pair[1].start) {
         None => Ok(claimed),
         Some(pair) => {
-            let found = format!("{} by two structures", pair[1].start);
-            Err(Object::the("volume").corrupt("use of byte", found, "one"))
+            Err(Object::the("volume").corrupt("first byte that two structures use", pair[1].start, "none"))
         }
     }
 }
