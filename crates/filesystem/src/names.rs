@@ -4,6 +4,7 @@
 //! What they do not lead to is found by no rule: the next fsck would bring a file back that nobody has looked at. So it
 //! would a file that counts more names than it has, once its last is removed; with a count too low, a name would be left
 //! that leads to nothing.
+//!
 //! Walks believe the kind beside a name, as reading each inode for it would cost more than the walk. A directory that
 //! calls itself something else would be passed by, and with it all that lies in it.
 

@@ -221,10 +221,10 @@ pub trait Filesystem {
     /// Reports each name of a directory, in the order on disk.
     fn entries(&self, dir: InodeId, visit: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()>;
 
-    /// The witness for names: `Corrupt` if a name leads to an inode that is not in use, or is not of the kind that
-    /// [`entries`](Filesystem::entries) says, or if there is an inode in use that no names lead to from the root (nor, if it
-    /// holds the value of an attribute, that attribute). Of a recovered filesystem. Nothing to ask where names and inodes
-    /// are one.
+    /// The witness for names: `Corrupt` if two names of a directory are one, if a name leads to an inode that is not in use,
+    /// or is not of the kind that [`entries`](Filesystem::entries) says, if a directory has two, if there is an inode in use
+    /// that no names lead to from the root (nor, if it holds the value of an attribute, that attribute), or if other than a
+    /// directory counts more or fewer names than it has. Of a recovered filesystem. Nothing to ask where there are no names.
     fn check_names(&self) -> Result<()> {
         Ok(())
     }
