@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write};
 pub(crate) use block::visible;
 use block::{escaped, is_hidden};
 
-/// [`visible`](block::visible) for a text of several lines.
+/// [`visible`] for a text of several lines.
 #[must_use]
 pub fn visible_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c != '\n' && is_hidden(c), |out, c| out.extend(c.escape_default()))
