@@ -257,7 +257,12 @@ fn a_kernel_lives_on_with_an_emptied_log() {
             images.mounted("theirs", "", ":");
             let recovered = images.recover("image").unwrap();
             assert_eq!(recovered.transactions > 0, round % 2 == 0, "{make}, round {round}");
-            assert_eq!((recovered.rebuild.len(), recovered.unlinked.len()), (0, 0), "{make}, round {round}");
+            if !recovered.rebuild.is_empty() || !recovered.unlinked.is_empty() {
+                // The crash came while the kernel let go of what `rm` had removed, which it does in a thread of its own.
+                assert_eq!(round % 2, 0, "{make}, round {round}");
+                images.copy("theirs", "image");
+                continue;
+            }
             let (_, all, needed) = images.log("image");
             let needed = needed.unwrap();
             sparse += usize::from(needed < all);
