@@ -4,6 +4,7 @@
 //! every changed page to itself; a new image is written front to back through [`ImageWriter`].
 
 mod ahead;
+mod beside;
 mod cached;
 mod cast;
 pub mod container;
@@ -30,6 +31,7 @@ mod window;
 pub mod write;
 
 pub use ahead::{PIECE as AHEAD_PIECE, read_ahead};
+pub use beside::side_by_side;
 pub use cached::Cached;
 pub use cast::{to_u64, to_usize};
 pub use device::{BlockRead, BlockWrite, Run, is_zero};

@@ -1,6 +1,6 @@
 //! Decide, show, then do: the plan is a value, complete before the first edit.
 
-use std::{collections::BTreeMap, io, panic::resume_unwind, thread};
+use std::{collections::BTreeMap, io};
 
 use block::{Extent, Overlay, Window, to_u64, to_usize};
 use filesystem::{
@@ -202,7 +202,9 @@ pub fn plan(view: &mut View, request: &Request<'_>, progress: &dyn Progress) -> 
         checked()?;
         return Err(error);
     }
-    let (unowned, found) = side_by_side(request.workers, checked, || find(view, &layout, request))?;
+    let (found, unowned) = block::side_by_side(request.workers, || find(view, &layout, request), checked);
+    // What is wrong with a volume comes before what its rules met there.
+    let (unowned, found) = (unowned?, found?);
     let mut notes = layout.notes.clone();
     for ((volume, recovered), unowned) in layout.volumes.iter().zip(&mut volumes).zip(unowned) {
         notes.append(&mut recovered.notes);
@@ -226,23 +228,6 @@ pub fn plan(view: &mut View, request: &Request<'_>, progress: &dyn Progress) -> 
         undone: found.undone,
         notes,
     })
-}
-
-/// Does both, at once if there are threads for it. The error of the first comes before that of the second.
-fn side_by_side<A: Send, B>(
-    workers: usize,
-    first: impl FnOnce() -> Result<A> + Send,
-    second: impl FnOnce() -> Result<B>,
-) -> Result<(A, B)> {
-    if workers < 2 {
-        return Ok((first()?, second()?));
-    }
-    let (first, second) = thread::scope(|scope| {
-        let first = scope.spawn(first);
-        let second = second();
-        (first.join().unwrap_or_else(|panic| resume_unwind(panic)), second)
-    });
-    Ok((first?, second?))
 }
 
 /// A volume whose journal has been replayed.

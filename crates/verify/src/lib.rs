@@ -11,7 +11,6 @@
 
 mod atlas;
 mod attribute;
-mod beside;
 mod complement;
 pub mod container;
 mod examine;
@@ -44,7 +43,6 @@ use filesystem::{Claim, Content, Layout, Result};
 
 pub use atlas::{Area, Atlas};
 pub use attribute::attribute;
-pub use beside::side_by_side;
 pub use examine::{ClassTotal, Examination, ExaminedVolume, conclude, examine};
 pub use filesystem::Expected;
 pub use finding::{Finding, Tier};

@@ -115,7 +115,7 @@ pub(super) fn examine(
         bar.begin("verifying", Unit::Pieces, None);
         Ok::<_, Failure>((named, secrets))
     };
-    let (secrets, examined) = verify::side_by_side(options.threads, search, examine);
+    let (secrets, examined) = block::side_by_side(options.threads, search, examine);
     let (named, secrets) = secrets?;
     let (mut examination, container) = examined.map_err(failed)?;
     let Named { scan: files, damage, .. } = named.by(input, &subject, selection)?;

@@ -24,7 +24,7 @@ pub use file::{InFile, secrets_in_file};
 pub use named::{named_files, path_findings, unwanted, with_guest};
 pub use shipped::{Shipped, set_shipped_apart};
 
-use crate::{Finding, Note, Place, Region, Survey, Tier, attribute, side_by_side};
+use crate::{Finding, Note, Place, Region, Survey, Tier, attribute};
 
 /// Findings that are listed, in the order of their places; all are counted.
 const LISTED: usize = 10_000;
@@ -121,7 +121,7 @@ pub fn secrets(
         })
     };
     let archives = || search.archives.then(|| look_inside(survey, search)).transpose();
-    let (scanned, inside) = side_by_side(workers, pass, archives);
+    let (scanned, inside) = block::side_by_side(workers, pass, archives);
     result.scanned = scanned?;
     for (volume, details) in survey.layout.volumes.iter().enumerate() {
         let Some(filesystem) = survey.views.filesystem(volume).transpose()? else { continue };
