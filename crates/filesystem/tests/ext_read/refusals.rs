@@ -181,6 +181,13 @@ fn structures_without_checksums() {
              alone leads to"
         )
     );
+    let named = Ext::open(patched(&image, dir + 24 + 8, b"/")).unwrap();
+    assert_eq!(
+        named.check_names().unwrap_err().to_string(),
+        format!(
+            "inode {directory}: directory entry's name is empty or with a slash or NUL (byte 24), expected a file name"
+        )
+    );
     // Two names become one.
     let (one, other) = (at_name(&image, dir, b"link59"), at_name(&image, dir, b"link60"));
     let message = error(patched(&image, other, b"link59"));

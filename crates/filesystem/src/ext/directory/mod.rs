@@ -268,8 +268,12 @@ impl<D: BlockRead> Ext<D> {
                 of.leads_up(InodeId(INLINE_PARENT.get(inode.block()).into()))?;
             }
             self.slots(&inode, &mut |buf, dirent| {
-                let leads_to = InodeId(dirent.inode);
-                if dirent.inode != 0 && inodes.name(of, &buf[dirent.name], leads_to, dirent.kind)? {
+                if dirent.inode == 0 {
+                    return Ok(());
+                }
+                let (leads_to, name) = (InodeId(dirent.inode), &buf[dirent.name.clone()]);
+                check_name(&inode, name, &dirent)?;
+                if inodes.name(of, name, leads_to, dirent.kind)? {
                     directories.push(Directory { inode: leads_to, parent: of.inode });
                 }
                 Ok(())
@@ -290,18 +294,23 @@ impl<D: BlockRead> Ext<D> {
         if dirent.inode == 0 || name == b"." || name == b".." {
             return Ok(());
         }
-        // An encrypted name may hold any byte.
-        let plain = !directory.has(flags::ENCRYPT);
-        if name.is_empty() || (plain && name.iter().any(|&byte| byte == b'/' || byte == 0)) {
-            let found = format!("empty or with a slash or NUL (byte {})", dirent.at);
-            return Err(directory.object().corrupt("directory entry's name", found, "a file name"));
-        }
+        check_name(directory, name, dirent)?;
         let kind = match dirent.kind {
             Some(kind) => kind,
             None => self.describe(&self.inode(InodeId(dirent.inode))?)?.kind,
         };
         visit(Entry { name: name.to_vec(), inode: InodeId(dirent.inode), kind })
     }
+}
+
+/// An encrypted name may hold any byte.
+fn check_name(directory: &Inode, name: &[u8], dirent: &Dirent) -> Result<()> {
+    let plain = !directory.has(flags::ENCRYPT);
+    if name.is_empty() || (plain && name.iter().any(|&byte| byte == b'/' || byte == 0)) {
+        let found = format!("empty or with a slash or NUL (byte {})", dirent.at);
+        return Err(directory.object().corrupt("directory entry's name", found, "a file name"));
+    }
+    Ok(())
 }
 
 /// Bytes of an entry that a name of this length needs, for those who split and write entries.

@@ -3,7 +3,7 @@
 pub(crate) mod block;
 pub(crate) mod short;
 
-use ::block::{BlockRead, Result};
+use ::block::{BlockRead, Object, Result};
 
 use super::{
     Xfs,
@@ -87,6 +87,7 @@ impl<D: BlockRead> Xfs<D> {
             }
             self.names(&inode, &mut |found| {
                 let leads_to = InodeId(found.inode.0);
+                check_name(inode.object(), found.name)?;
                 if inodes.name(of, found.name, leads_to, kind_of(found.kind))? {
                     directories.push(Directory { inode: leads_to, parent: of.inode });
                 }
@@ -109,10 +110,7 @@ impl<D: BlockRead> Xfs<D> {
             if found.name == b"." || found.name == b".." {
                 return Ok(());
             }
-            if found.name.is_empty() || found.name.iter().any(|&byte| byte == b'/' || byte == 0) {
-                let what = "empty or with a slash or NUL";
-                return Err(object.corrupt("directory entry's name", what, "a file name"));
-            }
+            check_name(object, found.name)?;
             if self.geometry.split_inode(found.inode).is_none() {
                 let expected = "one inside the filesystem";
                 return Err(object.corrupt("directory entry's inode", found.inode.0, expected));
@@ -125,4 +123,12 @@ impl<D: BlockRead> Xfs<D> {
             visit(Entry { name: found.name.to_vec(), inode: id, kind })
         })
     }
+}
+
+fn check_name(directory: Object, name: &[u8]) -> Result<()> {
+    if name.is_empty() || name.iter().any(|&byte| byte == b'/' || byte == 0) {
+        let what = "empty or with a slash or NUL";
+        return Err(directory.corrupt("directory entry's name", what, "a file name"));
+    }
+    Ok(())
 }
