@@ -3,11 +3,15 @@
 //! Two readings of a directory mostly tell the same names in the same order, so the one behind the last that was taken is
 //! looked at first.
 
+use std::collections::HashMap;
+
 /// Names, and what is known of each.
 pub(crate) struct Names<T> {
     sorted: Vec<(Vec<u8>, Option<T>)>,
     /// Place of the name behind the last that was taken.
     next: usize,
+    /// Places by folded names, as soon as one is asked for.
+    folded: Option<HashMap<Vec<u8>, usize>>,
 }
 
 impl<T> FromIterator<(Vec<u8>, T)> for Names<T> {
@@ -22,7 +26,7 @@ impl<T> FromIterator<(Vec<u8>, T)> for Names<T> {
             }
             alike
         });
-        Self { sorted, next: 0 }
+        Self { sorted, next: 0, folded: None }
     }
 }
 
@@ -37,9 +41,14 @@ impl<T> Names<T> {
         self.sorted[at].1.take()
     }
 
-    /// The same of the first name in order that is like this.
-    pub(crate) fn take_first(&mut self, like: impl Fn(&[u8]) -> bool) -> Option<T> {
-        self.sorted.iter_mut().find(|(name, known)| known.is_some() && like(name))?.1.take()
+    /// The same of a name that `fold` makes the same of; of several such, of the last in order. `None` where `fold` says so.
+    pub(crate) fn take_like(&mut self, name: &[u8], fold: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<T> {
+        let like = fold(name)?;
+        let Self { sorted, folded, .. } = self;
+        let folded = folded.get_or_insert_with(|| {
+            sorted.iter().enumerate().filter_map(|(at, (name, _))| Some((fold(name)?, at))).collect()
+        });
+        sorted[*folded.get(&like)?].1.take()
     }
 
     /// All that was not taken, in order.
@@ -63,8 +72,9 @@ mod tests {
         assert_eq!(names.take(b"c"), Some(3));
         assert_eq!(names.take(b"b"), None);
         assert_eq!(names.take(b"x"), None);
-        assert_eq!(names.take_first(|name| name > b"b".as_slice()), Some(4));
-        assert_eq!(names.take_first(|name| name > b"b".as_slice()), None);
+        assert_eq!(names.take_like(b"D", |_| None), None);
+        assert_eq!(names.take_like(b"D", |name| Some(name.to_ascii_lowercase())), Some(4));
+        assert_eq!(names.take_like(b"D", |name| Some(name.to_ascii_lowercase())), None);
         assert_eq!(names.rest().collect::<Vec<_>>(), [(b"a".to_vec(), 1)]);
     }
 

@@ -90,9 +90,9 @@ impl Other for View {
     }
 
     /// The bits of Windows NT that ask for lower case change ASCII letters only for it.
-    fn same(&self, name: &[u8], theirs: &[u8]) -> bool {
-        let lower = |name| std::str::from_utf8(name).ok().map(str::to_lowercase);
-        !name.is_ascii() && lower(name).is_some_and(|name| Some(name) == lower(theirs))
+    fn folded(name: &[u8]) -> Option<Vec<u8>> {
+        let name = std::str::from_utf8(name).ok().filter(|name| !name.is_ascii())?;
+        Some(name.to_lowercase().into_bytes())
     }
 
     fn list(&mut self, dir: &[u8], _: &[Entry]) -> Result<Names<Seen>, String> {

@@ -43,9 +43,12 @@ pub(crate) trait Other {
     fn shown(&self, _name: &[u8]) -> Option<Vec<u8>> {
         None
     }
-    /// Whether its name for what has ours in the same directory may be this one.
-    fn same(&self, _name: &[u8], _theirs: &[u8]) -> bool {
-        false
+    /// What is common to a name of ours and its own for the same entry, where they may differ; `None` where they may not.
+    fn folded(_name: &[u8]) -> Option<Vec<u8>>
+    where
+        Self: Sized,
+    {
+        None
     }
     /// The names in a directory, without `.` and `..`. Ours, in the order on disk, are told so that it can read in an
     /// order that suits it: no more.
@@ -244,7 +247,7 @@ fn compare_directory<O: Other>(
         let path = || [&*dir, b"/", &entry.name].concat();
         let metadata = ours.metadata(entry.inode)?;
         let seen = theirs.take(&entry.name);
-        let seen = seen.or_else(|| theirs.take_first(|theirs| other.same(&entry.name, theirs)));
+        let seen = seen.or_else(|| theirs.take_like(&entry.name, O::folded));
         outcome.blind |= seen.as_ref().is_some_and(|seen| seen.size.is_none());
         if let Some(what) = differs(ours, other, &path, &entry, &metadata, seen, content)? {
             outcome.differences.push(format!("{}: {what}", path().escape_ascii()));
