@@ -163,10 +163,7 @@ fn root_password(system: &System<'_, '_>) -> Result<Vec<Observation>> {
 
 /// A name as a sentence can have it: from the image, so escaped.
 pub(super) fn safe(name: &str) -> String {
-    name.chars()
-        .take(64)
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect()
+    block::visible(&name.chars().take(64).collect::<String>()).into_owned()
 }
 
 /// `a, b and 4 more`.
