@@ -132,6 +132,8 @@ pub fn edit(device: &dyn BlockRead, content: Content, choices: u32) -> Result<()
     if !witnesses(&*filesystem, size)? {
         return Ok(());
     }
+    // Nothing is edited or scrubbed before the names have been asked, either.
+    filesystem.check_names()?;
     let names = walk(&*filesystem)?;
     let mut choices = Choices(choices);
     for _ in 0..choices.next(4) {
@@ -140,8 +142,8 @@ pub fn edit(device: &dyn BlockRead, content: Content, choices: u32) -> Result<()
     sound(&mut *filesystem, size)?;
     drop(filesystem);
     let after = filesystem::open_mut(view, content).unwrap_or_else(|error| panic!("opened again: {error}"));
-    // With more names than its count of links says, an inode may be gone while a name is left: the line's trees differ.
-    drop(walk(&*after));
+    after.check_names().unwrap_or_else(|error| panic!("names in the end: {error}"));
+    walk(&*after).map(drop).unwrap_or_else(|error| panic!("the tree in the end: {error}"));
     Ok(())
 }
 
