@@ -157,7 +157,7 @@ impl Shelf {
     pub(crate) fn row(&self, name: &str) -> RowBar {
         let bar = self.bars.insert_before(&self.all, ProgressBar::new_spinner());
         bar.set_style(style(Unit::Pieces, None));
-        bar.set_prefix(format!("{} ", output::printable(name)));
+        bar.set_prefix(format!("{} ", block::visible(name)));
         bar.enable_steady_tick(Duration::from_millis(200));
         RowBar(bar)
     }

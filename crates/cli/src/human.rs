@@ -9,10 +9,7 @@ pub(crate) use report::{count, size};
 use sanitize::{DryRun, EditReport, Residues, RuleReport, VolumeReport, in_place::Totals};
 use verify::taint::{Coverage, Taint, Tolerated};
 
-use crate::{
-    commands::clean::{CleanReport, Overwritten, dropped},
-    output::printable,
-};
+use crate::commands::clean::{CleanReport, Overwritten, dropped};
 
 /// Paths shown of a long list.
 const SHOWN: usize = 12;
@@ -141,7 +138,7 @@ pub(crate) fn question(report: &CleanReport, path: &Path) -> String {
     line!(
         text,
         "{}, {} disk, {}",
-        printable(&path.display().to_string()),
+        block::visible(&path.display().to_string()),
         size(report.run.size),
         report.run.table
     );
@@ -224,7 +221,8 @@ pub(crate) fn clean(report: &CleanReport, outputs: &[PathBuf]) -> String {
                 "written, but not all files are as the policy asks: see above what is not edited or made"
             }
         };
-        let names: Vec<String> = outputs.iter().map(|path| printable(&path.display().to_string())).collect();
+        let names: Vec<String> =
+            outputs.iter().map(|path| block::visible(&path.display().to_string()).into_owned()).collect();
         let verb = if names.len() > 1 { "are" } else { "is" };
         line!(text, "\n{} {verb} {what}.", names.join(", "));
     }

@@ -36,7 +36,7 @@ pub(crate) fn json(value: &impl Serialize) -> String {
 /// Prints a message to stderr.
 pub(crate) fn message(sentence: &str) {
     // There is nowhere to report that stderr is closed.
-    drop(writeln!(io::stderr().lock(), "diskscrub: {}", printable(sentence)));
+    drop(writeln!(io::stderr().lock(), "diskscrub: {}", block::visible(sentence)));
 }
 
 /// Tells the parent something on stderr, as a line of JSON.
@@ -44,20 +44,4 @@ pub(crate) fn tell(value: &impl Serialize) {
     let line = serde_json::to_string(value).expect("lines are plain data");
     // A parent that is gone takes this process with it.
     drop(writeln!(io::stderr().lock(), "{line}"));
-}
-
-/// Names from an image or a shelf of them stay on one line, and steer no terminal.
-pub(crate) fn printable(text: &str) -> String {
-    report::visible(text).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_stay_on_their_line() {
-        let name = "disk\n\u{1b}[31m\u{202e}\u{9b}\u{ad}'é\".raw";
-        assert_eq!(printable(name), r#"disk\n\u{1b}[31m\u{202e}\u{9b}\u{ad}'é".raw"#);
-    }
 }

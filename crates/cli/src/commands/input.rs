@@ -10,7 +10,7 @@ use filesystem::Layout;
 use sandbox::Reach;
 
 use super::open_options;
-use crate::{args::InputArgs, failure::Failure, output, reports};
+use crate::{args::InputArgs, failure::Failure, reports};
 
 impl InputArgs {
     /// Every disk, in the order in which they are joined.
@@ -121,7 +121,7 @@ pub(crate) fn further(paths: &[&Path], layout: &Layout) -> Vec<String> {
     let sentence = |(path, disk): (&&Path, &filesystem::Disk)| {
         format!(
             "{} is joined: its bytes count from {} on, its partitions as volumes from {} on",
-            output::printable(&path.display().to_string()),
+            block::visible(&path.display().to_string()),
             disk.extent.start,
             disk.above.saturating_add(1)
         )

@@ -50,7 +50,10 @@ struct Further {
 
 impl Further {
     fn new(path: &Path, info: &ImageInfo) -> Self {
-        Self { path: output::printable(&path.display().to_string()), container: Container::new(info) }
+        Self {
+            path: block::visible(&path.display().to_string()).into_owned(),
+            container: Container::new(info),
+        }
     }
 }
 
@@ -63,7 +66,11 @@ impl Container {
             file_size: info.file_size,
             allocated_size: info.allocated_size,
             cluster_size: info.cluster_size,
-            backing: info.backing.iter().map(|path| output::printable(&path.display().to_string())).collect(),
+            backing: info
+                .backing
+                .iter()
+                .map(|path| block::visible(&path.display().to_string()).into_owned())
+                .collect(),
             snapshots: info.snapshots.iter().map(|snapshot| block::printable(&snapshot.name)).collect(),
             bitmaps: info.bitmaps.iter().map(|name| block::printable(name)).collect(),
             notes: info.notes.clone(),

@@ -104,6 +104,7 @@ fn subject_of(
     }
 }
 
+/// Signed or not, what is quoted is a stranger's text.
 fn told(statement: &Statement, key: &PublicKey, subject: Option<&str>) -> String {
     let mut text = String::new();
     let predicate = &statement.predicate;
@@ -111,8 +112,8 @@ fn told(statement: &Statement, key: &PublicKey, subject: Option<&str>) -> String
     line!(
         text,
         "verified by {} at {}",
-        printable(&predicate.verifier.id),
-        printable(&predicate.time_created)
+        block::visible(&predicate.verifier.id),
+        block::visible(&predicate.time_created)
     );
     match subject {
         Some("sha256") => line!(text, "the image is the very file (sha256)"),
@@ -120,14 +121,9 @@ fn told(statement: &Statement, key: &PublicKey, subject: Option<&str>) -> String
         None => line!(text, "no image was compared: add --image"),
     }
     for property in &predicate.properties {
-        line!(text, "  {}", printable(property));
+        line!(text, "  {}", block::visible(property));
     }
     text
-}
-
-/// Signed or not, it is a stranger's text.
-fn printable(text: &str) -> String {
-    output::printable(text)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

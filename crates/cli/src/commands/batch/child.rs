@@ -18,7 +18,6 @@ use crate::{
     bar::Told,
     confine,
     failure::{AGAIN, BUG, IO},
-    output,
 };
 
 /// How often a child is asked whether it has ended, and whether it has to.
@@ -190,7 +189,7 @@ fn listen(stderr: ChildStderr, shown: &(dyn Fn(Told) + Sync)) -> Said {
             Ok(told) => shown(told),
             Err(_) => {
                 if let Some(sentence) = text.trim_end().strip_prefix("diskscrub: ") {
-                    said.sentence = output::printable(sentence);
+                    said.sentence = block::visible(sentence).into_owned();
                 }
             }
         }

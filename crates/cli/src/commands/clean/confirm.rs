@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::{failure::Failure, output::printable};
+use crate::failure::Failure;
 
 /// Fails if nobody could be asked, before hours are spent on the question.
 pub(super) fn can_ask(yes: bool, path: &Path) -> Result<(), Failure> {
@@ -28,7 +28,7 @@ pub(super) fn ask(yes: bool, question: impl fmt::Display) -> Result<(), Failure>
     let question = question.to_string();
     let mut stderr = io::stderr().lock();
     for line in question.lines() {
-        writeln!(stderr, "{}", printable(line)).map_err(failed)?;
+        writeln!(stderr, "{}", block::visible(line)).map_err(failed)?;
     }
     write!(stderr, "Type yes to go on: ").and_then(|()| stderr.flush()).map_err(failed)?;
     let mut answer = String::new();

@@ -3,7 +3,6 @@
 //! Every output is complete and verified, with all the others, before the first gets its name.
 
 use std::{
-    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -128,7 +127,7 @@ impl Outputs {
     pub(super) fn publish(self) -> Result<(), Failure> {
         let mut done: Vec<String> = Vec::new();
         for output in self.0 {
-            let named: io::Result<()> = output.place.publish(&output.path);
+            let named = output.place.publish(&output.path);
             if let Err(error) = named {
                 let failure = Failure::naming(&error);
                 return Err(match &done[..] {
