@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use block::{
     BlockRead, Object, Result,
-    field::{Be16, Be64, Bytes, Le32},
+    field::{Be16, Be32, Be64, Bytes, Le32},
     to_u64, to_usize,
 };
 
@@ -73,6 +73,45 @@ impl Block {
             return Err(self.object.corrupt("count of its index", count, format!("at most {room}")));
         }
         Ok(Tail { start: end - count * leaf::ENTRY_LEN, count })
+    }
+
+    /// The entries of a block of an index: hashes of names, branches of a node, lengths of free regions.
+    pub(crate) fn index(&self) -> Result<Range<usize>> {
+        let (raw, v5) = (&self.raw, self.v5);
+        let end = self.index_end();
+        let (count, start, len) = match self.kind {
+            Kind::Leaf1 | Kind::LeafN => {
+                (leaf::count(v5).get(raw).into(), leaf::header_len(v5), leaf::ENTRY_LEN)
+            }
+            Kind::Node => (da::node_count(v5).get(raw).into(), da::node_header_len(v5), da::NODE_ENTRY_LEN),
+            Kind::Free => (free::valid(v5).get(raw), free::header_len(v5), leaf::BEST_LEN),
+            Kind::Block | Kind::Data => return Ok(end..end),
+        };
+        Ok(start..start + self.within("count", count, len, end - start)?)
+    }
+
+    /// The table behind the entries of the only leaf: the longest free region of each data block, and how many there are.
+    pub(crate) fn bests(&self) -> Result<Range<usize>> {
+        let end = self.index_end();
+        if self.kind != Kind::Leaf1 {
+            return Ok(end..end);
+        }
+        let room = end - self.index()?.end;
+        let len = self.within("bestcount", Be32(end).get(&self.raw), leaf::BEST_LEN, room)?;
+        Ok(end - len..self.raw.len())
+    }
+
+    fn index_end(&self) -> usize {
+        self.raw.len() - if self.kind == Kind::Leaf1 { leaf::BEST_COUNT_LEN } else { 0 }
+    }
+
+    /// The length of so many entries, each of `len` bytes, that have to find room.
+    fn within(&self, field: &'static str, count: u32, len: usize, room: usize) -> Result<usize> {
+        let (count, most) = (to_usize(count.into()), room / len);
+        if count > most {
+            return Err(self.object.corrupt(field, count, format!("at most {most}")));
+        }
+        Ok(count * len)
     }
 
     /// Where entries and free regions end.

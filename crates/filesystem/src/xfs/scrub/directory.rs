@@ -1,6 +1,6 @@
 //! Directory blocks: free regions, padding behind names, hashes of names that are gone, ends of index blocks.
 
-use block::{BlockWrite, Result, field::Be32, to_u64, to_usize};
+use block::{BlockWrite, Result, to_u64};
 
 use super::{Cleaned, wipe, wipe_gaps};
 use crate::xfs::{
@@ -19,7 +19,7 @@ impl<D: BlockWrite> Xfs<D> {
             let mut raw = block.raw.clone();
             let count = match block.kind {
                 Kind::Block | Kind::Data => scrub_data(block, has_ftype, &mut raw)?,
-                Kind::Leaf1 | Kind::LeafN | Kind::Node | Kind::Free => scrub_index(block, &mut raw),
+                Kind::Leaf1 | Kind::LeafN | Kind::Node | Kind::Free => scrub_index(block, &mut raw)?,
             };
             if count > 0 {
                 if block.v5 {
@@ -59,47 +59,24 @@ fn scrub_data(block: &Block, has_ftype: bool, raw: &mut [u8]) -> Result<u64> {
     Ok(wiped)
 }
 
-/// A block of the hash index or of the free index. A count that is more than there is room for keeps all.
-fn scrub_index(block: &Block, raw: &mut [u8]) -> u64 {
+/// A block of the hash index or of the free index.
+fn scrub_index(block: &Block, raw: &mut [u8]) -> Result<u64> {
     let v5 = block.v5;
-    let mut live = Vec::new();
-    let start = match block.kind {
-        Kind::Node => {
-            live.push(da::node_count(v5).0..da::node_level(v5).0 + 2);
-            let count = usize::from(da::node_count(v5).get(raw));
-            let first = da::node_header_len(v5);
-            live.push(first..first + count * da::NODE_ENTRY_LEN);
-            da::len(v5)
-        }
-        Kind::Free => {
-            live.push(free::first(v5).0..free::used(v5).0 + 4);
-            let count = to_usize(free::valid(v5).get(raw).into());
-            let first = free::header_len(v5);
-            live.push(first..first + count.min(raw.len()) * leaf::BEST_LEN);
-            free::first(v5).0
-        }
-        _ => {
-            live.push(leaf::count(v5).0..leaf::stale(v5).0 + 2);
-            let count = usize::from(leaf::count(v5).get(raw));
-            let first = leaf::header_len(v5);
-            live.push(first..first + count * leaf::ENTRY_LEN);
-            if block.kind == Kind::Leaf1 {
-                let end = raw.len() - leaf::BEST_COUNT_LEN;
-                let bests = to_usize(Be32(end).get(raw).into()).min(raw.len());
-                live.push(end.saturating_sub(bests * leaf::BEST_LEN)..raw.len());
-            }
-            da::len(v5)
-        }
+    let index = block.index()?;
+    let (header, start) = match block.kind {
+        Kind::Node => (da::node_count(v5).0..da::node_level(v5).0 + 2, da::len(v5)),
+        Kind::Free => (free::first(v5).0..free::used(v5).0 + 4, free::first(v5).0),
+        _ => (leaf::count(v5).0..leaf::stale(v5).0 + 2, da::len(v5)),
     };
-    let mut wiped = wipe_gaps(raw, start, live);
+    let mut wiped = wipe_gaps(raw, start, vec![header, index.clone(), block.bests()?]);
     if block.kind != Kind::Free {
         wiped += wipe(raw, da::PAD.0..da::PAD.0 + 2);
     }
     if matches!(block.kind, Kind::Leaf1 | Kind::LeafN) {
-        let count = usize::from(leaf::count(v5).get(raw));
-        wiped += hide_stale(raw, leaf::header_len(v5), count, block.kind == Kind::LeafN);
+        let count = index.len() / leaf::ENTRY_LEN;
+        wiped += hide_stale(raw, index.start, count, block.kind == Kind::LeafN);
     }
-    wiped
+    Ok(wiped)
 }
 
 /// Gives entries that lost their name the hash of the entry before them, or 0: the order stays. The last one of several

@@ -1,12 +1,6 @@
 //! Directories: old names in free regions and behind entries, old hashes, the ends of index blocks.
 
-use std::ops::Range;
-
-use block::{
-    BlockRead, Extent, Result,
-    field::{Be16, Be32},
-    to_u64, to_usize,
-};
+use block::{BlockRead, Extent, Result, field::Be16, to_u64, to_usize};
 
 use crate::{
     tails::{Tail, Visit, gap, unused},
@@ -55,58 +49,23 @@ impl<D: BlockRead> Xfs<D> {
         match block.kind {
             Kind::Block | Kind::Data => self.data_tails(block, visit),
             Kind::Leaf1 | Kind::LeafN => {
-                let count = usize::from(leaf::count(v5).get(raw));
-                let start = leaf::header_len(v5);
-                let end = self.entries_end(block, start, count, leaf::ENTRY_LEN)?;
-                let bests = match block.kind {
-                    Kind::Leaf1 => self.bests(block)?,
-                    _ => raw.len()..raw.len(),
-                };
                 // Entries count and stale count are all that is behind the common header.
-                let header = 0..leaf::stale(v5).0 + 2;
-                unused(
-                    raw,
-                    [0..da::PAD.0, da::PAD.0 + 2..header.end, start..end, bests],
-                    0,
-                    Tail::Directory,
-                    visit,
-                )?;
-                stale_tails(raw, start, count, block.kind == Kind::LeafN, visit)
+                let (header, index) = (0..leaf::stale(v5).0 + 2, block.index()?);
+                let used = [0..da::PAD.0, da::PAD.0 + 2..header.end, index.clone(), block.bests()?];
+                unused(raw, used, 0, Tail::Directory, visit)?;
+                let count = index.len() / leaf::ENTRY_LEN;
+                stale_tails(raw, index.start, count, block.kind == Kind::LeafN, visit)
             }
             Kind::Node => {
-                let count = usize::from(da::node_count(v5).get(raw));
-                let start = da::node_header_len(v5);
-                let end = self.entries_end(block, start, count, da::NODE_ENTRY_LEN)?;
                 let header = 0..da::node_level(v5).0 + 2;
-                unused(raw, [0..da::PAD.0, da::PAD.0 + 2..header.end, start..end], 0, Tail::Directory, visit)
+                let used = [0..da::PAD.0, da::PAD.0 + 2..header.end, block.index()?];
+                unused(raw, used, 0, Tail::Directory, visit)
             }
             Kind::Free => {
-                let count = to_usize(free::valid(v5).get(raw).into());
-                let start = free::header_len(v5);
-                let end = self.entries_end(block, start, count, leaf::BEST_LEN)?;
                 let header = 0..free::used(v5).0 + 4;
-                unused(raw, [header, start..end], 0, Tail::Directory, visit)
+                unused(raw, [header, block.index()?], 0, Tail::Directory, visit)
             }
         }
-    }
-
-    fn entries_end(&self, block: &Block, start: usize, count: usize, len: usize) -> Result<usize> {
-        let room = (block.raw.len() - start) / len;
-        if count <= room {
-            return Ok(start + count * len);
-        }
-        Err(block.object.corrupt("count", count, format!("at most {room}")))
-    }
-
-    /// The table at the end of the only leaf.
-    fn bests(&self, block: &Block) -> Result<Range<usize>> {
-        let end = block.raw.len() - leaf::BEST_COUNT_LEN;
-        let count = to_usize(Be32(end).get(&block.raw).into());
-        let room = (end - leaf::header_len(block.v5)) / leaf::BEST_LEN;
-        if count > room {
-            return Err(block.object.corrupt("bestcount", count, format!("at most {room}")));
-        }
-        Ok(end - count * leaf::BEST_LEN..block.raw.len())
     }
 
     fn data_tails(&self, block: &Block, visit: &mut Visit<'_>) -> Result<()> {
