@@ -17,7 +17,7 @@ use std::{
     thread,
 };
 
-use block::{BlockRead, Error, Extent, ImageWriter, Object, to_u64, to_usize};
+use block::{BlockRead, Error, Extent, ImageWriter, Object, is_zero, to_u64, to_usize};
 
 use crate::{
     View,
@@ -30,10 +30,10 @@ use crate::{
 /// Bytes that are read and written at once; a whole number of the digest's pieces.
 const CHUNK: u64 = 1 << 20;
 
-/// Dead bytes are overwritten, or left because they are zero, in blocks of this many.
-const OVERWRITTEN: u64 = 4096;
+/// Dead bytes are overwritten, or left because they are zero, in blocks of this many; live ones are counted in such.
+const BLOCK: u64 = 4096;
 
-/// Bytes that were not zero in the input's view, by volume and class.
+/// Bytes of the input's view by volume and class: live ones in blocks that are not all zero, and dead ones that are not.
 pub(crate) type Tally = BTreeMap<(VolumeIndex, Class), u64>;
 
 /// What the copy saw.
@@ -43,8 +43,8 @@ pub(crate) struct Copied {
     pub(crate) input: Digest,
     /// Of what was written.
     pub(crate) output: Digest,
-    /// Non-zero bytes of the view: those of `Live` were copied, all others dropped.
-    pub(crate) nonzero: Tally,
+    /// Those of `Live` were copied, all others dropped.
+    pub(crate) tally: Tally,
 }
 
 /// One chunk after a worker has seen it.
@@ -56,7 +56,7 @@ pub(crate) struct Chunk {
     pub(crate) changed: Vec<bool>,
     /// The masked view.
     data: Vec<u8>,
-    nonzero: Tally,
+    tally: Tally,
     /// How to make the output of the input where it lies; nothing if nobody wants to know.
     pub(crate) changes: Changes,
 }
@@ -209,7 +209,7 @@ fn take_chunks(
     progress: &dyn Progress,
 ) -> io::Result<Copied> {
     let (mut input, mut output) = (ContentDigest::new(), ContentDigest::new());
-    let mut nonzero = Tally::new();
+    let mut tally = Tally::new();
     let mut early: BTreeMap<usize, io::Result<Chunk>> = BTreeMap::new();
     let mut turn = 0;
     for (number, chunk) in results {
@@ -222,8 +222,8 @@ fn take_chunks(
                 output.piece(index, after.as_ref());
             }
             take(&chunk)?;
-            for (key, bytes) in chunk.nonzero {
-                *nonzero.entry(key).or_default() += bytes;
+            for (key, bytes) in chunk.tally {
+                *tally.entry(key).or_default() += bytes;
             }
             buffers.give(chunk.data);
             progress.at(chunk.extent.end());
@@ -231,7 +231,7 @@ fn take_chunks(
             let _ = passes.recv();
         }
     }
-    Ok(Copied { input: input.finish(size), output: output.finish(size), nonzero })
+    Ok(Copied { input: input.finish(size), output: output.finish(size), tally })
 }
 
 /// The chunks that are not one whole hole, in ascending order; a failure of the device ends them.
@@ -283,7 +283,7 @@ fn read_chunk(
 ) -> io::Result<Chunk> {
     let mut data = buffers.take(to_usize(extent.len));
     read_runs(view.base(), extent, &mut data).map_err(copied)?;
-    let mut nonzero = Tally::new();
+    let mut tally = Tally::new();
     let pieces = data.len().div_ceil(to_usize(digest::PIECE));
     let (mut hashes, mut differs) = (Vec::with_capacity(pieces), Vec::with_capacity(pieces));
     let mut changes = Changes::default();
@@ -293,7 +293,7 @@ fn read_chunk(
     {
         let before = digest::hash(piece);
         let original = left.map(|_| piece.to_vec());
-        let changed = view.patch(start, piece)? | mask(map, start, piece, &mut nonzero);
+        let changed = view.patch(start, piece)? | mask(map, start, piece, &mut tally);
         differs.push(changed);
         let after = if changed { digest::hash(piece) } else { before };
         hashes.push([before, after]);
@@ -308,7 +308,7 @@ fn read_chunk(
     if let Some(left) = left.filter(|left| !left.is_zero()) {
         leave(*left, extent.start, &mut data, &mut hashes, &changes.zero);
     }
-    Ok(Chunk { extent, hashes, changed: differs, data, nonzero, changes })
+    Ok(Chunk { extent, hashes, changed: differs, data, tally, changes })
 }
 
 /// Adds what makes `after` of `before`, both at `start`, and returns the digest of what stays.
@@ -322,7 +322,7 @@ fn compare(
     let range = |extent: Extent| to_usize(extent.start - start)..to_usize(extent.end() - start);
     for part in map.parts(Extent { start, len: to_u64(after.len()) }) {
         let live = part.class == Class::Live;
-        let unit = if live { SECTOR } else { OVERWRITTEN };
+        let unit = if live { SECTOR } else { BLOCK };
         let mut run: Option<Extent> = None;
         let mut end = |run: Option<Extent>| match run {
             Some(run) if live => {
@@ -380,15 +380,16 @@ fn leave(
 }
 
 /// Zeroes what is not live in `bytes`, which lie at `start`, and counts. Says whether it had anything to zero.
-fn mask(map: &DiskMap, start: u64, bytes: &mut [u8], nonzero: &mut Tally) -> bool {
+fn mask(map: &DiskMap, start: u64, bytes: &mut [u8], tally: &mut Tally) -> bool {
     let mut changed = false;
     for part in map.parts(Extent { start, len: to_u64(bytes.len()) }) {
         let from = to_usize(part.extent.start - start);
         let bytes = &mut bytes[from..from + to_usize(part.extent.len)];
-        let count = count_nonzero(bytes);
+        let live = part.class == Class::Live;
+        let count = if live { count_data(part.extent.start, bytes) } else { count_nonzero(bytes) };
         if count > 0 {
-            *nonzero.entry((part.volume, part.class)).or_default() += count;
-            if part.class != Class::Live {
+            *tally.entry((part.volume, part.class)).or_default() += count;
+            if !live {
                 bytes.fill(0);
                 changed = true;
             }
@@ -427,6 +428,15 @@ fn read_runs(device: &impl BlockRead, extent: Extent, data: &mut [u8]) -> io::Re
         data[to_usize(hole.start - extent.start)..to_usize(hole.end() - extent.start)].fill(0);
     }
     Ok(())
+}
+
+/// Bytes in blocks of the disk that are not all zero, as far as they reach into `bytes`, which lie at `start`. Far cheaper
+/// than to look at each.
+fn count_data(start: u64, bytes: &[u8]) -> u64 {
+    let first = bytes.len().min(to_usize(start.next_multiple_of(BLOCK) - start));
+    let (head, rest) = bytes.split_at(first);
+    let blocks = [head].into_iter().chain(rest.chunks(to_usize(BLOCK)));
+    blocks.filter(|block| !is_zero(block)).map(|block| to_u64(block.len())).sum()
 }
 
 fn count_nonzero(bytes: &[u8]) -> u64 {
@@ -514,8 +524,9 @@ mod tests {
             }
             assert_eq!(byte, expected[0], "byte {at}");
         }
-        assert_eq!(copied.nonzero[&(Some(0), Class::Live)], 3_000_001 - 10_000);
-        assert_eq!(copied.nonzero[&(None, Class::Gap)], 1_999_999);
+        // Of the bytes that were overwritten with zeros, a block of 4096 is whole.
+        assert_eq!(copied.tally[&(Some(0), Class::Live)], 3_000_001 - 4096);
+        assert_eq!(copied.tally[&(None, Class::Gap)], 1_999_999);
         let (same, again) = run(&view, live, 5);
         assert_eq!(same, out);
         assert_eq!((again.input, again.output), (copied.input, copied.output));

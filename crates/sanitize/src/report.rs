@@ -65,7 +65,7 @@ pub struct VolumeReport {
     pub mount_point: Option<String>,
     /// Size in bytes.
     pub size: u64,
-    /// Live bytes that were not zero: copied.
+    /// Live bytes in blocks of 4096 bytes that are not all zero: copied.
     pub live: u64,
     /// Bytes that were not zero and were dropped, by class.
     pub dropped: Residues,
@@ -185,9 +185,9 @@ pub fn rule_reports(plan: &Plan) -> Vec<RuleReport> {
 
 pub(crate) fn report(plan: &Plan, scrubbed: &Scrubbed, copied: &Copied, policy: String, size: u64) -> Report {
     let volumes = (0u16..).zip(&plan.volumes).map(|(index, facts)| {
-        volume_report(&plan.layout, index, facts, scrubbed.volumes[usize::from(index)], &copied.nonzero)
+        volume_report(&plan.layout, index, facts, scrubbed.volumes[usize::from(index)], &copied.tally)
     });
-    let mut outside = dropped(&copied.nonzero, None);
+    let mut outside = dropped(&copied.tally, None);
     if scrubbed.table > 0 {
         outside.insert("partition table".to_owned(), scrubbed.table);
     }
@@ -212,7 +212,7 @@ fn volume_report(
     index: u16,
     facts: &VolumeFacts,
     scrubbed: u64,
-    nonzero: &Tally,
+    tally: &Tally,
 ) -> VolumeReport {
     let volume = &layout.volumes[usize::from(index)];
     let summary = facts.summary.as_ref();
@@ -225,16 +225,16 @@ fn volume_report(
         uuid: summary.map_or_else(String::new, |summary| summary.uuid.clone()),
         mount_point: facts.mount_point.as_ref().map(ToString::to_string),
         size: layout.size_of(volume),
-        live: nonzero.get(&(Some(index), Class::Live)).copied().unwrap_or(0),
-        dropped: dropped(nonzero, Some(index)),
+        live: tally.get(&(Some(index), Class::Live)).copied().unwrap_or(0),
+        dropped: dropped(tally, Some(index)),
         scrubbed,
         transactions,
         orphans,
     }
 }
 
-fn dropped(nonzero: &Tally, volume: VolumeIndex) -> Residues {
-    nonzero
+fn dropped(tally: &Tally, volume: VolumeIndex) -> Residues {
+    tally
         .iter()
         .filter(|((of, class), _)| *of == volume && *class != Class::Live)
         .map(|((_, class), bytes)| (class.to_string(), *bytes))

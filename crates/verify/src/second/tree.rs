@@ -1,7 +1,7 @@
 //! Our reading of a tree against another reader's: names, kinds, sizes and, if asked, content and link targets.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
@@ -18,8 +18,8 @@ const MAX_DIFFERENCES: usize = 20;
 const MAX_DEPTH: usize = 512;
 /// Most threads that compare.
 const MAX_THREADS: usize = 16;
-/// Directories that are given out at a time.
-const BATCH: usize = 128;
+/// Directories that are given out at a time, so that nobody waits for whoever has a large one.
+const AWAY: usize = 64;
 /// Largest piece of content in bytes.
 pub(crate) const PIECE: usize = 1 << 20;
 
@@ -135,36 +135,45 @@ pub(crate) fn compare<'d, O: Other>(
         let mut outcome = Outcome::default();
         let mut met: HashSet<InodeId> = root.iter().map(|directory| directory.inode).collect();
         let mut stack = Vec::from_iter(root);
-        while !stack.is_empty() && !outcome.stopped && outcome.differences.len() < MAX_DIFFERENCES {
-            let batch = stack.split_off(stack.len().saturating_sub(BATCH));
-            let count = batch.len();
-            for job in batch.into_iter().rev().enumerate() {
-                job_sender.send(job).expect("the receiver outlives the threads");
+        let (mut sent, mut taken) = (0, 0);
+        let mut early: BTreeMap<usize, Result<Compared>> = BTreeMap::new();
+        while !outcome.stopped && outcome.differences.len() < MAX_DIFFERENCES {
+            // What is given out depends on what has been taken, and that on no thread.
+            while sent - taken < AWAY
+                && let Some(directory) = stack.pop()
+            {
+                job_sender.send((sent, directory)).expect("the receiver outlives the threads");
+                sent += 1;
             }
-            let mut done: Vec<(usize, Result<Compared>)> = results.iter().take(count).collect();
-            if done.len() < count {
-                outcome.stopped = true;
+            if taken == sent {
                 break;
             }
-            done.sort_unstable_by_key(|(turn, _)| *turn);
-            for (_, compared) in done {
-                let (of_one, below) = compared?;
-                outcome.compared += of_one.compared;
-                outcome.stopped |= of_one.stopped;
-                outcome.blind |= of_one.blind;
-                outcome.differences.extend(of_one.differences);
-                for directory in below {
-                    // With a second name for a directory, the number of paths has no bound.
-                    let refused = match met.insert(directory.inode) {
-                        false => Some("is a directory with two names"),
-                        true => (directory.depth > MAX_DEPTH).then_some("lies too deep"),
-                    };
-                    match refused {
-                        Some(what) => {
-                            outcome.differences.push(format!("{}: {what}", directory.path().escape_ascii()));
-                        }
-                        None => stack.push(directory),
+            let compared = loop {
+                if let Some(compared) = early.remove(&taken) {
+                    break compared;
+                }
+                match results.recv() {
+                    Ok((turn, compared)) => drop(early.insert(turn, compared)),
+                    Err(_) => break Ok((Outcome { stopped: true, ..Outcome::default() }, Vec::new())),
+                }
+            };
+            taken += 1;
+            let (of_one, below) = compared?;
+            outcome.compared += of_one.compared;
+            outcome.stopped |= of_one.stopped;
+            outcome.blind |= of_one.blind;
+            outcome.differences.extend(of_one.differences);
+            for directory in below {
+                // With a second name for a directory, the number of paths has no bound.
+                let refused = match met.insert(directory.inode) {
+                    false => Some("is a directory with two names"),
+                    true => (directory.depth > MAX_DEPTH).then_some("lies too deep"),
+                };
+                match refused {
+                    Some(what) => {
+                        outcome.differences.push(format!("{}: {what}", directory.path().escape_ascii()));
                     }
+                    None => stack.push(directory),
                 }
             }
         }
