@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use block::to_usize;
+
 /// The shortest word that is searched for by itself.
 const WORD: usize = 16;
 /// The shortest line.
@@ -10,6 +12,8 @@ const LINE: usize = 24;
 const LONGEST: usize = 128;
 /// The shortest run of equal bytes that counts if there is something random in it.
 const RANDOM_RUN: usize = 40;
+/// The shortest in which something random need not be a word: there, it is so many bytes with many values.
+pub(super) const DULL_RUN: usize = 64;
 /// The shortest that counts whatever it holds: a sector. Logs quote what stays elsewhere, such as the kernel's
 /// command line.
 const RUN: usize = 512;
@@ -73,22 +77,33 @@ fn readable(text: &[u8]) -> bool {
 /// Of random words of 16 characters in base64, one in four has fewer than two digits and is not seen; of those of
 /// 32 characters, one in fifty. Path names, versions, dates and names in CamelCase are none.
 fn random(word: &[u8]) -> bool {
+    takes_turns(word, word.len() / 6) && !is_uuid(word)
+}
+
+/// The words of which a part may look random: the whole of such a word has as many digits, turns and values, at least.
+pub(super) fn maybe_random(content: &[u8]) -> Vec<Range<usize>> {
+    let mut words = split(content, separates);
+    words.retain(|word| takes_turns(&content[word.clone()], WORD / 6));
+    words
+}
+
+/// Whether capitals, small letters and digits take turns so often, and there are digits.
+fn takes_turns(word: &[u8], turns: usize) -> bool {
     let class = |byte: &u8| match byte {
         b'0'..=b'9' => 1,
         b'a'..=b'z' => 2,
         b'A'..=b'Z' => 3,
         _ => 0,
     };
-    let turns = word.windows(2).filter(|pair| {
-        let (a, b) = (class(&pair[0]), class(&pair[1]));
-        a != b && a != 0 && b != 0
-    });
-    let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
-    word.len() >= WORD
-        && digits >= 2
-        && turns.count() >= word.len() / 6
-        && variety(word) >= 9
-        && !is_uuid(word)
+    let taken = || {
+        let turn = |pair: &&[u8]| {
+            let (a, b) = (class(&pair[0]), class(&pair[1]));
+            a != b && a != 0 && b != 0
+        };
+        word.windows(2).filter(turn).count()
+    };
+    let digits = || word.iter().filter(|byte| byte.is_ascii_digit()).count();
+    word.len() >= WORD && digits() >= 2 && taken() >= turns && variety(word) >= 9
 }
 
 /// UUIDs in their usual form name partitions and filesystems, which stay.
@@ -106,7 +121,7 @@ fn is_boundary(line: &[u8]) -> bool {
 fn variety(bytes: &[u8]) -> usize {
     let mut seen = [0u64; 4];
     bytes.iter().for_each(|&byte| seen[usize::from(byte >> 6)] |= 1 << (byte & 63));
-    seen.iter().map(|seen| block::to_usize(u64::from(seen.count_ones()))).sum()
+    seen.iter().map(|seen| to_usize(u64::from(seen.count_ones()))).sum()
 }
 
 /// Whether two files that share these bytes are likely to have them from one another.
@@ -126,7 +141,7 @@ fn varied(bytes: &[u8]) -> bool {
 /// average and hardly ever fewer than 48; text and machine code have fewer than 46.
 fn is_random(bytes: &[u8]) -> bool {
     split(bytes, separates).into_iter().any(|word| random(&bytes[word]))
-        || bytes.chunks_exact(64).any(|part| variety(part) >= 46)
+        || bytes.chunks_exact(DULL_RUN).any(|part| variety(part) >= 46)
 }
 
 /// Whether a gram can lead to anything.
@@ -139,7 +154,20 @@ pub(super) fn gram(bytes: &[u8; 32]) -> bool {
 /// Whether eight bytes are worth a look wherever they stand. They must have five values: small numbers between zeros
 /// are everywhere.
 pub(super) fn head(bytes: u64) -> bool {
-    variety(&bytes.to_le_bytes()) >= 5
+    values(bytes) >= 5
+}
+
+/// How many different bytes eight have; without a branch, for it is asked of each position of small files and spellings.
+fn values(bytes: u64) -> u32 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let mut repeated = 0;
+    for shift in [8, 16, 24, 32, 40, 48, 56] {
+        // Zero where a byte is as the one so far before it; what is shifted in equals none.
+        let differs = bytes ^ (bytes << shift);
+        let equal = !(((differs & LOW) + LOW) | differs | LOW);
+        repeated |= equal & (u64::MAX << shift);
+    }
+    8 - repeated.count_ones()
 }
 
 #[cfg(test)]
@@ -175,6 +203,18 @@ mod tests {
         assert!(tokens(&[200; 5000]).is_empty());
         let long = "the quick brown fox jumps over ".repeat(100);
         assert_eq!(words(&long)[0].len(), 128);
+    }
+
+    #[test]
+    fn values_are_counted() {
+        let mut random = [0; 4096];
+        blake3::Hasher::new().finalize_xof().fill(&mut random);
+        for values_of in [3, 6, 128, 255] {
+            for bytes in random.as_chunks::<8>().0 {
+                let bytes = bytes.map(|byte| (byte % values_of) | (byte & 128));
+                assert_eq!(to_usize(values(u64::from_le_bytes(bytes)).into()), variety(&bytes), "{bytes:?}");
+            }
+        }
     }
 
     #[test]

@@ -5,10 +5,15 @@
 //! its grams lies there, and of files, one gram in a *stride*. A stride is odd: of a common run, one gram in
 //! `8 * stride` has a place in the index that the search looks at, whatever the two offsets are. A run of
 //! `8 * stride + 31` bytes therefore cannot be missed, if its grams are not of one value over and over.
+//!
+//! Of small files every gram would be in the index, so that no run of 39 bytes can be missed. But a run of fewer than 64
+//! bytes counts only if something in it looks random ([`distinct::run`]), so of grams around nothing of the kind every third
+//! is enough: 55 bytes.
 
 use std::{
     collections::{HashSet, VecDeque},
     io,
+    ops::Range,
 };
 
 use block::{BlockRead, to_u64, to_usize};
@@ -23,6 +28,12 @@ use super::{
 pub(super) const GRAM: usize = 32;
 /// The search looks at offsets that are multiples of this.
 pub(super) const STEP: u64 = 8;
+/// Where nothing looks random, one gram in so many bytes is enough of files of which every gram would be known. Odd.
+const DULL_STRIDE: u64 = 3;
+const _: () = assert!(
+    STEP * DULL_STRIDE + to_u64(GRAM) - 1 < to_u64(distinct::DULL_RUN),
+    "every run that counts is found"
+);
 /// Files below this size are searched for word by word, and gram by gram.
 const SMALL: u64 = 64 << 10;
 /// Grams that are indexed of small files.
@@ -43,12 +54,12 @@ const SHORTEST: usize = 15;
 /// How a search finds pieces of larger files, and what it cannot miss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Sampling {
-    /// One gram in so many bytes is known. Odd.
+    /// One gram in so many bytes is known. Odd. 1: so it is around what looks random, and one in three elsewhere.
     pub stride: u64,
     /// Beside that, the first of each block of so many bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub block: Option<u64>,
-    /// A run of so many bytes, not uniform, is found wherever it lies.
+    /// A run of so many bytes that counts, not uniform, is found wherever it lies.
     pub certain: u64,
 }
 
@@ -314,12 +325,14 @@ impl<'v> Index<'v> {
             let want = buf.len().min(to_usize(end - at));
             let len = self.removed.read(self.view, at, &mut buf[..want])?;
             let Some(last) = len.checked_sub(GRAM) else { break };
+            let mut dull = Dull::of(&buf[..len], sampling.stride == 1);
             let mut offset = sampling.next(at - file);
             while offset - (at - file) <= to_u64(last) {
                 debug_assert!(sampling.takes(offset), "the next sample is one");
                 let within = to_usize(offset - (at - file));
                 let gram: &[u8; GRAM] = buf[within..].first_chunk().expect("the gram ends in the buffer");
-                if distinct::gram(gram) && file + offset < MAX_VALUE {
+                let known = offset.is_multiple_of(DULL_STRIDE) || !dull.at(within);
+                if known && distinct::gram(gram) && file + offset < MAX_VALUE {
                     let head = gram.first_chunk().expect("a gram has eight bytes and more");
                     let head = u64::from_le_bytes(*head);
                     found.push(Sample { head, hash: hash::gram(gram), address: file + offset });
@@ -342,6 +355,35 @@ impl<'v> Index<'v> {
         for sample in found.drain(..) {
             self.gram_count += u64::from(self.grams.insert(sample.hash, sample.address, true));
         }
+    }
+}
+
+/// Which grams of some bytes have next to nothing of what looks random.
+struct Dull {
+    /// Where the others start, in ascending order.
+    around: VecDeque<Range<usize>>,
+    /// There are none such.
+    none: bool,
+}
+
+impl Dull {
+    /// Bytes of a word that a gram has, at least, not to be dull. A run of 40 bytes or more with a word of 16 has eight
+    /// neighbouring grams that have nine bytes of it, wherever it lies in the run.
+    const SHARED: usize = 9;
+
+    fn of(bytes: &[u8], any: bool) -> Self {
+        let words = if any { distinct::maybe_random(bytes) } else { Vec::new() };
+        let start = |word: &Range<usize>| (word.start + Self::SHARED).saturating_sub(GRAM);
+        let around = words.iter().map(|word| start(word)..word.end + 1 - Self::SHARED);
+        Self { around: around.collect(), none: !any }
+    }
+
+    /// Asked with ascending positions.
+    fn at(&mut self, position: usize) -> bool {
+        while self.around.front().is_some_and(|around| around.end <= position) {
+            self.around.pop_front();
+        }
+        !self.none && self.around.front().is_none_or(|around| position < around.start)
     }
 }
 

@@ -4,6 +4,8 @@
 //! file, the place, and a keyed digest. What the search can miss, and what it tolerates, is counted in the result;
 //! `docs/taint.md` has the arithmetic.
 
+mod ahead;
+mod device;
 mod distinct;
 mod encode;
 mod guest;
@@ -20,9 +22,10 @@ use block::{BlockRead, to_u64};
 use filesystem::{Layout, Result};
 use serde::Serialize;
 
+pub use ahead::Ahead;
 pub use encode::Encoding;
 pub use index::{Index, Sampling};
-pub use search::{Ahead, Hit, Hits, LOOK_AHEAD, LOOK_BACK};
+pub use search::{Hit, Hits, LOOK_AHEAD, LOOK_BACK};
 pub use source::Removed;
 
 use crate::Finding;

@@ -4,17 +4,11 @@
 //! threads nor on how fast they are.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
     io::{self, Read},
     ops::Range,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        mpsc::{Receiver, sync_channel},
-    },
-    thread,
 };
 
-use block::{BlockRead, Extent, to_u64, to_usize};
+use block::{Extent, to_u64, to_usize};
 
 use super::{
     distinct,
@@ -28,14 +22,15 @@ pub const LOOK_BACK: usize = 1024;
 /// Bytes behind it: the longest spelling, and more.
 pub const LOOK_AHEAD: usize = 1024;
 /// Bytes that are searched at a time, whoever does it and when: what is found depends on nothing else.
-const CHUNK: u64 = 64 << 10;
-/// Bytes that are read at a time; a whole number of chunks.
-const JOB: u64 = 256 << 10;
+/// Small, because what lies beside a border waits in memory for the other side.
+pub(super) const CHUNK: u64 = 16 << 10;
+/// Bytes of a stream that are read at a time.
+const STREAMED: usize = 256 << 10;
 /// Bytes whose heads go through the filters together; a whole number of steps.
 const PIECE: usize = 8 * SIFTED;
 /// Most hits that one chunk has, and most of all.
 const MAX_IN_CHUNK: usize = 256;
-const MAX_HITS: usize = 1 << 18;
+pub(super) const MAX_HITS: usize = 1 << 18;
 /// Bytes of removed files that are read at a time to compare them.
 const COMPARED: usize = 16 << 10;
 
@@ -89,7 +84,17 @@ impl Hits {
         }
     }
 
-    fn append(&mut self, other: Self) {
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.hits.len()
+    }
+
+    /// Whether there is anything to tell.
+    pub(super) const fn any(&self) -> bool {
+        !self.hits.is_empty() || self.dropped > 0
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
         self.dropped += other.dropped;
         let from = self.hits.len().saturating_sub(32);
         for hit in other.hits {
@@ -100,84 +105,6 @@ impl Hits {
             }
         }
     }
-}
-
-/// What was found in chunks that were searched before their turn.
-#[derive(Debug, Default)]
-pub struct Ahead(Mutex<Held>);
-
-#[derive(Debug, Default)]
-struct Held {
-    /// By their offsets.
-    found: HashMap<u64, Hits>,
-    /// Hits in them.
-    count: usize,
-    /// Ends of neighbouring buffers whose other side has not come yet, by the offset at which they meet.
-    borders: BTreeMap<u64, (Side, Box<[u8]>)>,
-}
-
-/// On which side of a border bytes lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Before,
-    Behind,
-}
-
-/// Bytes on each side of a border: a chunk, and what has to be known around it.
-const BORDER: usize = to_usize(CHUNK) + LOOK_BACK;
-const _: () = assert!(LOOK_AHEAD <= LOOK_BACK, "what lies around a chunk is as much on both sides");
-/// Most sides that wait for the other.
-const BORDERS: usize = 32;
-
-impl Ahead {
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds some chunks. Those for which there is no room are searched once more.
-    fn add(&self, found: Vec<(u64, Hits)>) {
-        let mut held = self.held();
-        for (start, hits) in found {
-            if held.count + hits.hits.len() <= MAX_HITS {
-                held.count += hits.hits.len();
-                held.found.insert(start, hits);
-            }
-        }
-    }
-
-    /// One side of a border has come. Returns both, if the other had.
-    fn meet(&self, at: u64, side: Side, bytes: &[u8]) -> Option<Vec<u8>> {
-        let mut held = self.held();
-        match held.borders.remove(&at) {
-            Some((Side::Before, before)) if side == Side::Behind => Some([&before, bytes].concat()),
-            Some((Side::Behind, behind)) if side == Side::Before => Some([bytes, &behind].concat()),
-            _ => {
-                // Those furthest in front have waited longest: their other side is a hole, or was copied too early.
-                if held.borders.len() == BORDERS {
-                    held.borders.pop_first();
-                }
-                held.borders.insert(at, (side, bytes.into()));
-                None
-            }
-        }
-    }
-
-    fn take(&self) -> HashMap<u64, Hits> {
-        std::mem::take(&mut *self.held()).found
-    }
-}
-
-/// The first chunk from `at` on that is not one whole hole.
-fn chunk_at(device: &dyn BlockRead, mut at: u64) -> io::Result<Option<Extent>> {
-    while at < device.size() {
-        let run = device.run_at(at)?;
-        if !run.zero {
-            let start = at / CHUNK * CHUNK;
-            return Ok(Some(Extent::between(start, (start + CHUNK).min(device.size()))));
-        }
-        at = at.saturating_add(run.len);
-    }
-    Ok(None)
 }
 
 impl Index<'_> {
@@ -237,7 +164,8 @@ impl Index<'_> {
                 hits.push(hit, from);
             }
         }
-        if here < *covered {
+        // A gram that reaches beyond the last run can lead to another: what many lines begin with leads to the first.
+        if here + GRAM <= *covered {
             return Ok(());
         }
         let Some(bytes) = buf[here..].first_chunk::<GRAM>() else { return Ok(()) };
@@ -297,56 +225,14 @@ impl Index<'_> {
         Ok(Some(here - same..end))
     }
 
-    /// Searches bytes that the device to be searched will have at `offset`, as far as what lies around them is known:
-    /// [`search_device`](Self::search_device) passes over what has been found by then, and comes to the same result.
-    /// Several threads may, each with another part.
-    pub fn search_ahead(&self, offset: u64, bytes: &[u8], ahead: &Ahead) {
-        let end = offset.saturating_add(to_u64(bytes.len()));
-        self.search_known(
-            offset,
-            bytes,
-            if offset == 0 { 0..end } else { offset + to_u64(LOOK_BACK)..end },
-            ahead,
-        );
-        if bytes.len() < BORDER {
-            return;
-        }
-        let sides =
-            [(offset, Side::Behind, &bytes[..BORDER]), (end, Side::Before, &bytes[bytes.len() - BORDER..])];
-        for (at, side, bytes) in sides {
-            if at >= to_u64(BORDER)
-                && at.is_multiple_of(CHUNK)
-                && let Some(both) = ahead.meet(at, side, bytes)
-            {
-                self.search_known(at - to_u64(BORDER), &both, at - CHUNK..at + to_u64(BORDER), ahead);
-            }
-        }
-    }
-
-    /// Searches the chunks of a buffer that start in a range, as long as what follows them is known.
-    fn search_known(&self, offset: u64, bytes: &[u8], range: Range<u64>, ahead: &Ahead) {
-        let mut scratch = Hits::default();
-        let mut found = Vec::new();
-        for start in (range.start.next_multiple_of(CHUNK)..range.end).step_by(to_usize(CHUNK)) {
-            let fresh = Extent { start, len: CHUNK };
-            let around = fresh.start.saturating_sub(to_u64(LOOK_BACK));
-            let Some(behind) =
-                fresh.end().checked_add(to_u64(LOOK_AHEAD)).filter(|&behind| behind <= range.end)
-            else {
-                break;
-            };
-            let buf = &bytes[to_usize(around - offset)..to_usize(behind - offset)];
-            // What cannot be compared now has its turn later, and says why.
-            match self.search_within(buf, around, fresh, &mut scratch) {
-                Ok(hits) => found.push((start, hits)),
-                Err(_) => break,
-            }
-        }
-        ahead.add(found);
-    }
-
     /// Searches a chunk of a buffer whose first byte is at offset `at`.
-    fn search_within(&self, buf: &[u8], at: u64, fresh: Extent, scratch: &mut Hits) -> io::Result<Hits> {
+    pub(super) fn search_within(
+        &self,
+        buf: &[u8],
+        at: u64,
+        fresh: Extent,
+        scratch: &mut Hits,
+    ) -> io::Result<Hits> {
         let range = to_usize(fresh.start - at)..to_usize(fresh.end() - at);
         scratch.hits.clear();
         scratch.dropped = 0;
@@ -354,117 +240,10 @@ impl Index<'_> {
         Ok(Hits { hits: scratch.hits.clone(), dropped: scratch.dropped, ..Hits::default() })
     }
 
-    /// Searches a device, holes left out, with several threads. Returns what was found, `ahead` or now, and how many
-    /// bytes were searched.
-    pub fn search_device(
-        &self,
-        device: &dyn BlockRead,
-        ahead: &Ahead,
-        threads: usize,
-    ) -> io::Result<(Hits, u64)> {
-        let threads = threads.clamp(1, 16);
-        let mut ahead = ahead.take();
-        thread::scope(|scope| {
-            let mut results: Vec<Receiver<io::Result<Vec<Hits>>>> = Vec::new();
-            let mut searched = 0;
-            let mut jobs = Vec::new();
-            for _ in 0..threads {
-                let (job, todo) = sync_channel::<Extent>(4);
-                let (done, result) = sync_channel(4);
-                scope.spawn(move || {
-                    let mut scratch = (Vec::new(), Hits::default());
-                    for fresh in todo {
-                        if done.send(self.search_chunks(device, fresh, &mut scratch)).is_err() {
-                            break;
-                        }
-                    }
-                });
-                jobs.push(job);
-                results.push(result);
-            }
-            // Job n goes to thread n modulo threads, and is taken back in the same order.
-            let mut hits = Hits::default();
-            let (mut sent, mut taken) = (0, 0);
-            // What has been found, and jobs that are away, in the order of their chunks.
-            let mut order: VecDeque<Option<Hits>> = VecDeque::new();
-            let mut at = 0;
-            loop {
-                let next = chunk_at(device, at)?;
-                if let Some(chunk) = next {
-                    searched += chunk.len;
-                    at = chunk.end();
-                    if let Some(found) = ahead.remove(&chunk.start) {
-                        match order.is_empty() {
-                            true => hits.append(found),
-                            false => order.push_back(Some(found)),
-                        }
-                        continue;
-                    }
-                    let mut fresh = chunk;
-                    while fresh.len < JOB
-                        && let Some(next) = chunk_at(device, at)?
-                        && next.start == at
-                        && !ahead.contains_key(&at)
-                    {
-                        searched += next.len;
-                        at = next.end();
-                        fresh.len += next.len;
-                    }
-                    jobs[sent % threads].send(fresh).map_err(|_| stopped())?;
-                    sent += 1;
-                    order.push_back(None);
-                }
-                // At the end all that is away, before it the oldest if enough is.
-                while (next.is_none() || sent - taken >= threads * 2)
-                    && let Some(found) = order.pop_front()
-                {
-                    match found {
-                        Some(found) => hits.append(found),
-                        None => {
-                            let found = results[taken % threads].recv().map_err(|_| stopped())??;
-                            taken += 1;
-                            found.into_iter().for_each(|found| hits.append(found));
-                        }
-                    }
-                }
-                if next.is_none() {
-                    break;
-                }
-            }
-            hits.hits.sort_unstable();
-            Ok((hits, searched))
-        })
-    }
-
-    /// Searches some chunks that follow each other, one by one.
-    fn search_chunks(
-        &self,
-        device: &dyn BlockRead,
-        all: Extent,
-        (buf, scratch): &mut (Vec<u8>, Hits),
-    ) -> io::Result<Vec<Hits>> {
-        let around = |fresh: Extent| {
-            let start = fresh.start.saturating_sub(to_u64(LOOK_BACK));
-            Extent::between(start, fresh.end().saturating_add(to_u64(LOOK_AHEAD)).min(device.size()))
-        };
-        let read = around(all);
-        buf.resize(to_usize(read.len), 0);
-        device.read_at(read.start, buf)?;
-        let chunks = (all.start..all.end()).step_by(to_usize(CHUNK));
-        chunks
-            .map(|start| {
-                let fresh = Extent::between(start, (start + CHUNK).min(all.end()));
-                let part = around(fresh);
-                let within = to_usize(part.start - read.start)..to_usize(part.end() - read.start);
-                self.search_within(&buf[within], part.start, fresh, scratch)
-            })
-            .collect()
-    }
-
     /// Searches a stream, such as the content of a compressed file, up to its end or to `limit` bytes. Offsets are
     /// those in the stream.
     pub fn search_stream(&self, stream: &mut dyn Read, limit: u64, hits: &mut Hits) -> io::Result<u64> {
-        let chunk = to_usize(JOB);
+        let chunk = STREAMED;
         let mut stream = stream.take(limit);
         let mut buf = vec![0; LOOK_BACK + chunk + LOOK_AHEAD];
         // `filled` bytes from offset `at` on are there; those before `fresh` have been searched.
@@ -516,41 +295,47 @@ fn common(a: &[u8], b: &[u8]) -> usize {
     words * 32 + rest
 }
 
-fn stopped() -> io::Error {
-    io::Error::other("a thread of the search stopped")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::taint::Removed;
 
+    /// Of a small file, whatever counts: its dull parts have fewer grams in the index.
     #[test]
-    fn neighbours_meet_whichever_comes_first() {
-        const BUFFER: usize = 1 << 20;
-        let view = vec![0; 4096];
-        let removed = Removed::new();
-        let index = Index::new(&view, &removed).unwrap();
-        let bytes = vec![7; BUFFER];
-        let ahead = Ahead::default();
-        // Nobody ever has the fourth.
-        for number in [2, 0, 1, 4, 6, 5] {
-            index.search_ahead(to_u64(number * BUFFER), &bytes, &ahead);
+    fn no_run_that_counts_is_missed() {
+        let mut key = [0; 600];
+        blake3::Hasher::new().finalize_xof().fill(&mut key);
+        let letters: Vec<u8> =
+            key.iter().map(|byte| b'0' + byte % 75).filter(u8::is_ascii_alphanumeric).collect();
+        let mut removed = Vec::new();
+        for (line, word) in letters.chunks(23).enumerate() {
+            let text = format!(
+                "Nov 21 22:11:{line:02} host app[{}]: session opened for the user root, key=",
+                line * 37
+            );
+            removed.extend(text.bytes().chain(word.iter().copied()).chain(*b" was seen by nobody else\n"));
         }
-        let found = |ahead: &Ahead| {
-            let mut found: Vec<u64> = ahead.take().into_keys().map(|start| start / CHUNK).collect();
-            found.sort_unstable();
-            found
-        };
-        assert_eq!(found(&ahead), (0..47).chain(65..111).collect::<Vec<u64>>());
-        // However many wait in vain.
-        for number in 0..100 {
-            index.search_ahead(to_u64(2 * number * BUFFER), &bytes, &ahead);
+        removed.extend(&key[..300]);
+        let view: Vec<u8> = Vec::new();
+        let mut all = Removed::new();
+        all.add_content(b"/removed", &removed);
+        let index = Index::new(&view, &all).unwrap();
+        let mut counted = 0;
+        for len in [40, 41, 47, 54, 55, 63, 64, 80, 512] {
+            // All of their grams can be in the index.
+            let grams = |run: &[u8]| run.array_windows().all(distinct::gram);
+            let counts = |(_, run): &(usize, &[u8])| distinct::run(run) && grams(run);
+            for (from, run) in removed.windows(len).enumerate().filter(counts) {
+                let mut buf = vec![b'~'; 640];
+                let at = 32 + (from * 3 + len) % 8;
+                buf[at..at + len].copy_from_slice(run);
+                let mut hits = Hits::default();
+                index.search(&buf, 0..640, 0, &mut hits).unwrap();
+                let whole = |hit: &Hit| !hit.word && hit.at <= to_u64(at) && hit.len >= to_u64(len);
+                assert!(hits.hits.iter().any(whole), "{len} bytes from {from} on");
+                counted += 1;
+            }
         }
-        found(&ahead);
-        for number in [202, 203] {
-            index.search_ahead(to_u64(number * BUFFER), &bytes, &ahead);
-        }
-        assert_eq!(found(&ahead), (202 * 16 + 1..204 * 16 - 1).collect::<Vec<u64>>());
+        assert!(counted > 5000, "{counted}");
     }
 }
