@@ -1,51 +1,24 @@
 //! The one path from input to output: `output[b] = view[b]` if b is live, else 0.
 //!
-//! Chunks of 1 MiB are read, hashed and masked by several workers, each by whoever is free, and written in order by this
-//! thread, so the output does not depend on the number of workers. Chunks that the input stores as holes are never touched.
-//!
-//! Cleaning in place walks the same way: it wants to know of each chunk in which bytes input and output differ.
+//! Cleaning in place goes the same way: it wants to know of each chunk in which bytes input and output differ.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    iter::Enumerate,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        mpsc::{Receiver, SyncSender, channel, sync_channel},
-    },
-    thread,
-};
+use std::{collections::BTreeMap, io};
 
 use block::{BlockRead, Error, Extent, ImageWriter, Object, is_zero, to_u64, to_usize};
 
 use crate::{
-    View,
-    digest::{self, ContentDigest, Digest},
+    View, digest,
     in_place::{Patch, SECTOR, Stream},
     map::{Class, DiskMap, VolumeIndex},
     progress::Progress,
+    walk::{self, Walked},
 };
-
-/// Bytes that are read and written at once; a whole number of the digest's pieces.
-const CHUNK: u64 = 1 << 20;
 
 /// Dead bytes are overwritten, or left because they are zero, in blocks of this many; live ones are counted in such.
 const BLOCK: u64 = 4096;
 
 /// Bytes of the input's view by volume and class: live ones in blocks that are not all zero, and dead ones that are not.
 pub(crate) type Tally = BTreeMap<(VolumeIndex, Class), u64>;
-
-/// What the copy saw.
-#[derive(Debug)]
-pub(crate) struct Copied {
-    /// Of the whole input, edits not included.
-    pub(crate) input: Digest,
-    /// Of what was written.
-    pub(crate) output: Digest,
-    /// Those of `Live` were copied, all others dropped.
-    pub(crate) tally: Tally,
-}
 
 /// One chunk after a worker has seen it.
 pub(crate) struct Chunk {
@@ -55,8 +28,8 @@ pub(crate) struct Chunk {
     /// Whether that is another thing.
     pub(crate) changed: Vec<bool>,
     /// The masked view.
-    data: Vec<u8>,
-    tally: Tally,
+    pub(crate) data: Vec<u8>,
+    pub(crate) tally: Tally,
     /// How to make the output of the input where it lies; nothing if nobody wants to know.
     pub(crate) changes: Changes,
 }
@@ -99,28 +72,6 @@ pub(crate) struct Changes {
     pub(crate) rest: Vec<Option<blake3::Hash>>,
 }
 
-/// Buffers that have been written and wait for their next chunk. There are never more than chunks in flight.
-#[derive(Default)]
-struct Buffers(Mutex<Vec<Vec<u8>>>);
-
-impl Buffers {
-    fn held(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        // Whole buffers come and go: a panic elsewhere leaves nothing half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A buffer of `len` bytes of any value.
-    fn take(&self, len: usize) -> Vec<u8> {
-        let mut buffer = self.held().pop().unwrap_or_default();
-        buffer.resize(len, 0);
-        buffer
-    }
-
-    fn give(&self, buffer: Vec<u8>) {
-        self.held().push(buffer);
-    }
-}
-
 /// Copies the live bytes of `view` to `writer`.
 pub(crate) fn copy(
     view: &View,
@@ -128,160 +79,21 @@ pub(crate) fn copy(
     writer: &mut dyn ImageWriter,
     workers: usize,
     progress: &dyn Progress,
-) -> io::Result<Copied> {
+) -> io::Result<Walked> {
     let mut write = |chunk: &Chunk| chunk.write(writer);
-    walk(view, map, None, workers, progress, &mut write)
+    walk::walk(view, map, None, workers, progress, &mut write)
 }
 
-/// Chunks between reading and writing, for each worker: one of them may take several times as long as the others, and
-/// nobody has to wait for it but the writer.
-const AHEAD: usize = 4;
-
-/// A chunk's number, and what became of it.
-type Done = (usize, io::Result<Chunk>);
-
-/// Hands every chunk that is not one whole hole to `take`, in ascending order. `left`: what dead bytes are overwritten
-/// with, if the chunks have to say how the input becomes the output.
-pub(crate) fn walk(
-    view: &View,
-    map: &DiskMap,
-    left: Option<&Stream>,
-    workers: usize,
-    progress: &dyn Progress,
-    take: &mut dyn FnMut(&Chunk) -> io::Result<()>,
-) -> io::Result<Copied> {
-    let workers = workers.clamp(1, 16);
-    let buffers = &Buffers::default();
-    // One for each chunk that is read, and not yet written: as many as there may be.
-    let (pass, passes) = sync_channel::<()>(AHEAD * workers);
-    let todo = &Mutex::new(Todo { chunks: Chunks::new(view).enumerate(), pass });
-    let (done, results) = channel::<Done>();
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            let done = done.clone();
-            scope.spawn(move || {
-                let read = |extent| read_chunk(view, map, left, extent, buffers, progress);
-                while let Some((number, extent)) = next(todo) {
-                    // Whoever panics says so, or the others would wait for that chunk for ever.
-                    let chunk = catch_unwind(AssertUnwindSafe(|| extent.and_then(read)));
-                    let (chunk, panic) = match chunk {
-                        Ok(chunk) => (chunk, None),
-                        Err(panic) => (Err(io::Error::other("a thread of the copy stopped")), Some(panic)),
-                    };
-                    if done.send((number, chunk)).is_err() {
-                        break;
-                    }
-                    if let Some(panic) = panic {
-                        resume_unwind(panic);
-                    }
-                }
-            });
-        }
-        drop(done);
-        let copied = take_chunks(view.size(), &results, &passes, buffers, take, progress);
-        // Behind a failure nobody gives passes back: whoever waits for one has to stop.
-        drop(passes);
-        copied
-    })
-}
-
-/// What is still to be read.
-struct Todo<'a> {
-    chunks: Enumerate<Chunks<'a>>,
-    pass: SyncSender<()>,
-}
-
-/// The next chunk for whoever is free, as soon as there may be one more. A failure of the device goes the same way, and is
-/// met in its turn: it must not end the walk without a word.
-fn next(todo: &Mutex<Todo<'_>>) -> Option<(usize, io::Result<Extent>)> {
-    let mut todo = todo.lock().unwrap_or_else(PoisonError::into_inner);
-    todo.pass.send(()).ok()?;
-    todo.chunks.next()
-}
-
-/// Takes the chunks in their order, whichever is ready first, and gives their passes back.
-fn take_chunks(
-    size: u64,
-    results: &Receiver<Done>,
-    passes: &Receiver<()>,
-    buffers: &Buffers,
-    take: &mut dyn FnMut(&Chunk) -> io::Result<()>,
-    progress: &dyn Progress,
-) -> io::Result<Copied> {
-    let (mut input, mut output) = (ContentDigest::new(), ContentDigest::new());
-    let mut tally = Tally::new();
-    let mut early: BTreeMap<usize, io::Result<Chunk>> = BTreeMap::new();
-    let mut turn = 0;
-    for (number, chunk) in results {
-        early.insert(number, chunk);
-        while let Some(chunk) = early.remove(&turn) {
-            let chunk = chunk?;
-            turn += 1;
-            for (index, [before, after]) in (chunk.extent.start / digest::PIECE..).zip(&chunk.hashes) {
-                input.piece(index, before.as_ref());
-                output.piece(index, after.as_ref());
-            }
-            take(&chunk)?;
-            for (key, bytes) in chunk.tally {
-                *tally.entry(key).or_default() += bytes;
-            }
-            buffers.give(chunk.data);
-            progress.at(chunk.extent.end());
-            // It had one.
-            let _ = passes.recv();
-        }
-    }
-    Ok(Copied { input: input.finish(size), output: output.finish(size), tally })
-}
-
-/// The chunks that are not one whole hole, in ascending order; a failure of the device ends them.
-struct Chunks<'a> {
-    view: &'a View,
-    next: u64,
-    failed: bool,
-}
-
-impl<'a> Chunks<'a> {
-    fn new(view: &'a View) -> Self {
-        Self { view, next: 0, failed: false }
-    }
-}
-
-impl Iterator for Chunks<'_> {
-    type Item = io::Result<Extent>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let size = self.view.size();
-        let mut at = self.next;
-        while at < size && !self.failed {
-            match self.view.run_at(at) {
-                Ok(run) if run.zero => at += run.len,
-                Ok(_) => {
-                    let start = at / CHUNK * CHUNK;
-                    let chunk = Extent::between(start, (start + CHUNK).min(size));
-                    self.next = chunk.end();
-                    return Some(Ok(chunk));
-                }
-                Err(error) => {
-                    self.failed = true;
-                    return Some(Err(copied(error)));
-                }
-            }
-        }
-        None
-    }
-}
-
-/// Reads a chunk of the input and of the view, hashes both, and keeps of the view what is live.
-fn read_chunk(
+/// Reads a chunk of the input and of the view, hashes both, and keeps of the view what is live. In a buffer of any bytes.
+pub(crate) fn read_chunk(
     view: &View,
     map: &DiskMap,
     left: Option<&Stream>,
     extent: Extent,
-    buffers: &Buffers,
+    mut data: Vec<u8>,
     progress: &dyn Progress,
 ) -> io::Result<Chunk> {
-    let mut data = buffers.take(to_usize(extent.len));
+    data.resize(to_usize(extent.len), 0);
     read_runs(view.base(), extent, &mut data).map_err(copied)?;
     let mut tally = Tally::new();
     let pieces = data.len().div_ceil(to_usize(digest::PIECE));
@@ -399,7 +211,7 @@ fn mask(map: &DiskMap, start: u64, bytes: &mut [u8], tally: &mut Tally) -> bool 
 }
 
 /// What could not be read.
-fn copied(error: io::Error) -> io::Error {
+pub(crate) fn copied(error: io::Error) -> io::Error {
     Error::from(error).reading(Object::the("data that is copied")).into()
 }
 
@@ -460,7 +272,7 @@ fn count_nonzero(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{map::Region, progress::Silent};
+    use crate::{map::Region, progress::Silent, walk::CHUNK};
     use block::BlockWrite;
     use std::sync::Arc;
 
@@ -476,7 +288,7 @@ mod tests {
         }
     }
 
-    fn run(view: &View, live: Extent, workers: usize) -> (Vec<u8>, Copied) {
+    fn run(view: &View, live: Extent, workers: usize) -> (Vec<u8>, Walked) {
         let region = Region { extent: live, volume: Some(0), class: Class::Live };
         let map = DiskMap::new(view.size(), vec![region]).unwrap();
         let mut memory = Memory::default();

@@ -19,6 +19,7 @@ mod plan;
 mod progress;
 mod report;
 mod request;
+mod walk;
 
 use std::sync::Arc;
 

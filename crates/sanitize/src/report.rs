@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use crate::{
     apply::Scrubbed,
-    copy::{Copied, Tally},
+    copy::Tally,
     digest::Digest,
     map::{Class, VolumeIndex},
     plan::{Creation, Plan, VolumeFacts},
+    walk::Walked,
 };
 
 /// The report of a run. Field names are the JSON's.
@@ -183,7 +184,7 @@ pub fn rule_reports(plan: &Plan) -> Vec<RuleReport> {
     reports.into_iter().map(|(_, report)| report).collect()
 }
 
-pub(crate) fn report(plan: &Plan, scrubbed: &Scrubbed, copied: &Copied, policy: String, size: u64) -> Report {
+pub(crate) fn report(plan: &Plan, scrubbed: &Scrubbed, copied: &Walked, policy: String, size: u64) -> Report {
     let volumes = (0u16..).zip(&plan.volumes).map(|(index, facts)| {
         volume_report(&plan.layout, index, facts, scrubbed.volumes[usize::from(index)], &copied.tally)
     });

@@ -14,12 +14,13 @@ use super::{
     log::{LogWriter, Meta},
 };
 use crate::{
-    copy::{self, Chunk},
+    copy::Chunk,
     digest::{self, ContentDigest},
     plan::Plan,
     progress::{Progress, Stage},
     report::{self, Report},
     request::Request,
+    walk,
 };
 
 /// Pieces of the disk that the log knows it by, before it is looked at as a whole.
@@ -97,7 +98,7 @@ pub fn intend(
         Ok(())
     };
     let left = orders.left();
-    let copied = copy::walk(&cleaned.view, &cleaned.map, Some(&left), request.workers, progress, &mut take)?;
+    let copied = walk::walk(&cleaned.view, &cleaned.map, Some(&left), request.workers, progress, &mut take)?;
     totals.ranges += log.flush_pending()?;
     if let Some(block) = discard_block.filter(|_| orders.discard) {
         for extent in discardable(cleaned, block) {
