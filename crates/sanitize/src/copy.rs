@@ -35,24 +35,21 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    /// Writes what it becomes, if it is not all zero. A writer that shares is told of the pieces that stay what they are.
+    /// Writes what it becomes, less the pieces that are all zero. A writer that shares is told of those that stay what they
+    /// are.
     fn write(&self, writer: &mut dyn ImageWriter) -> io::Result<()> {
-        if !writer.shares() {
-            return match self.hashes.iter().any(|[_, after]| after.is_some()) {
-                true => writer.write(self.extent.start, &self.data),
-                false => Ok(()),
-            };
-        }
-        let kind = |piece: usize| self.hashes[piece][1].map(|_| self.changed[piece]);
+        let shares = writer.shares();
+        let stays = |piece: usize| self.hashes[piece][1].map(|_| shares && !self.changed[piece]);
         let mut piece = 0;
         while piece < self.hashes.len() {
-            let of = kind(piece);
-            let end = (piece..self.hashes.len()).find(|&next| kind(next) != of).unwrap_or(self.hashes.len());
+            let same = stays(piece);
+            let end =
+                (piece..self.hashes.len()).find(|&next| stays(next) != same).unwrap_or(self.hashes.len());
             let range = piece * to_usize(digest::PIECE)..self.data.len().min(end * to_usize(digest::PIECE));
             let offset = self.extent.start + to_u64(range.start);
-            match of {
-                Some(true) => writer.write(offset, &self.data[range])?,
-                Some(false) => writer.write_same(offset, &self.data[range])?,
+            match same {
+                Some(true) => writer.write_same(offset, &self.data[range])?,
+                Some(false) => writer.write(offset, &self.data[range])?,
                 None => {}
             }
             piece = end;

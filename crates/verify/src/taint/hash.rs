@@ -137,7 +137,7 @@ impl Heads {
         count
     }
 
-    /// Zeros are never put in, and a fifth of most disks.
+    /// Zeros are never put in.
     #[inline]
     pub(super) fn may_hold(&self, head: u64) -> bool {
         (head != 0) & self.fine.may_hold(head)
