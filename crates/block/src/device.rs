@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use crate::{Error, Extent, Object, Result, to_u64};
+use crate::{Error, Extent, Object, Result, to_u64, to_usize};
 
 /// How the bytes from an offset on are stored: `len` bytes that are all known to be zero, or may be anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,18 @@ pub trait BlockRead: Send + Sync {
 pub trait BlockWrite: BlockRead {
     /// Writes all of `data` at `offset`, or fails. Past the end: `UnexpectedEof`.
     fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()>;
+
+    /// Makes a range zero, as if zeros were written.
+    fn zero_at(&mut self, range: Extent) -> io::Result<()> {
+        const PIECE: usize = 64 << 10;
+        let mut at = range.start;
+        while at < range.end() {
+            let len = to_usize((range.end() - at).min(to_u64(PIECE)));
+            self.write_at(at, &[0; PIECE][..len])?;
+            at += to_u64(len);
+        }
+        Ok(())
+    }
 }
 
 /// The error for an access that `size` does not cover.
@@ -100,6 +112,9 @@ impl<T: BlockWrite + ?Sized> BlockWrite for &mut T {
     fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         (**self).write_at(offset, data)
     }
+    fn zero_at(&mut self, range: Extent) -> io::Result<()> {
+        (**self).zero_at(range)
+    }
 }
 
 /// A device in memory, for tests and small pieces.
@@ -109,7 +124,7 @@ impl BlockRead for Vec<u8> {
     }
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         check_range(self.size(), offset, buf.len())?;
-        let start = crate::to_usize(offset);
+        let start = to_usize(offset);
         buf.copy_from_slice(&self[start..start + buf.len()]);
         Ok(())
     }
@@ -122,7 +137,7 @@ impl BlockRead for Vec<u8> {
 impl BlockWrite for Vec<u8> {
     fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         check_range(self.size(), offset, data.len())?;
-        let start = crate::to_usize(offset);
+        let start = to_usize(offset);
         self[start..start + data.len()].copy_from_slice(data);
         Ok(())
     }

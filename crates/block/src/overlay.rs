@@ -25,6 +25,8 @@ enum Page {
 pub struct Overlay<B> {
     base: B,
     pages: BTreeMap<u64, Page>,
+    /// Pages that have become zero, less those in `pages`: first and end of each run. They take no memory.
+    zeroed: BTreeMap<u64, u64>,
     in_memory: usize,
     limit: usize,
     spill: Option<File>,
@@ -38,7 +40,15 @@ impl<B: BlockRead> Overlay<B> {
     }
 
     fn with_limit(base: B, limit: usize) -> Self {
-        Self { base, pages: BTreeMap::new(), in_memory: 0, limit, spill: None, spilled: 0 }
+        Self {
+            base,
+            pages: BTreeMap::new(),
+            zeroed: BTreeMap::new(),
+            in_memory: 0,
+            limit,
+            spill: None,
+            spilled: 0,
+        }
     }
 
     /// What lies under the changes.
@@ -50,6 +60,10 @@ impl<B: BlockRead> Overlay<B> {
     pub fn patch(&self, offset: u64, buf: &mut [u8]) -> io::Result<bool> {
         let range = Extent { start: offset, len: to_u64(buf.len()) };
         let mut any = false;
+        for zero in self.zeroed_in(range) {
+            buf[to_usize(zero.start - offset)..to_usize(zero.end() - offset)].fill(0);
+            any = true;
+        }
         for (number, page) in self.pages.range(offset / PAGE_LEN..range.end().div_ceil(PAGE_LEN)) {
             let part = Extent { start: number * PAGE_LEN, len: PAGE_LEN }.intersect(range);
             let to = to_usize(part.start - offset);
@@ -58,6 +72,15 @@ impl<B: BlockRead> Overlay<B> {
             any = true;
         }
         Ok(any)
+    }
+
+    /// The parts of a range that have become zero, whatever was written since.
+    fn zeroed_in(&self, range: Extent) -> impl Iterator<Item = Extent> + '_ {
+        let first = self.zeroed.range(..=range.start / PAGE_LEN).next_back().map_or(0, |(first, _)| *first);
+        let runs = self.zeroed.range(first..range.end().div_ceil(PAGE_LEN).max(first));
+        let parts = runs
+            .map(move |(&first, &end)| Extent::between(first * PAGE_LEN, end * PAGE_LEN).intersect(range));
+        parts.filter(|part| !part.is_empty())
     }
 
     /// The bytes of a page from `from` on. No more of it is touched: most reads are of an inode or a name.
@@ -82,9 +105,9 @@ impl<B: BlockRead> Overlay<B> {
             }
             None => {
                 let mut bytes = Box::new([0; PAGE]);
-                if data.len() < PAGE {
+                let start = number * PAGE_LEN;
+                if data.len() < PAGE && self.zeroed_in(Extent { start, len: 1 }).next().is_none() {
                     // What lies behind the device's end is zero.
-                    let start = number * PAGE_LEN;
                     let len = to_usize(PAGE_LEN.min(self.size() - start));
                     self.base.read_at(start, &mut bytes[..len])?;
                 }
@@ -123,8 +146,10 @@ impl<B: BlockRead> BlockRead for Overlay<B> {
             return Ok(());
         }
         let page = offset / PAGE_LEN;
-        let within_page = (offset + to_u64(buf.len())).div_ceil(PAGE_LEN) == page + 1;
-        if !(within_page && self.pages.contains_key(&page)) {
+        let range = Extent { start: offset, len: to_u64(buf.len()) };
+        let within_page = range.end().div_ceil(PAGE_LEN) == page + 1;
+        let changed = within_page && self.pages.contains_key(&page);
+        if !changed && !self.zeroed_in(range).any(|zero| zero == range) {
             self.base.read_at(offset, buf)?;
         }
         self.patch(offset, buf)?;
@@ -139,9 +164,16 @@ impl<B: BlockRead> BlockRead for Overlay<B> {
                 Ok(Run { len: end - offset, zero: false })
             }
             next => {
-                let run = self.base.run_at(offset)?;
-                let limit = next.map_or(u64::MAX, |(number, _)| number * PAGE_LEN - offset);
-                Ok(Run { len: run.len.min(limit), zero: run.zero })
+                let end = next.map_or(self.size(), |(number, _)| number * PAGE_LEN);
+                let rest = Extent::between(offset, end);
+                match self.zeroed_in(rest).next() {
+                    Some(zero) if zero.start == offset => Ok(Run { len: zero.len, zero: true }),
+                    zero => {
+                        let run = self.base.run_at(offset)?;
+                        let limit = zero.map_or(end, |zero| zero.start) - offset;
+                        Ok(Run { len: run.len.min(limit), zero: run.zero })
+                    }
+                }
             }
         }
     }
@@ -164,6 +196,38 @@ impl<B: BlockRead> BlockWrite for Overlay<B> {
         }
         Ok(())
     }
+
+    /// Whole pages are forgotten, whatever the base has there.
+    fn zero_at(&mut self, range: Extent) -> io::Result<()> {
+        check_range(self.size(), range.start, to_usize(range.len))?;
+        let mut first = range.start.div_ceil(PAGE_LEN);
+        // The last page may be cut short by the device's end.
+        let mut end =
+            if range.end() == self.size() { range.end().div_ceil(PAGE_LEN) } else { range.end() / PAGE_LEN };
+        if first >= end {
+            return self.write_at(range.start, &vec![0; to_usize(range.len)]);
+        }
+        self.write_at(range.start, &vec![0; to_usize(first * PAGE_LEN - range.start)])?;
+        let behind = range.end().saturating_sub(end * PAGE_LEN);
+        self.write_at(range.end() - behind, &vec![0; to_usize(behind)])?;
+        let changed: Vec<u64> = self.pages.range(first..end).map(|(number, _)| *number).collect();
+        for number in changed {
+            if let Some(Page::Memory(_)) = self.pages.remove(&number) {
+                self.in_memory -= 1;
+            }
+        }
+        // Runs that touch become one.
+        let before = self.zeroed.range(..=first).next_back().filter(|(_, other)| **other >= first);
+        if let Some((&start, &other)) = before {
+            (first, end) = (start, end.max(other));
+        }
+        while let Some((&start, &other)) = self.zeroed.range(first..=end).next() {
+            self.zeroed.remove(&start);
+            end = end.max(other);
+        }
+        self.zeroed.insert(first, end);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -181,12 +245,24 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             to_usize(state >> 33) % limit
         };
-        for round in 0..200u8 {
+        for round in 0..=255u8 {
             let (start, len) = (next(model.len()), next(9000));
             let len = len.min(model.len() - start);
-            let data = vec![round; len];
+            let zero = round % 5 == 4;
+            let data = vec![if zero { 0 } else { round }; len];
             model[start..start + len].copy_from_slice(&data);
-            overlay.write_at(to_u64(start), &data).unwrap();
+            let range = Extent { start: to_u64(start), len: to_u64(len) };
+            match zero {
+                true => overlay.zero_at(range).unwrap(),
+                false => overlay.write_at(range.start, &data).unwrap(),
+            }
+            let mut at = 0;
+            while at < overlay.size() {
+                let run = overlay.run_at(at).unwrap();
+                let bytes = &model[to_usize(at)..to_usize(at + run.len)];
+                assert!(run.len > 0 && (!run.zero || bytes.iter().all(|byte| *byte == 0)), "{at}: {run:?}");
+                at += run.len;
+            }
 
             let (start, len) = (next(model.len()), next(9000));
             let mut buf = vec![0; len.min(model.len() - start)];
@@ -195,6 +271,19 @@ mod tests {
         }
         assert_eq!(*overlay.base(), base);
         assert!(overlay.spilled > 0);
+    }
+
+    #[test]
+    fn what_becomes_zero_takes_no_memory() {
+        let mut overlay = Overlay::new(vec![7; 100_000]);
+        overlay.write_at(20_000, &[1; 30_000]).unwrap();
+        overlay.zero_at(Extent::between(10_000, 60_000)).unwrap();
+        assert_eq!((overlay.pages.len(), overlay.in_memory), (2, 2), "its ends");
+        assert_eq!(overlay.run_at(12_288).unwrap(), Run { len: 57_344 - 12_288, zero: true });
+        overlay.zero_at(Extent::between(57_344, 100_000)).unwrap();
+        overlay.zero_at(Extent::between(0, 12_288)).unwrap();
+        assert_eq!((overlay.pages.len(), overlay.in_memory, overlay.zeroed.len()), (0, 0, 1));
+        assert_eq!(overlay.run_at(0).unwrap(), Run { len: 100_000, zero: true });
     }
 
     #[test]

@@ -79,6 +79,12 @@ impl<D: BlockWrite> BlockWrite for Window<D> {
         }
         Ok(())
     }
+
+    fn zero_at(&mut self, range: Extent) -> io::Result<()> {
+        check_range(self.size, range.start, to_usize(range.len))?;
+        let parts: Vec<Extent> = self.map(range).collect();
+        parts.into_iter().try_for_each(|part| self.disk.zero_at(part))
+    }
 }
 
 #[cfg(test)]

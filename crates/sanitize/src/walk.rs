@@ -228,8 +228,10 @@ impl Iterator for Chunks<'_> {
         let size = self.view.size();
         let mut at = self.next;
         while at < size && !self.failed {
-            match self.view.run_at(at) {
-                Ok(run) if run.zero => at += run.len,
+            // What an edit has made zero was read and counted all the same.
+            let runs = self.view.base().run_at(at).and_then(|before| Ok((before, self.view.run_at(at)?)));
+            match runs {
+                Ok((before, after)) if before.zero && after.zero => at += before.len.min(after.len),
                 Ok(_) => {
                     let start = at / CHUNK * CHUNK;
                     let chunk = Extent::between(start, (start + CHUNK).min(size));

@@ -151,24 +151,13 @@ impl Empty {
         Extent::between(self.live().end(), self.ring.extent().end())
     }
 
-    /// Makes the log this. Zeros are written only where something else is.
+    /// Makes the log this.
     pub(crate) fn write(&self, device: &mut impl BlockWrite) -> Result<()> {
         self.each(|offset, bytes| {
             device.write_at(offset, &bytes)?;
             Ok(true)
         })?;
-        let mut used = Vec::new();
-        zeros(device, self.rest(), |piece, buf| {
-            if !is_zero(&buf[..to_usize(piece.len)]) {
-                used.push(piece);
-            }
-            Ok(())
-        })?;
-        let zero = vec![0; to_usize(STEP.into()) * BB];
-        for piece in used {
-            device.write_at(piece.start, &zero[..to_usize(piece.len)])?;
-        }
-        Ok(())
+        Ok(device.zero_at(self.rest())?)
     }
 }
 
