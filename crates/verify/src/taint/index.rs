@@ -13,7 +13,6 @@
 use std::{
     collections::{HashSet, VecDeque},
     io,
-    ops::Range,
 };
 
 use block::{BlockRead, to_u64, to_usize};
@@ -22,26 +21,19 @@ use super::{
     Removed, distinct,
     encode::{self, Encoding},
     hash::{self, Heads, MAX_VALUE, Table},
+    sampling::{DULL_STRIDE, Dull, Sampling},
 };
 
 /// Bytes of a gram.
 pub(super) const GRAM: usize = 32;
 /// The search looks at offsets that are multiples of this.
 pub(super) const STEP: u64 = 8;
-/// Where nothing looks random, one gram in so many bytes is enough of files of which every gram would be known. Odd.
-const DULL_STRIDE: u64 = 3;
-const _: () = assert!(
-    STEP * DULL_STRIDE + to_u64(GRAM) - 1 < to_u64(distinct::DULL_RUN),
-    "every run that counts is found"
-);
 /// Files below this size are searched for word by word, and gram by gram.
 const SMALL: u64 = 64 << 10;
 /// Grams that are indexed of small files.
 const SMALL_GRAMS: u64 = 1 << 20;
 /// Grams of all others, a stride apart.
 const LARGE_GRAMS: u64 = 1 << 20;
-/// Grams at the start of blocks, beside those.
-const BLOCK_GRAMS: u64 = 1 << 21;
 /// Words and lines.
 const MAX_TOKENS: usize = 8192;
 /// Grams that are gathered before they go into the table.
@@ -50,46 +42,6 @@ const GATHERED: usize = 4096;
 const CHUNK: usize = 1 << 18;
 /// The shortest spelling: one of its first eight grams of eight bytes lies at a multiple of eight.
 const SHORTEST: usize = 15;
-
-/// How a search finds pieces of larger files, and what it cannot miss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Sampling {
-    /// One gram in so many bytes is known. Odd. 1: so it is around what looks random, and one in three elsewhere.
-    pub stride: u64,
-    /// Beside that, the first of each block of so many bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub block: Option<u64>,
-    /// A run of so many bytes that counts, not uniform, is found wherever it lies.
-    pub certain: u64,
-}
-
-impl Sampling {
-    fn of(bytes: u64, grams: u64, least: u64) -> Self {
-        let mut stride = least;
-        while bytes / stride > grams {
-            stride = stride * 2 + 1;
-        }
-        let certain = STEP * stride + to_u64(GRAM) - 1;
-        // Sectors are copied whole as a rule; below, each has a gram that is looked at anyway.
-        let block = (certain > 512).then(|| {
-            let mut block = 512;
-            while bytes / block > BLOCK_GRAMS {
-                block *= 8;
-            }
-            block
-        });
-        Self { stride, block, certain }
-    }
-
-    fn takes(self, offset: u64) -> bool {
-        offset.is_multiple_of(self.stride) || self.block.is_some_and(|block| offset.is_multiple_of(block))
-    }
-
-    fn next(self, offset: u64) -> u64 {
-        let block = self.block.map_or(u64::MAX, |block| offset.next_multiple_of(block));
-        offset.next_multiple_of(self.stride).min(block)
-    }
-}
 
 /// A gram that is indexed.
 struct Sample {
@@ -355,35 +307,6 @@ impl<'v> Index<'v> {
         for sample in found.drain(..) {
             self.gram_count += u64::from(self.grams.insert(sample.hash, sample.address, true));
         }
-    }
-}
-
-/// Which grams of some bytes have next to nothing of what looks random.
-struct Dull {
-    /// Where the others start, in ascending order.
-    around: VecDeque<Range<usize>>,
-    /// There are none such.
-    none: bool,
-}
-
-impl Dull {
-    /// Bytes of a word that a gram has, at least, not to be dull. A run of 40 bytes or more with a word of 16 has eight
-    /// neighbouring grams that have nine bytes of it, wherever it lies in the run.
-    const SHARED: usize = 9;
-
-    fn of(bytes: &[u8], any: bool) -> Self {
-        let words = if any { distinct::maybe_random(bytes) } else { Vec::new() };
-        let start = |word: &Range<usize>| (word.start + Self::SHARED).saturating_sub(GRAM);
-        let around = words.iter().map(|word| start(word)..word.end + 1 - Self::SHARED);
-        Self { around: around.collect(), none: !any }
-    }
-
-    /// Asked with ascending positions.
-    fn at(&mut self, position: usize) -> bool {
-        while self.around.front().is_some_and(|around| around.end <= position) {
-            self.around.pop_front();
-        }
-        !self.none && self.around.front().is_none_or(|around| position < around.start)
     }
 }
 

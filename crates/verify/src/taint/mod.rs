@@ -12,6 +12,7 @@ mod guest;
 mod hash;
 mod index;
 mod packages;
+mod sampling;
 mod search;
 mod settle;
 mod source;
@@ -24,7 +25,8 @@ use serde::Serialize;
 
 pub use ahead::Ahead;
 pub use encode::Encoding;
-pub use index::{Index, Sampling};
+pub use index::Index;
+pub use sampling::Sampling;
 pub use search::{Hit, Hits, LOOK_AHEAD, LOOK_BACK};
 pub use source::Removed;
 
