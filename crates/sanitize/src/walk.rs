@@ -2,8 +2,9 @@
 //! in their order. Chunks that the input stores as holes are never touched.
 //!
 //! No thread does nothing but take: whoever has finished the chunk whose turn it is takes it, and those behind it that are
-//! ready. So there are no more threads than processors, none waits for another but at the very end, and most chunks are
-//! written by the processor whose cache they are in. What comes out does not depend on the number of threads.
+//! ready. So there need not be more threads than processors, and most chunks are written by the processor whose cache they
+//! are in. A thread waits only while as many chunks are away as may be: the oldest of them is being read, or written, by
+//! another. What comes out does not depend on the number of threads.
 
 use std::{
     collections::BTreeMap,
@@ -157,8 +158,10 @@ impl<'w> Queue<'w> {
             match outcome {
                 Ok(buffer) => state.buffers.push(buffer),
                 Err(error) => {
-                    drop(state);
-                    return self.fail(error);
+                    // Before anybody else can take what follows.
+                    state.failed.get_or_insert(error);
+                    self.room.notify_all();
+                    return;
                 }
             }
             self.room.notify_one();
@@ -245,5 +248,65 @@ impl Iterator for Chunks<'_> {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::progress::Silent;
+
+    const CHUNKS: u64 = 50;
+
+    /// Walks over a disk of many chunks. Which were taken, and how it ended.
+    fn walked(
+        threads: usize,
+        mut take: impl FnMut(u64) -> io::Result<()> + Send,
+    ) -> (Vec<u64>, io::Result<Walked>) {
+        let disk: Arc<dyn BlockRead> = Arc::new(vec![1; block::to_usize(CHUNKS * CHUNK)]);
+        let map = DiskMap::new(CHUNKS * CHUNK, Vec::new()).unwrap();
+        let mut taken = Vec::new();
+        let mut take = |chunk: &Chunk| {
+            taken.push(chunk.extent.start / CHUNK);
+            take(chunk.extent.start / CHUNK)
+        };
+        let end = walk(&View::new(disk), &map, None, threads, &Silent, &mut take);
+        (taken, end)
+    }
+
+    #[test]
+    fn all_are_taken_in_their_order_however_slowly() {
+        for threads in [1, 2, 7] {
+            let (taken, end) = walked(threads, |number| {
+                // As many as may be wait for this one.
+                if number % 20 == 5 {
+                    thread::sleep(std::time::Duration::from_millis(20));
+                }
+                Ok(())
+            });
+            assert!(end.is_ok() && taken.into_iter().eq(0..CHUNKS), "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn the_first_failure_is_the_one_that_is_told_and_nothing_is_taken_behind_it() {
+        for threads in [1, 2, 7] {
+            let fail =
+                |number: u64| if number < 17 { Ok(()) } else { Err(io::Error::other(number.to_string())) };
+            let (taken, end) = walked(threads, fail);
+            assert!(taken.into_iter().eq(0..=17), "{threads} threads");
+            assert_eq!(end.unwrap_err().to_string(), "17");
+        }
+    }
+
+    #[test]
+    #[should_panic = "a scoped thread panicked"]
+    fn a_mistake_of_who_takes_ends_the_walk() {
+        drop(walked(3, |number| {
+            assert!(number < 9, "a mistake");
+            Ok(())
+        }));
     }
 }

@@ -377,7 +377,7 @@ fn compare_trees(
         if !volume.content.has_tree() {
             continue;
         }
-        replay(&mut before, volume)?;
+        super::input::replay(&mut before, volume)?;
         let before = filesystem::open(Window::new(&before, &volume.extents)?, volume.content)?;
         let after = filesystem::open(Window::new(written, &volume.extents)?, volume.content)?;
         let differences = verify::compare_trees(&*before, &*after, &plan.expected(index), content)?;
@@ -388,15 +388,6 @@ fn compare_trees(
         );
     }
     Ok(findings)
-}
-
-/// Brings home what a volume's journal holds, for whoever only reads: one that was unmounted is left as it is.
-pub(crate) fn replay(view: &mut sanitize::View, volume: &filesystem::Volume) -> Result<()> {
-    let mut filesystem = filesystem::open_mut(Window::new(view, &volume.extents)?, volume.content)?;
-    if filesystem.summary()?.dirty {
-        filesystem.recover()?;
-    }
-    Ok(())
 }
 
 /// Bytes dropped in all, by class, over all volumes and the space outside them.

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use block::{BlockRead, Cached, FileId, Image, Joined};
+use block::{BlockRead, Cached, FileId, Image, Joined, Window};
 use filesystem::Layout;
 use sandbox::Reach;
 
@@ -127,4 +127,13 @@ pub(crate) fn further(paths: &[&Path], layout: &Layout) -> Vec<String> {
         )
     };
     behind.map(sentence).collect()
+}
+
+/// Brings home what a volume's journal holds, for whoever only reads: one that was unmounted is left as it is.
+pub(crate) fn replay(view: &mut sanitize::View, volume: &filesystem::Volume) -> filesystem::Result<()> {
+    let mut filesystem = filesystem::open_mut(Window::new(view, &volume.extents)?, volume.content)?;
+    if filesystem.summary()?.dirty {
+        filesystem.recover()?;
+    }
+    Ok(())
 }

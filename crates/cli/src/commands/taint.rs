@@ -30,7 +30,7 @@ pub(crate) fn gone(input: &Arc<dyn BlockRead>, plan: &Plan) -> Result<Gone> {
         if !volume.content.has_tree() {
             continue;
         }
-        super::clean::replay(&mut view, volume)?;
+        super::input::replay(&mut view, volume)?;
         let window = Window::new(&view, &volume.extents)?;
         let filesystem = filesystem::open(&window, volume.content)?;
         for edit in plan.edits.iter().filter(|edit| usize::from(edit.volume) == index) {

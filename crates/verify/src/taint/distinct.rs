@@ -124,9 +124,15 @@ fn variety(bytes: &[u8]) -> usize {
     seen.iter().map(|seen| to_usize(u64::from(seen.count_ones()))).sum()
 }
 
-/// Whether two files that share these bytes are likely to have them from one another.
+/// Whether two files that share these bytes are likely to have them from one another. What lies around a part that says so
+/// takes nothing away from it: files share padding, too.
 pub(super) fn run(bytes: &[u8]) -> bool {
-    bytes.len() >= RANDOM_RUN && varied(bytes) && (bytes.len() >= RUN || is_random(bytes))
+    bytes.len() >= RANDOM_RUN && (is_random(bytes) || parts(bytes, RUN).any(varied))
+}
+
+/// Pieces of so many bytes, an eighth of that apart, and the last.
+fn parts(bytes: &[u8], len: usize) -> impl Iterator<Item = &[u8]> {
+    bytes.windows(len).step_by(len / 8).chain(bytes.len().checked_sub(len).map(|last| &bytes[last..]))
 }
 
 /// Tables of small numbers, padding and drawn lines have few values, and mostly one.
@@ -141,7 +147,7 @@ fn varied(bytes: &[u8]) -> bool {
 /// average and hardly ever fewer than 48; text and machine code have fewer than 46.
 fn is_random(bytes: &[u8]) -> bool {
     split(bytes, separates).into_iter().any(|word| random(&bytes[word]))
-        || bytes.chunks_exact(DULL_RUN).any(|part| variety(part) >= 46)
+        || parts(bytes, DULL_RUN).any(|part| variety(part) >= 46)
 }
 
 /// Whether a gram can lead to anything.
@@ -231,5 +237,9 @@ mod tests {
         let mut key = [0; 64];
         blake3::Hasher::new().finalize_xof().fill(&mut key);
         assert!(run(&key));
+        // Whatever lies around it.
+        assert!(run(&[&[0; 100], &key[..], &[0; 100]].concat()));
+        assert!(run(&[&line[..43], &key[..]].concat()));
+        assert!(run(&[&line.repeat(7)[..], &[0; 5000]].concat()));
     }
 }

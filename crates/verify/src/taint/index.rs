@@ -4,10 +4,11 @@
 //! The search looks at every eighth byte of the output alone, so the index holds enough of each word that one of
 //! its grams lies there, and of files, one gram in a *stride*. A stride is odd: of a common run, one gram in
 //! `8 * stride` has a place in the index that the search looks at, whatever the two offsets are. A run of
-//! `8 * stride + 31` bytes therefore cannot be missed, if its grams are not of one value over and over.
+//! `8 * stride + 31` bytes therefore cannot be missed, if its grams can be in the index: not those that begin with few
+//! values, and of equal ones the first alone.
 //!
-//! Of small files every gram would be in the index, so that no run of 39 bytes can be missed. But a run of fewer than 64
-//! bytes counts only if something in it looks random ([`distinct::run`]), so of grams around nothing of the kind every third
+//! Of small files every gram could be in the index, so that no run of 39 bytes can be missed. But a run of fewer than 64
+//! bytes counts only if a word in it looks random ([`distinct::run`]), so of grams around nothing of the kind every third
 //! is enough: 55 bytes.
 
 use std::{

@@ -84,8 +84,7 @@ fn scrub_index(block: &Block, raw: &mut [u8]) -> Result<u64> {
 fn hide_stale(raw: &mut [u8], start: usize, count: usize, keep_last: bool) -> u64 {
     let mut wiped = 0;
     let mut before = 0;
-    let room = raw.len().saturating_sub(start) / leaf::ENTRY_LEN;
-    for index in 0..count.min(room) {
+    for index in 0..count {
         let entry = &mut raw[start + index * leaf::ENTRY_LEN..][..leaf::ENTRY_LEN];
         let stale = leaf::ADDRESS.get(entry) == 0;
         if stale && !(keep_last && index + 1 == count) && leaf::HASH.get(entry) != before {
