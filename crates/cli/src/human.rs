@@ -100,7 +100,7 @@ fn remnants(text: &mut String, taint: &Taint) {
     line!(text, "\nPieces of removed files in what stays:");
     line!(
         text,
-        "  {} searched for {} of {}: {}, and any {} bytes of small files, {} of others",
+        "  {} searched for {} of {}: {}, and pieces that look random, for certain from {} bytes of small files and {} of others on",
         size(*searched),
         size(*bytes),
         count(*files, "removed file"),

@@ -18,12 +18,24 @@ use super::{
 /// Bytes that are read at a time; a whole number of chunks.
 const JOB: u64 = 256 << 10;
 
-/// The chunks that are not one whole hole, in ascending order. After a failure, there are none.
+/// Bytes that are passed over if they are one whole hole: what raw and qcow2 files can both have as one, so that as much is
+/// searched of either. A whole number of chunks.
+const HOLE: u64 = 64 << 10;
+
+/// The chunks of what is not one whole hole, in ascending order. After a failure, there are none.
 struct Chunks<'d> {
     device: &'d dyn BlockRead,
     at: u64,
+    /// Up to here chunks follow each other.
+    end: u64,
     /// Up to here no hole begins.
     data: u64,
+}
+
+impl<'d> Chunks<'d> {
+    const fn new(device: &'d dyn BlockRead) -> Self {
+        Self { device, at: 0, end: 0, data: 0 }
+    }
 }
 
 impl Iterator for Chunks<'_> {
@@ -31,21 +43,26 @@ impl Iterator for Chunks<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let size = self.device.size();
-        while self.at >= self.data && self.at < size {
-            match self.device.run_at(self.at) {
-                Ok(run) if run.zero => self.at = self.at.saturating_add(run.len),
-                Ok(run) => self.data = self.at.saturating_add(run.len),
-                Err(error) => {
-                    self.at = size;
-                    return Some(Err(error));
+        if self.at == self.end {
+            while self.at >= self.data && self.at < size {
+                match self.device.run_at(self.at) {
+                    Ok(run) if run.zero => self.at = self.at.saturating_add(run.len),
+                    Ok(run) => self.data = self.at.saturating_add(run.len),
+                    Err(error) => {
+                        (self.at, self.end) = (size, size);
+                        return Some(Err(error));
+                    }
                 }
             }
+            if self.at >= size {
+                (self.at, self.end) = (size, size);
+                return None;
+            }
+            self.at = self.at / HOLE * HOLE;
+            self.end = (self.at + HOLE).min(size);
         }
-        if self.at >= size {
-            return None;
-        }
-        let start = self.at / CHUNK * CHUNK;
-        self.at = (start + CHUNK).min(size);
+        let start = self.at;
+        self.at = (start + CHUNK).min(self.end);
         Some(Ok(Extent::between(start, self.at)))
     }
 }
@@ -84,7 +101,7 @@ impl Index<'_> {
             let (mut sent, mut taken) = (0, 0);
             // What has been found, and jobs that are away, in the order of their chunks.
             let mut order: VecDeque<Option<Hits>> = VecDeque::new();
-            let mut chunks = Chunks { device, at: 0, data: 0 }.peekable();
+            let mut chunks = Chunks::new(device).peekable();
             loop {
                 let next = chunks.next().transpose()?;
                 if let Some(mut fresh) = next {
