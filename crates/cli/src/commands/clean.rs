@@ -267,10 +267,15 @@ fn output_format(args: &CleanArgs, output: &Path, info: &ImageInfo) -> Result<Ou
             output.display()
         )));
     }
-    let named_qcow2 = output.extension().is_some_and(|extension| extension == "qcow2");
-    if args.output_format.is_none() && named_qcow2 && format == Format::Raw {
+    let extension = output.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    // What is never written; but a raw disk may have such a name already.
+    let foreign = matches!(extension, "vmdk" | "vdi" | "vhd" | "vhdx" | "qed" | "ova")
+        && args.input.input.extension() != output.extension();
+    let named_qcow2 = extension == "qcow2" && format == Format::Raw;
+    if args.output_format.is_none() && !device && (foreign || named_qcow2) {
+        let other = if named_qcow2 { "qcow2, or raw if that" } else { "raw or qcow2, whichever" };
         return Err(Failure::usage(format_args!(
-            "{}: the output would be raw, as the input is: add --output-format qcow2, or raw if that is meant",
+            "{}: the output would be {format}, as the input is: add --output-format {other} is meant",
             output.display()
         )));
     }

@@ -56,6 +56,11 @@ fn files_that_cannot_be() {
             2,
             "out.qcow2: the output would be raw, as the input is: add --output-format qcow2, or raw if that is meant",
         ),
+        (
+            "clean good -o out.vmdk",
+            2,
+            "out.vmdk: the output would be raw, as the input is: add --output-format raw or qcow2, whichever is meant",
+        ),
         ("clean nothing -o out", 2, "nothing: No such file or directory (os error 2)"),
         ("clean folder -o out", 2, "folder: neither a regular file nor a block device"),
         ("clean fifo -o out", 2, "fifo: neither a regular file nor a block device"),
