@@ -255,6 +255,8 @@ impl Iterator for Chunks<'_> {
 mod tests {
     use std::sync::Arc;
 
+    use block::{BlockWrite, Run};
+
     use super::*;
     use crate::progress::Silent;
 
@@ -299,6 +301,47 @@ mod tests {
             assert!(taken.into_iter().eq(0..=17), "{threads} threads");
             assert_eq!(end.unwrap_err().to_string(), "17");
         }
+    }
+
+    /// Of what an edit has made zero, however it did, the input is hashed all the same.
+    #[test]
+    fn what_becomes_zero_is_read_and_what_was_a_hole_is_not() {
+        struct Half;
+        impl BlockRead for Half {
+            fn size(&self) -> u64 {
+                CHUNKS * CHUNK
+            }
+            fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+                buf.fill(u8::from(offset < CHUNKS / 2 * CHUNK));
+                Ok(())
+            }
+            fn run_at(&self, offset: u64) -> io::Result<Run> {
+                let half = CHUNKS / 2 * CHUNK;
+                let zero = offset >= half;
+                Ok(Run { len: if zero { self.size() } else { half } - offset, zero })
+            }
+        }
+        let zeroed = Extent::between(3 * CHUNK, 30 * CHUNK);
+        let seen = |edit: &dyn Fn(&mut View)| {
+            let mut view = View::new(Arc::new(Half));
+            edit(&mut view);
+            let map = DiskMap::new(CHUNKS * CHUNK, Vec::new()).unwrap();
+            let mut taken = Vec::new();
+            let mut take = |chunk: &Chunk| {
+                taken.push(chunk.extent.start / CHUNK);
+                Ok(())
+            };
+            let walked = walk(&view, &map, None, 2, &Silent, &mut take).unwrap();
+            (taken, walked.input)
+        };
+        let (taken, input) = seen(&|_| ());
+        assert!(taken.into_iter().eq(0..CHUNKS / 2));
+        assert_eq!(seen(&|view| view.zero_at(zeroed).unwrap()), ((0..CHUNKS / 2).collect(), input));
+        // Zeros that are written are looked at.
+        let written = |view: &mut View| {
+            view.write_at(zeroed.start, &vec![0; block::to_usize(zeroed.len)]).unwrap();
+        };
+        assert_eq!(seen(&written), ((0..30).collect(), input));
     }
 
     #[test]
