@@ -59,31 +59,27 @@ impl Sampling {
     }
 }
 
-/// Which grams of some bytes have next to nothing of what looks random.
-pub(super) struct Dull {
-    /// Where the others start, in ascending order.
-    around: VecDeque<Range<usize>>,
-    /// There are none such.
-    none: bool,
-}
+/// Which grams of some bytes have next to nothing of what looks random: all but those that start in these ranges, in
+/// ascending order; none, if nobody wants to know.
+pub(super) struct Dull(Option<VecDeque<Range<usize>>>);
 
 impl Dull {
     /// Bytes of a word that a gram has, at least, not to be dull. A run of 40 bytes or more with a word of 16 has eight
     /// neighbouring grams that have nine bytes of it, wherever it lies in the run.
     const SHARED: usize = 9;
 
-    pub(super) fn of(bytes: &[u8], any: bool) -> Self {
-        let words = if any { distinct::maybe_random(bytes) } else { Vec::new() };
+    pub(super) fn of(bytes: &[u8], wanted: bool) -> Self {
         let start = |word: &Range<usize>| (word.start + Self::SHARED).saturating_sub(GRAM);
-        let around = words.iter().map(|word| start(word)..word.end + 1 - Self::SHARED);
-        Self { around: around.collect(), none: !any }
+        let around = |word: &Range<usize>| start(word)..word.end + 1 - Self::SHARED;
+        Self(wanted.then(|| distinct::maybe_random(bytes).iter().map(around).collect()))
     }
 
     /// Asked with ascending positions.
     pub(super) fn at(&mut self, position: usize) -> bool {
-        while self.around.front().is_some_and(|around| around.end <= position) {
-            self.around.pop_front();
+        let Some(others) = &mut self.0 else { return false };
+        while others.front().is_some_and(|around| around.end <= position) {
+            others.pop_front();
         }
-        !self.none && self.around.front().is_none_or(|around| position < around.start)
+        others.front().is_none_or(|around| position < around.start)
     }
 }
