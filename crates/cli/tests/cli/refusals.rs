@@ -46,7 +46,10 @@ fn names(dir: &Path) -> Vec<String> {
 fn files_that_cannot_be() {
     let temporary = image();
     let dir = temporary.path();
-    let made = sh("mkfifo fifo; mkdir folder; : > empty; ln -s good symlink; ln good hardlink", dir);
+    let made = sh(
+        "mkfifo fifo; mkdir folder; : > empty; ln -s good symlink; ln good hardlink; cp good raw.vhd; : > taken.vhd",
+        dir,
+    );
     assert!(made.status.success());
     let (good, before) = (fs::read(dir.join("good")).unwrap(), names(dir));
     let is_input = "is the input or a file that the input builds on";
@@ -61,6 +64,8 @@ fn files_that_cannot_be() {
             2,
             "out.vmdk: the output would be raw, as the input is: add --output-format raw or qcow2, whichever is meant",
         ),
+        // A raw disk that has such a name already keeps it.
+        ("clean raw.vhd -o taken.vhd", 2, "taken.vhd: exists; --force replaces it"),
         ("clean nothing -o out", 2, "nothing: No such file or directory (os error 2)"),
         ("clean folder -o out", 2, "folder: neither a regular file nor a block device"),
         ("clean fifo -o out", 2, "fifo: neither a regular file nor a block device"),
